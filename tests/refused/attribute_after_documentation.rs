@@ -1,0 +1,12 @@
+//~ `#![shared(..)]` must stand first in the block
+
+use cotenant::shared;
+use std::sync::atomic::AtomicU64;
+
+shared! {
+    /// Requests.
+    #![shared(keep = until_removed)]
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+}
+
+fn main() {}

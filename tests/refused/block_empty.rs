@@ -1,0 +1,7 @@
+//~ this block holds no variable
+
+use cotenant::shared;
+
+shared! {}
+
+fn main() {}

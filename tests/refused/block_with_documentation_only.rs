@@ -1,0 +1,9 @@
+//~ a variable must follow
+
+use cotenant::shared;
+
+shared! {
+    /// Requests.
+}
+
+fn main() {}

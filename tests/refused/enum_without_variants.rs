@@ -1,0 +1,8 @@
+//~ no value that processes could share
+
+use cotenant::ProcessSync;
+
+#[derive(ProcessSync)]
+enum Never {}
+
+fn main() {}

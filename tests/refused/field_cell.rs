@@ -1,0 +1,12 @@
+//~ `Cell<u32>` cannot be shared between processes: it is not `ProcessSync`
+
+use cotenant::ProcessSync;
+
+#[derive(ProcessSync)]
+#[repr(C)]
+struct Entry {
+    key: u32,
+    value: std::cell::Cell<u32>,
+}
+
+fn main() {}

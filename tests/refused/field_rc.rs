@@ -1,0 +1,9 @@
+//~ `Rc<u32>` cannot be shared between processes: it is not `ProcessSync`
+
+use cotenant::ProcessSync;
+use std::rc::Rc;
+
+#[derive(ProcessSync)]
+struct Entry(u32, Rc<u32>);
+
+fn main() {}

@@ -1,0 +1,12 @@
+//~ `&'static str` cannot be shared between processes: it is not `ProcessSync`
+
+use cotenant::ProcessSync;
+
+#[derive(ProcessSync)]
+#[repr(C)]
+struct Entry {
+    key: u32,
+    value: &'static str,
+}
+
+fn main() {}

@@ -1,0 +1,12 @@
+//~ `String` cannot be shared between processes: it is not `ProcessSync`
+
+use cotenant::ProcessSync;
+
+#[derive(ProcessSync)]
+#[repr(C)]
+struct Entry {
+    key: u32,
+    value: String,
+}
+
+fn main() {}

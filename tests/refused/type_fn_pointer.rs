@@ -1,0 +1,9 @@
+//~ `fn(u32) -> u32` cannot be shared between processes: it is not `ProcessSync`
+
+use cotenant::shared;
+
+shared! {
+    static NEXT: fn(u32) -> u32 = |value| value + 1;
+}
+
+fn main() {}

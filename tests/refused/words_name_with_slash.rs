@@ -1,0 +1,11 @@
+//~ `.`, `_` and `-`; '/' is none of them
+
+use cotenant::shared;
+use std::sync::atomic::AtomicU64;
+
+shared! {
+    #![shared(name = "acme/web")]
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+}
+
+fn main() {}

@@ -1,0 +1,11 @@
+//~ Between words stands a comma
+
+use cotenant::shared;
+use std::sync::atomic::AtomicU64;
+
+shared! {
+    #![shared(name = "acme.web" keep = until_removed)]
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+}
+
+fn main() {}
