@@ -1,0 +1,15 @@
+//! The documentation builds without a warning, and its examples run.
+
+use anyhow::Result;
+
+use crate::run::{check, tests};
+use crate::tally::Tally;
+use crate::workshop::Workshop;
+
+pub(crate) fn run(workshop: &Workshop) -> Result<Tally> {
+    let mut doc = workshop.cargo();
+    doc.args(["doc", "--no-deps", "--workspace"]).env("RUSTDOCFLAGS", "-D warnings");
+    let mut tally = Tally::of(check(workshop, &mut doc));
+    tally += tests(workshop, workshop.cargo().args(["test", "--workspace", "--doc", "--no-fail-fast"]))?;
+    Ok(tally)
+}

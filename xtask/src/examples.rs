@@ -1,0 +1,46 @@
+//! Every example of the library runs to its end: without arguments or input, within a minute, exit status 0.
+
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::run::{check, check_within};
+use crate::tally::Tally;
+use crate::workshop::Workshop;
+
+const EXAMPLE_LIMIT: Duration = Duration::from_secs(60);
+
+/// Runs examples/*.rs and examples/*/main.rs. `cargo` makes the beginning of a command from cargo's subcommand.
+pub(crate) fn run(workshop: &Workshop, cargo: &dyn Fn(&str) -> Command) -> Result<Tally> {
+    let mut tally = Tally::default();
+    let names = names(workshop)?;
+    if names.is_empty() {
+        return Ok(tally);
+    }
+    // All at once and first: the limit on running one is not for its compilation.
+    check(workshop, cargo("build").args(["--package", "cotenant", "--examples"]))?;
+    for name in names {
+        let mut command = cargo("run");
+        command.args(["--quiet", "--package", "cotenant", "--example", &name]);
+        tally += Tally::of(check_within(workshop, &mut command, EXAMPLE_LIMIT));
+    }
+    Ok(tally)
+}
+
+fn names(workshop: &Workshop) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    let folder = workshop.root.join("examples");
+    if !folder.exists() {
+        return Ok(names);
+    }
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let is_example = path.extension().is_some_and(|extension| extension == "rs") || path.join("main.rs").exists();
+        if let (true, Some(stem)) = (is_example, path.file_stem()) {
+            names.push(stem.to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}

@@ -1,0 +1,31 @@
+//! Unit and integration tests of the whole workspace and the examples, on this machine.
+
+use anyhow::Result;
+
+use crate::run::tests;
+use crate::tally::Tally;
+use crate::workshop::Workshop;
+use crate::{examples, install};
+
+pub(crate) fn run(workshop: &Workshop, arguments: &[String]) -> Result<Tally> {
+    let mut tally = Tally::default();
+    let missing = install::missing(workshop, install::For::Linux);
+    if !missing.is_empty() {
+        tally += Tally::skip(workshop, "tests that need these tools", &install::how_to_get(&missing));
+    }
+    let cargo = |subcommand: &str| {
+        let mut cargo = workshop.cargo();
+        cargo.arg(subcommand);
+        cargo
+    };
+    let mut test = cargo("test");
+    test.arg("--no-fail-fast");
+    if !arguments.is_empty() {
+        tally += tests(workshop, test.args(arguments))?;
+        return Ok(tally);
+    }
+    // The examples in the documentation belong to the task `docs`.
+    tally += tests(workshop, test.args(["--workspace", "--tests"]))?;
+    tally += examples::run(workshop, &cargo)?;
+    Ok(tally)
+}

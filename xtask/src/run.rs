@@ -1,0 +1,105 @@
+//! Running commands: shown, without input, and in CI with a limit of time.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::tally::{Tally, TestOutput};
+use crate::workshop::Workshop;
+
+/// A command that runs longer than this in CI hangs. The whole suite has 30 minutes.
+const COMMAND_LIMIT: Duration = Duration::from_secs(15 * 60);
+/// How long output is still read after the command's end, for what a left-over process of it holds open.
+const DRAIN_LIMIT: Duration = Duration::from_secs(2);
+
+/// Runs a command to its end; an exit status other than 0 is an error.
+pub(crate) fn check(workshop: &Workshop, command: &mut Command) -> Result<()> {
+    check_within(workshop, command, COMMAND_LIMIT)
+}
+
+/// Like [`check`]; in CI the command is killed after `limit`.
+pub(crate) fn check_within(workshop: &Workshop, command: &mut Command, limit: Duration) -> Result<()> {
+    let mut child = start(workshop, command)?;
+    let status = wait(&mut child, workshop.ci.then_some(limit))?;
+    if !status.success() {
+        bail!("{}: {status}", shown(command));
+    }
+    Ok(())
+}
+
+/// Runs a `cargo test`, passes its output through line by line and counts.
+pub(crate) fn tests(workshop: &Workshop, command: &mut Command) -> Result<Tally> {
+    // One pipe for both streams: their order tells which program printed a result.
+    let (reader, writer) = std::io::pipe()?;
+    command.env("CARGO_TERM_COLOR", "never").stdout(writer.try_clone()?).stderr(writer);
+    let mut child = start(workshop, command)?;
+    // The command keeps the writing ends open as long as it lives.
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(reader).split(b'\n').map_while(Result::ok) {
+            let mut stdout = std::io::stdout().lock();
+            let _ = stdout.write_all(&line).and_then(|()| stdout.write_all(b"\n")).and_then(|()| stdout.flush());
+            drop(stdout);
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    let status = wait(&mut child, workshop.ci.then_some(COMMAND_LIMIT))?;
+    let mut output = TestOutput::default();
+    while let Ok(line) = receiver.recv_timeout(DRAIN_LIMIT) {
+        // Wine's console ends lines as Windows does.
+        output.line(String::from_utf8_lossy(&line).trim_end_matches('\r'));
+    }
+    Ok(output.finish(status.success()))
+}
+
+/// The standard output of a short command.
+pub(crate) fn output(command: &mut Command) -> Result<String> {
+    let output = command.stdin(Stdio::null()).output().with_context(|| shown(command))?;
+    if !output.status.success() {
+        bail!("{}: {}\n{}", shown(command), output.status, String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn start(workshop: &Workshop, command: &mut Command) -> Result<Child> {
+    println!("$ {}", shown(command));
+    if workshop.ci {
+        // A group of its own can be killed whole. Not at a terminal: Ctrl-C would not reach it.
+        command.process_group(0);
+    }
+    command.stdin(Stdio::null()).spawn().with_context(|| format!("cannot start {}", shown(command)))
+}
+
+fn wait(child: &mut Child, limit: Option<Duration>) -> Result<ExitStatus> {
+    let Some(limit) = limit else { return Ok(child.wait()?) };
+    let start = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        if start.elapsed() > limit {
+            eprintln!("killed: still running after {} s", limit.as_secs());
+            Command::new("kill").args(["-KILL", "--", &format!("-{}", child.id())]).status()?;
+            return Ok(child.wait()?);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn shown(command: &Command) -> String {
+    let program = std::path::Path::new(command.get_program());
+    let mut text = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    for argument in command.get_args() {
+        text.push(' ');
+        text.push_str(&argument.to_string_lossy());
+    }
+    text
+}

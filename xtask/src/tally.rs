@@ -1,0 +1,159 @@
+//! Counting: what passed, what failed, what was left out.
+//!
+//! Test programs may start themselves again, and such a child prints a `test result:` line of its own into the same
+//! stream. So the stream is cut at the headers that cargo prints before each program, and of each piece only the
+//! last line counts: the program's own, which it prints after its children's. A `Doc-tests` piece may rightly have
+//! several: rustdoc runs the examples in groups.
+
+use std::ops::AddAssign;
+
+use crate::workshop::Workshop;
+
+/// How many checks ended which way.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) passed: u64,
+    pub(crate) failed: u64,
+    pub(crate) skipped: u64,
+}
+
+impl Tally {
+    /// One check that passed.
+    pub(crate) const PASS: Tally = Tally { passed: 1, failed: 0, skipped: 0 };
+    /// One check that failed.
+    pub(crate) const FAIL: Tally = Tally { passed: 0, failed: 1, skipped: 0 };
+
+    /// One check, and its error said.
+    pub(crate) fn of(result: anyhow::Result<()>) -> Tally {
+        match result {
+            Ok(()) => Tally::PASS,
+            Err(error) => {
+                eprintln!("error: {error:#}");
+                Tally::FAIL
+            }
+        }
+    }
+
+    /// One part that cannot run here, said loudly. In CI it is a failure.
+    pub(crate) fn skip(workshop: &Workshop, what: &str, why: &str) -> Tally {
+        eprintln!("\n!!! SKIPPED: {what}\n!!! {}\n", why.replace('\n', "\n!!! "));
+        if workshop.ci {
+            eprintln!("!!! CI=true: a skipped part is a failure\n");
+            return Tally::FAIL;
+        }
+        Tally { skipped: 1, ..Tally::default() }
+    }
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Tally) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+    }
+}
+
+impl std::fmt::Display for Tally {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped)
+    }
+}
+
+/// Counts the tests in the merged output of one `cargo test`, line by line.
+#[derive(Default)]
+pub(crate) struct TestOutput {
+    total: Tally,
+    program: Tally,
+    is_documentation: bool,
+}
+
+impl TestOutput {
+    pub(crate) fn line(&mut self, line: &str) {
+        let header = line.trim_start();
+        let is_indented = header.len() < line.len();
+        if is_indented && header.starts_with("Doc-tests ") {
+            self.next_program(true);
+        } else if is_indented && header.starts_with("Running ") && header.ends_with(')') {
+            self.next_program(false);
+        } else if let Some(result) = parse_result(line) {
+            if !self.is_documentation {
+                self.program = Tally::default();
+            }
+            self.program += result;
+        }
+    }
+
+    /// The whole run. A run that failed without a failed test - it did not build, a program was killed - counts as one.
+    pub(crate) fn finish(mut self, success: bool) -> Tally {
+        self.next_program(false);
+        if !success && self.total.failed == 0 {
+            self.total.failed = 1;
+        }
+        self.total
+    }
+
+    fn next_program(&mut self, is_documentation: bool) {
+        self.total += std::mem::take(&mut self.program);
+        self.is_documentation = is_documentation;
+    }
+}
+
+/// `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.21s`
+fn parse_result(line: &str) -> Option<Tally> {
+    let (_, counts) = line.strip_prefix("test result: ")?.split_once(". ")?;
+    let mut tally = Tally::default();
+    for part in counts.split("; ") {
+        match part.split_once(' ') {
+            Some((count, "passed")) => tally.passed = count.parse().ok()?,
+            Some((count, "failed")) => tally.failed = count.parse().ok()?,
+            Some((count, "ignored")) => tally.skipped = count.parse().ok()?,
+            _ => {}
+        }
+    }
+    Some(tally)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn count(text: &str, success: bool) -> Tally {
+        let mut output = TestOutput::default();
+        text.lines().for_each(|line| output.line(line));
+        output.finish(success)
+    }
+
+    #[test]
+    fn results_of_all_programs_are_added() {
+        let text = "     Running unittests src/lib.rs (target/debug/deps/a-1)
+test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.21s
+     Running tests/many.rs (target/debug/deps/b-1)
+test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.21s";
+        assert_eq!(count(text, false), Tally { passed: 4, failed: 2, skipped: 1 });
+    }
+
+    #[test]
+    fn results_of_children_are_not_counted() {
+        let text = "     Running tests/many.rs (target/debug/deps/b-1)
+running 2 tests
+running 1 test
+test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 1 filtered out; finished in 0.01s
+test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.21s";
+        assert_eq!(count(text, true).passed, 2);
+    }
+
+    #[test]
+    fn all_groups_of_documentation_examples_are_counted() {
+        let text = "   Doc-tests cotenant
+test result: ok. 7 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s
+test result: ok. 2 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.21s
+   Doc-tests cotenant_macros
+test result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s";
+        assert_eq!(count(text, true), Tally { passed: 9, failed: 0, skipped: 1 });
+    }
+
+    #[test]
+    fn run_that_does_not_build_is_one_failure() {
+        assert_eq!(count("error[E0425]: cannot find value", false), Tally::FAIL);
+    }
+}
