@@ -4,6 +4,8 @@
 //! stream. So the stream is cut at the headers that cargo prints before each program, and of each piece only the
 //! last line counts: the program's own, which it prints after its children's. A `Doc-tests` piece may rightly have
 //! several: rustdoc runs the examples in groups.
+//!
+//! After a program that failed cargo prints a line, which also tells of one that was killed before its result.
 
 use std::ops::AddAssign;
 
@@ -63,8 +65,22 @@ impl std::fmt::Display for Tally {
 #[derive(Default)]
 pub(crate) struct TestOutput {
     total: Tally,
-    program: Tally,
-    is_documentation: bool,
+    piece: Piece,
+}
+
+/// What one program, or the documentation of one library, printed.
+#[derive(Default)]
+enum Piece {
+    /// Before the first header.
+    #[default]
+    None,
+    Program {
+        last_result: Option<Tally>,
+        is_failed: bool,
+    },
+    Documentation {
+        sum: Tally,
+    },
 }
 
 impl TestOutput {
@@ -72,29 +88,41 @@ impl TestOutput {
         let header = line.trim_start();
         let is_indented = header.len() < line.len();
         if is_indented && header.starts_with("Doc-tests ") {
-            self.next_program(true);
+            self.next_piece(Piece::Documentation { sum: Tally::default() });
         } else if is_indented && header.starts_with("Running ") && header.ends_with(')') {
-            self.next_program(false);
-        } else if let Some(result) = parse_result(line) {
-            if !self.is_documentation {
-                self.program = Tally::default();
-            }
-            self.program += result;
+            self.next_piece(Piece::Program { last_result: None, is_failed: false });
+        }
+        match (&mut self.piece, parse_result(line)) {
+            (Piece::Program { last_result, .. }, Some(result)) => *last_result = Some(result),
+            (Piece::Documentation { sum }, Some(result)) => *sum += result,
+            (Piece::Program { is_failed, .. }, None) => *is_failed |= line.starts_with("error: test failed, to rerun"),
+            _ => {}
         }
     }
 
-    /// The whole run. A run that failed without a failed test - it did not build, a program was killed - counts as one.
+    /// The whole run. A run that failed without a failed test, for instance because it did not build, counts as one.
     pub(crate) fn finish(mut self, success: bool) -> Tally {
-        self.next_program(false);
+        self.next_piece(Piece::None);
         if !success && self.total.failed == 0 {
             self.total.failed = 1;
         }
         self.total
     }
 
-    fn next_program(&mut self, is_documentation: bool) {
-        self.total += std::mem::take(&mut self.program);
-        self.is_documentation = is_documentation;
+    fn next_piece(&mut self, next: Piece) {
+        match std::mem::replace(&mut self.piece, next) {
+            Piece::None => {}
+            // A program without libtest (`harness = false`) is one test.
+            Piece::Program { last_result: None, is_failed: false } => self.total += Tally::PASS,
+            Piece::Program { last_result, is_failed } => {
+                let mut result = last_result.unwrap_or_default();
+                if is_failed && result.failed == 0 {
+                    result.failed = 1;
+                }
+                self.total += result;
+            }
+            Piece::Documentation { sum } => self.total += sum,
+        }
     }
 }
 
@@ -150,6 +178,19 @@ test result: ok. 2 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; fini
    Doc-tests cotenant_macros
 test result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s";
         assert_eq!(count(text, true), Tally { passed: 9, failed: 0, skipped: 1 });
+    }
+
+    #[test]
+    fn program_without_a_result_is_one_test() {
+        let text = "     Running tests/killed.rs (target/debug/deps/a-1)
+running 2 tests
+test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 1 filtered out; finished in 0.01s
+error: test failed, to rerun pass `--test killed`
+     Running tests/aborts.rs (target/debug/deps/b-1)
+error: test failed, to rerun pass `--test aborts`
+     Running tests/own_harness.rs (target/debug/deps/c-1)
+all is well";
+        assert_eq!(count(text, false), Tally { passed: 2, failed: 2, skipped: 0 });
     }
 
     #[test]
