@@ -6,7 +6,8 @@
 //! The rule: *every change from a valid value to a valid value is made of aligned stores each of which alone leaves a
 //! valid value*.
 
-use std::num::{NonZeroI8, NonZeroI16, NonZeroI32, NonZeroI64, NonZeroU8, NonZeroU16, NonZeroU32, NonZeroU64};
+#![allow(unsafe_code)]
+
 use std::sync::atomic;
 
 use crate::schema::{Kind, Part, Schema};
@@ -59,9 +60,6 @@ scalar! {
     i8 => Signed true, i16 => Signed true, i32 => Signed true, i64 => Signed true, i128 => Signed true,
     isize => Signed true,
     f32 => Float true, f64 => Float true, bool => Bool true, char => Char true,
-    NonZeroU8 => Unsigned false, NonZeroU16 => Unsigned false, NonZeroU32 => Unsigned false,
-    NonZeroU64 => Unsigned false,
-    NonZeroI8 => Signed false, NonZeroI16 => Signed false, NonZeroI32 => Signed false, NonZeroI64 => Signed false,
 }
 
 macro_rules! atomic {

@@ -1,4 +1,4 @@
-use std::num::NonZeroI16;
+
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64};
 
 use super::*;
@@ -56,7 +56,7 @@ fn examples() -> Vec<Part> {
         f64::SCHEMA,
         bool::SCHEMA,
         char::SCHEMA,
-        NonZeroI16::SCHEMA,
+        i16::SCHEMA,
         AtomicU8::SCHEMA,
         AtomicI64::SCHEMA,
         AtomicBool::SCHEMA,

@@ -1,0 +1,89 @@
+//! The crate's one error: a kind that a caller can act on, and a message for people.
+//!
+//! The message says what was done, to which name, what the system said, and the next step. Outcomes are not errors:
+//! a lock whose owner died is [`LockError::OwnerDied`](crate::sync::LockError), with the way on inside.
+
+use std::{fmt, io};
+
+/// `Result` with this crate's [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What went wrong, in terms of what a caller can do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// No room for the memory: a full tmpfs, a quota, a file-size limit. Make room and try again.
+    NoSpace,
+    /// The system does not let this user do it.
+    PermissionDenied,
+    /// Something that is not ours lies where the segment should: another user's, or a file of another kind.
+    Foreign,
+    /// The segment's own bytes make no sense: truncated or damaged.
+    Corrupt,
+    /// The segment holds variables of another layout than this program's.
+    Mismatch,
+    /// As many participants as the segment has slots are attached.
+    Full,
+    /// This system, file system or program image cannot do what was asked.
+    Unsupported,
+    /// A name, scope or option that is not allowed.
+    InvalidInput,
+    /// Other processes kept changing the segment at the same moment, longer than we try.
+    Busy,
+    /// Sharing was switched off for this process (by `COTENANT_PRIVATE`, or because privileges were raised).
+    Private,
+    /// Anything else that the system said.
+    System,
+}
+
+/// Why something could not be done.
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    os_error: Option<i32>,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
+        Error { kind, message: message.into(), os_error: None }
+    }
+
+    /// `doing` reads on after "cannot", for example ``"create the segment `/x`"``.
+    pub(crate) fn system(doing: impl fmt::Display, cause: &io::Error) -> Error {
+        let kind = match cause.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                ErrorKind::NoSpace
+            }
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ErrorKind::PermissionDenied,
+            io::ErrorKind::Unsupported => ErrorKind::Unsupported,
+            io::ErrorKind::OutOfMemory => ErrorKind::NoSpace,
+            _ => ErrorKind::System,
+        };
+        Error { kind, message: format!("cannot {doing}: {cause}"), os_error: cause.raw_os_error() }
+    }
+
+    /// Adds what to do about it.
+    pub(crate) fn hint(mut self, next_step: impl fmt::Display) -> Error {
+        self.message = format!("{}; {next_step}", self.message);
+        self
+    }
+
+    /// What a caller can act on.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The system's error number (`errno`, or `GetLastError` on Windows), where a system call failed.
+    pub fn os_error(&self) -> Option<i32> {
+        self.os_error
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,261 @@
+//! From a program's blocks to attached segments: which blocks go together, under which name, and what happens when
+//! it cannot be done.
+//!
+//! ```text
+//! .init_array.00101  each block: register            -> PENDING
+//! .init_array.00102  first block: attach all at_load -> unnamed blocks in one segment, each named block in its own
+//! attach()           the blocks that wait for the call
+//! .fini_array        an unloaded library gives its slots back
+//! ```
+
+use std::sync::atomic::AtomicPtr;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::block::{Descriptor, ObjectEntry, Outcome};
+use crate::error::{Error, ErrorKind, Result};
+use crate::segment::header::{MAX_SCOPE_BYTES, SegmentKind};
+use crate::segment::plan::{InitialBytes, Plan};
+use crate::sys::{self, Place, process};
+
+/// The image's blocks, newest first.
+static BLOCKS: AtomicPtr<Descriptor> = AtomicPtr::new(std::ptr::null_mut());
+/// One thread attaches at a time.
+static ATTACHING: Mutex<()> = Mutex::new(());
+
+fn attaching() -> MutexGuard<'static, ()> {
+    ATTACHING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Start-up entry: makes a block known.
+pub fn register(block: &'static Descriptor) {
+    let this = std::ptr::from_ref(block).cast_mut();
+    let mut head = BLOCKS.load(Relaxed);
+    loop {
+        block.status.next.store(head, Relaxed);
+        // Release pairs with the Acquire in `blocks`.
+        match BLOCKS.compare_exchange_weak(head, this, Release, Relaxed) {
+            Ok(_) => return,
+            Err(now) => head = now,
+        }
+    }
+}
+
+/// The blocks of this image.
+pub(crate) fn blocks() -> impl Iterator<Item = &'static Descriptor> {
+    let first = Descriptor::at(BLOCKS.load(Acquire));
+    std::iter::successors(first, |block| Descriptor::at(block.status.next.load(Acquire)))
+}
+
+/// Start-up entry: attaches what is to be attached at load. The first call does it for all blocks.
+pub extern "C" fn attach_at_load() {
+    let _one_at_a_time = attaching();
+    let fresh = |block: &&Descriptor| !block.words.attach_by_call && block.status.outcome.get().is_none();
+    let waiting: Vec<_> = blocks().filter(fresh).collect();
+    if waiting.is_empty() {
+        return;
+    }
+    for (group, result) in attach_all(&waiting) {
+        let Err(error) = result else { continue };
+        let must_end = error.kind() != ErrorKind::Private && group.iter().any(|block| !block.words.private_on_failure);
+        if must_end {
+            process::end(
+                &format!("cotenant: cannot share the variables of `{}`: {error}", group[0].label()),
+                crate::EXIT_STATUS,
+            );
+        }
+        keep_private(&group, error);
+    }
+}
+
+/// Attaches the blocks of this program or library that say `attach = by_call`. Until then their values are private;
+/// from then on the same variables hold the shared values, whatever they held before.
+///
+/// May be called any number of times, from any thread; blocks only for the time of a few system calls, or while
+/// another process that removes or grows the same segment finishes (about two seconds at most).
+///
+/// # Errors
+///
+/// What kept a block from being shared; its values stay private, and the call can be repeated. Of several failures
+/// the first is given. [`ErrorKind::Private`] if sharing was switched off (`COTENANT_PRIVATE`, raised privileges).
+///
+/// ```
+/// use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+///
+/// cotenant::shared! {
+///     #![shared(attach = by_call)]
+///     static VISITS: AtomicU64 = AtomicU64::new(0);
+/// }
+///
+/// VISITS.fetch_add(1, Relaxed); // private: nobody else sees it
+/// match cotenant::attach() {
+///     Ok(()) => assert_eq!(VISITS.load(Relaxed), 0), // shared, and nobody has counted yet
+///     Err(error) => eprintln!("counting alone: {error}"),
+/// }
+/// ```
+pub fn attach() -> Result<()> {
+    let _one_at_a_time = attaching();
+    let waiting: Vec<_> = blocks().filter(|block| block.status.outcome.get().is_none()).collect();
+    let mut first_error = None;
+    for (_, result) in attach_all(&waiting) {
+        if let Err(error) = result {
+            first_error.get_or_insert(error);
+        }
+    }
+    first_error.map_or(Ok(()), Err)
+}
+
+/// Start-down entry: a library that is unloaded gives its slots back. At the end of the program the system does it.
+pub extern "C" fn detach_at_unload() {
+    if process::is_ending() {
+        return;
+    }
+    for block in blocks() {
+        if let Some(Outcome::Attached(segment)) = block.status.outcome.get() {
+            segment.detach();
+        }
+    }
+}
+
+fn keep_private(group: &[&'static Descriptor], error: Error) {
+    let reason = error.to_string();
+    for block in group {
+        let _ = block.status.outcome.set(Outcome::Private(Error::new(error.kind(), reason.clone())));
+    }
+}
+
+type Attempt = (Vec<&'static Descriptor>, Result<()>);
+
+/// Unnamed blocks go together, named ones each alone. (Unnamed blocks of one image agree on `keep`, or go apart.)
+fn attach_all(blocks: &[&'static Descriptor]) -> Vec<Attempt> {
+    let mut groups: Vec<Vec<&'static Descriptor>> = Vec::new();
+    for block in blocks {
+        let same = |group: &&mut Vec<&'static Descriptor>| {
+            let first = group[0];
+            !block.is_named() && !first.is_named() && block.words == first.words
+        };
+        match groups.iter_mut().find(same) {
+            Some(group) => group.push(block),
+            None => groups.push(vec![block]),
+        }
+    }
+    groups
+        .into_iter()
+        .map(|mut group| {
+            group.sort_by_key(|block| block.block as usize);
+            let result = attach_group(&group);
+            (group, result)
+        })
+        .collect()
+}
+
+fn attach_group(group: &[&'static Descriptor]) -> Result<()> {
+    let first = group[0];
+    if process::privileges_were_raised() && !first.words.share_when_privileged {
+        return Err(Error::new(ErrorKind::Private, "this program runs with raised privileges, and shares nothing then")
+            .hint("write `when_privileged = share` into the block if whoever starts it may stop it inside a lock"));
+    }
+    if process::environment("COTENANT_PRIVATE").is_some_and(|value| value != "0") {
+        return Err(Error::new(ErrorKind::Private, "COTENANT_PRIVATE is set: this process shares nothing"));
+    }
+    for block in group {
+        sys::check_block(block)?;
+    }
+    let plan = plan(group)?;
+    let segment = attach_planned(&plan, group)?;
+    for block in group {
+        let _ = block.status.outcome.set(Outcome::Attached(segment));
+    }
+    Ok(())
+}
+
+fn attach_planned(plan: &Plan, group: &[&'static Descriptor]) -> Result<&'static sys::Attached> {
+    let name = file_name(plan, group, false);
+    let mut at = 0;
+    let places: Vec<_> = group
+        .iter()
+        .map(|block| {
+            let place = Place { block, bytes: mapped_bytes(block), data_at: at };
+            at += place.bytes as u64;
+            place
+        })
+        .collect();
+    match sys::attach(plan, &name, &places) {
+        Err(error) if error.kind() == ErrorKind::Mismatch && group[0].words.separate_on_mismatch => {
+            sys::attach(plan, &file_name(plan, group, true), &places)
+        }
+        other => other,
+    }
+}
+
+/// Whole pages of the running system that hold the block's variables.
+fn mapped_bytes(block: &Descriptor) -> usize {
+    block.used_bytes.max(1).next_multiple_of(sys::page_bytes())
+}
+
+/// `image-BUILDID-FINGERPRINT[.WORDS]@SCOPE` or `NAME[+FINGERPRINT]@SCOPE`. Neither `@` nor `+` can stand in a name.
+fn file_name(plan: &Plan, group: &[&'static Descriptor], separate: bool) -> String {
+    let mut name = match plan.kind {
+        SegmentKind::Image => {
+            let id: String = plan.build_id.iter().map(|byte| format!("{byte:02x}")).collect();
+            let keep = if plan.keep_until_removed { "-kept" } else { "" };
+            let by_call = if group[0].words.attach_by_call { "-by-call" } else { "" };
+            format!("image-{id}-{:016x}{keep}{by_call}", plan.fingerprint)
+        }
+        SegmentKind::Block if separate => format!("{}+{:016x}", plan.name, plan.fingerprint),
+        SegmentKind::Block => plan.name.clone(),
+    };
+    if !plan.scope.is_empty() {
+        name = format!("{name}@{}", plan.scope);
+    }
+    name
+}
+
+fn plan(group: &[&'static Descriptor]) -> Result<Plan> {
+    let first = group[0];
+    let image = sys::image_of(first)?;
+    let mut plan = Plan {
+        kind: if first.is_named() { SegmentKind::Block } else { SegmentKind::Image },
+        name: if first.is_named() { first.name.to_owned() } else { image.program_name() },
+        scope: scope()?,
+        build_id: image.build_id,
+        keep_until_removed: first.words.keep_until_removed,
+        mode: first.words.mode,
+        group: (!first.group.is_empty()).then(|| first.group.to_owned()),
+        fingerprint: crate::schema::FINGERPRINT_SEED,
+        objects: Vec::new(),
+        schemas: Vec::new(),
+        data_bytes: 0,
+        initial: Vec::new(),
+        page_bytes: sys::page_bytes(),
+    };
+    for block in group {
+        plan.fingerprint = crate::schema::hash(plan.fingerprint, &block.fingerprint.to_le_bytes());
+        for object in block.objects {
+            let initial_hash = if first.is_named() { block.hash_initial(object) } else { 0 };
+            plan.objects.push(ObjectEntry {
+                schema_at: object.schema_at + plan.schemas.len() as u64,
+                data_at: object.data_at + plan.data_bytes,
+                initial_hash,
+                ..*object
+            });
+        }
+        plan.schemas.extend_from_slice(block.schemas);
+        plan.initial.push(InitialBytes { at: plan.data_bytes, address: block.initial(), bytes: block.used_bytes });
+        plan.data_bytes += mapped_bytes(block) as u64;
+    }
+    Ok(plan)
+}
+
+/// `COTENANT_SCOPE`, checked.
+fn scope() -> Result<String> {
+    let Some(scope) = process::environment("COTENANT_SCOPE") else { return Ok(String::new()) };
+    let allowed = |text: &&str| {
+        text.len() <= MAX_SCOPE_BYTES && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+    };
+    scope.to_str().filter(allowed).map(str::to_owned).ok_or_else(|| {
+        Error::new(ErrorKind::InvalidInput, format!("COTENANT_SCOPE is {}, which is no name for a scope", scope.display()))
+            .hint(format!("use at most {MAX_SCOPE_BYTES} of A-Z a-z 0-9 . _ -"))
+    })
+}
+

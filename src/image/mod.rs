@@ -1,0 +1,5 @@
+//! Blocks of shared variables in an image: how they are declared, found and attached.
+
+pub(crate) mod attach;
+pub(crate) mod block;
+mod declare;

@@ -1,0 +1,68 @@
+//! Variables that every process running the same program or library shares.
+//!
+//! Declared like a static, used like a static, safe when a process is killed, private to the user who runs it:
+//!
+//! ```
+//! use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+//!
+//! cotenant::shared! {
+//!     /// Requests served by every process that runs this program.
+//!     static REQUESTS: AtomicU64 = AtomicU64::new(0);
+//! }
+//!
+//! let so_far = REQUESTS.fetch_add(1, Relaxed); // no set-up, no handle, no unwrap
+//! println!("{so_far} requests before this one, by all of us");
+//! ```
+//!
+//! - [`shared!`] declares variables; [`ProcessSync`] says which types may be shared, [`value`] has stand-ins for those
+//!   that may not;
+//! - [`sync::Mutex`] guards a value between processes, and says when its owner died;
+//! - [`attachment()`] tells how this process is attached and with whom; [`attach()`] attaches blocks that wait for it.
+//!
+//! # Environment
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `COTENANT_DIR` | folder of the segments, instead of one in `/dev/shm`; Linux only |
+//! | `COTENANT_SCOPE` | keeps programs of one scope from those of another: staging from production, test from test |
+//! | `COTENANT_PRIVATE` | set to anything but `0`: this process shares nothing |
+//!
+//! All are ignored in a program whose privileges were raised (set-uid and the like).
+//!
+//! # When sharing is impossible
+//!
+//! The program ends before `main`, with one line on standard error and status [`EXIT_STATUS`], unless the block says
+//! `on_failure = private`. docs/platform.md has what each system can do, SECURITY.md who is protected from whom.
+
+mod attachment;
+mod error;
+mod image;
+mod process_sync;
+pub mod schema;
+mod segment;
+pub mod sync;
+mod sys;
+pub mod value;
+
+pub use attachment::{Attachment, BlockInfo, BlockState, Participant, attachment};
+pub use cotenant_macros::ProcessSync;
+pub use error::{Error, ErrorKind, Result};
+pub use image::attach::attach;
+pub use process_sync::ProcessSync;
+
+/// The exit status of a program that could not share its variables: `EX_CONFIG` of `sysexits.h`. systemd's
+/// `RestartPreventExitStatus=78` keeps such a program from being started over and over.
+pub const EXIT_STATUS: i32 = 78;
+
+/// What the macros expand to. Not for use by hand, and without any promise.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::image::attach::{attach_at_load, detach_at_unload, register};
+    pub use crate::image::block::{
+        DESCRIPTOR_MAGIC, Descriptor, ObjectEntry, Status, Words, assert_variable, block_fingerprint, encode_schemas,
+        objects, schemas_bytes,
+    };
+    pub use crate::process_sync::assert_shareable;
+    pub use crate::sys::place::*;
+    pub use cotenant_macros::shared_impl;
+}

@@ -1,0 +1,128 @@
+//! A plan: everything that a segment is to be, worked out before the first system call.
+//!
+//! The creator writes it; one who joins compares it with what is there.
+
+use super::header::{
+    FORMAT, HEADER_BYTES, Header, MAGIC, MAX_BUILD_ID_BYTES, MAX_NAME_BYTES, MAX_PARTICIPANTS, MAX_SCOPE_BYTES,
+    OBJECT_BYTES, ObjectEntry, PARTICIPANT_BYTES, SegmentKind, byte_order,
+};
+use crate::schema::decode;
+
+/// Room for objects and schemas of a named block that grows, so that the data need not move. Only used pages cost.
+const GROWING_OBJECTS: usize = 512;
+const GROWING_SCHEMA_BYTES: usize = 256 << 10;
+/// Room for the data of a named block; address space of the file, not memory.
+const GROWING_DATA_BYTES: u64 = 1 << 30;
+
+/// Initial bytes of a part of the data area, in this process's memory.
+#[derive(Clone, Copy)]
+pub(crate) struct InitialBytes {
+    /// From the start of the data area.
+    pub(crate) at: u64,
+    pub(crate) address: *const u8,
+    pub(crate) bytes: usize,
+}
+
+/// What a segment is to be.
+pub(crate) struct Plan {
+    pub(crate) kind: SegmentKind,
+    pub(crate) name: String,
+    pub(crate) scope: String,
+    pub(crate) build_id: Vec<u8>,
+    pub(crate) keep_until_removed: bool,
+    pub(crate) mode: u32,
+    pub(crate) group: Option<String>,
+    pub(crate) fingerprint: u64,
+    pub(crate) objects: Vec<ObjectEntry>,
+    pub(crate) schemas: Vec<u8>,
+    /// Whole pages of the running system.
+    pub(crate) data_bytes: u64,
+    pub(crate) initial: Vec<InitialBytes>,
+    pub(crate) page_bytes: usize,
+}
+
+impl Plan {
+    /// The header, with every area's place.
+    pub(crate) fn header(&self, instance: [u8; 16], creator_pid: u32, created_unix_ns: u64) -> Header {
+        let grows = self.kind == SegmentKind::Block;
+        let objects_max = if grows { self.objects.len().max(GROWING_OBJECTS) } else { self.objects.len() };
+        let schemas_max = if grows { self.schemas.len().max(GROWING_SCHEMA_BYTES) } else { self.schemas.len() };
+        let participants_at = HEADER_BYTES;
+        let objects_at = participants_at + MAX_PARTICIPANTS as usize * PARTICIPANT_BYTES as usize;
+        let objects_at = objects_at.next_multiple_of(4096);
+        let schemas_at = objects_at + objects_max * OBJECT_BYTES as usize;
+        let data_at = (schemas_at + schemas_max).next_multiple_of(self.page_bytes.max(4096)) as u64;
+        let mut header = Header {
+            magic: MAGIC,
+            format: FORMAT,
+            header_bytes: HEADER_BYTES as u32,
+            kind: self.kind as u8,
+            pointer_bytes: size_of::<usize>() as u8,
+            byte_order: byte_order(),
+            keep: self.keep_until_removed.into(),
+            page_bytes: self.page_bytes.max(4096) as u32,
+            file_bytes: data_at + self.data_bytes,
+            max_bytes: data_at + if grows { GROWING_DATA_BYTES } else { self.data_bytes },
+            created_unix_ns,
+            instance,
+            creator_pid,
+            mode: self.mode,
+            fingerprint: self.fingerprint,
+            participants_at: participants_at as u64,
+            participants_max: MAX_PARTICIPANTS,
+            participant_bytes: PARTICIPANT_BYTES,
+            objects_at: objects_at as u64,
+            objects_max: objects_max as u32,
+            object_bytes: OBJECT_BYTES,
+            schemas_at: schemas_at as u64,
+            schemas_max_bytes: schemas_max as u64,
+            events_at: 0,
+            events_max: 0,
+            event_bytes: 0,
+            data_at,
+            data_bytes: self.data_bytes,
+            object_count: self.objects.len() as u32,
+            participants_reserved: 0,
+            event_next: 0,
+            deaths: 0,
+            companion_ino: 0,
+            build_id_bytes: 0,
+            name_bytes: 0,
+            build_id: [0; MAX_BUILD_ID_BYTES],
+            reserved: [0; 24],
+            name: [0; MAX_NAME_BYTES],
+            scope: [0; MAX_SCOPE_BYTES],
+        };
+        header.build_id_bytes = fill(&mut header.build_id, &self.build_id);
+        header.name_bytes = fill(&mut header.name, self.name.as_bytes());
+        fill(&mut header.scope, self.scope.as_bytes());
+        header
+    }
+
+    /// The declared variables, decoded for comparison.
+    pub(crate) fn nodes(&self) -> Vec<decode::Node> {
+        let schema = |object: &ObjectEntry| {
+            let start = object.schema_at as usize;
+            decode::decode(&self.schemas[start..start + object.schema_bytes as usize]).ok()
+        };
+        self.objects.iter().filter_map(schema).map(|(node, _)| node).collect()
+    }
+
+    /// Where the initial value of `object` lies in this process; the plan's parts cover all of its objects.
+    pub(crate) fn initial_of(&self, object: &ObjectEntry) -> *const u8 {
+        let part = self.initial.iter().rfind(|part| part.at <= object.data_at);
+        part.map_or(std::ptr::null(), |part| part.address.wrapping_add((object.data_at - part.at) as usize))
+    }
+
+    /// The objects area as it is written.
+    pub(crate) fn objects_bytes(&self) -> Vec<u8> {
+        self.objects.iter().flat_map(|object| object.to_bytes()).collect()
+    }
+}
+
+/// Copies as much as fits, gives how much.
+fn fill(to: &mut [u8], from: &[u8]) -> u32 {
+    let bytes = from.len().min(to.len());
+    to[..bytes].copy_from_slice(&from[..bytes]);
+    bytes as u32
+}

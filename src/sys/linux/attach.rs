@@ -1,0 +1,152 @@
+//! Attaching: from a plan to mapped pages. ARCHITECTURE.md lists the steps with what a death at each leaves behind.
+
+#![allow(unsafe_code)]
+
+use std::ffi::CStr;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::time::Duration;
+
+use super::attached::Attached;
+use super::file::{self, LockKind, lock_byte};
+use super::folder::{self, Audience};
+use super::mapping::{self, Mapping, page_bytes};
+use super::segment_file::{self, OpenSegment};
+use super::slot::Reopen;
+use super::{owner, process};
+use crate::error::{Error, ErrorKind, Result};
+use crate::image::block::Descriptor;
+use crate::segment::compare::{self, Known};
+use crate::segment::live::Live;
+use crate::segment::plan::Plan;
+
+/// A block, how many bytes of whole pages it covers, and where in the segment's data they lie.
+pub(crate) struct Place<'a> {
+    pub(crate) block: &'a Descriptor,
+    pub(crate) bytes: usize,
+    pub(crate) data_at: u64,
+}
+
+/// Attaches this process to the segment `file_name`, made after `plan` if there is none, and maps it over `places`.
+/// The blocks have been through [`check_block`](super::check_block), and `plan` was made from them.
+pub(crate) fn attach(plan: &Plan, file_name: &str, places: &[Place<'_>]) -> Result<&'static Attached> {
+    let folder = folder::find(audience(plan)?)?;
+    let name = file::c_string(file_name.as_bytes()).map_err(|cause| Error::system("use that name", &cause))?;
+    let open = segment_file::open_or_create(&folder, &name, plan)?;
+    let file = &open.file;
+    let attached = prepare(&folder, &name, &open)?;
+    if !open.created {
+        reconcile(plan, &attached, file)?;
+    }
+    attached.ensure_slot(owner::current_epoch())?;
+    for (done, place) in places.iter().enumerate() {
+        let address = place.block.block.cast_mut();
+        // SAFETY: a descriptor's block is padded to whole pages of its own, `check_block` found it where it should be,
+        // and `reconcile` found the same types at the same offsets.
+        let mapped = unsafe { mapping::over(address, place.bytes, file, attached.header.data_at + place.data_at) };
+        if let Err(cause) = mapped {
+            attached.detach();
+            let error = cannot_map(&attached.path, &cause);
+            if done > 0 {
+                // Some blocks are shared and some are not: nothing can be said of the program any more.
+                process::end(&format!("cotenant: {error}"), crate::EXIT_STATUS);
+            }
+            return Err(error);
+        }
+    }
+    let attached: &'static Attached = Box::leak(Box::new(attached));
+    for place in places {
+        owner::publish(place.block.block as usize, place.bytes, attached);
+    }
+    Ok(attached)
+}
+
+fn audience(plan: &Plan) -> Result<Audience> {
+    if plan.mode & 0o020 != 0 {
+        let gid = match &plan.group {
+            None => process::effective_gid(),
+            Some(group) => process::group_id(group).ok_or_else(|| {
+                Error::new(ErrorKind::InvalidInput, format!("the segment {} is for the group `{group}`, which does not exist", plan.name))
+                    .hint("create the group, or name it by its number")
+            })?,
+        };
+        return Ok(Audience::Group(gid));
+    }
+    Ok(if plan.mode & 0o044 != 0 { Audience::Readable } else { Audience::Own })
+}
+
+fn prepare(folder: &folder::Folder, name: &CStr, open: &OpenSegment) -> Result<Attached> {
+    let path = folder.path_of(name);
+    let failed = |cause: std::io::Error| Error::system(format!("map the header of {path}"), &cause);
+    let reopen = |name: &CStr, stat| {
+        file::c_string(folder.path_of(name).as_bytes()).map(|path| Reopen { path, stat }).map_err(failed)
+    };
+    let segment = reopen(name, open.stat)?;
+    let locks = match &open.companion {
+        Some((companion, stat)) => reopen(companion, *stat)?,
+        None => reopen(name, open.stat)?,
+    };
+    let bytes = Live::mapped_bytes(open.header.participants_max).next_multiple_of(page_bytes());
+    let metadata = Mapping::shared(&open.file, 0, bytes, true).map_err(failed)?;
+    Attached::new(path.clone(), (segment, locks), open.header, metadata, open.created)
+}
+
+/// Compares what is there with the plan; makes the segment grow if the plan only adds at its end.
+fn reconcile(plan: &Plan, attached: &Attached, file: &File) -> Result<()> {
+    let known = Known::read(&|bytes, at| file.read_exact_at(bytes, at), &attached.header, attached.live, &attached.path)?;
+    if compare::grows(plan, &known, &attached.path)? {
+        grow(plan, attached, file)?;
+    }
+    compare::initial_values(plan, &known, &attached.path, process::complain);
+    Ok(())
+}
+
+/// Appends the plan's further objects. Nobody uses them before `object_count` is stored, so a death on the way leaves
+/// bytes that the next one writes again.
+fn grow(plan: &Plan, attached: &Attached, file: &File) -> Result<()> {
+    use std::sync::atomic::Ordering::{Relaxed, Release};
+
+    let failed = |cause: std::io::Error| {
+        Error::system(format!("make the segment {} grow to {} bytes of data", attached.path, plan.data_bytes), &cause)
+    };
+    let lock = attached.locks.open().map_err(failed)?;
+    let mut waited = Duration::ZERO;
+    while !file::try_lock(&lock, LockKind::Write, lock_byte::GROW).map_err(failed)? {
+        if waited > Duration::from_secs(2) {
+            return Err(Error::new(ErrorKind::Busy, format!("another process makes {} grow and does not finish", attached.path))
+                .hint("look for a stopped program of this user"));
+        }
+        std::thread::sleep(Duration::from_millis(1));
+        waited += Duration::from_millis(1);
+    }
+    let known = Known::read(&|bytes, at| file.read_exact_at(bytes, at), &attached.header, attached.live, &attached.path)?;
+    if !compare::grows(plan, &known, &attached.path)? {
+        return Ok(()); // Somebody did it meanwhile.
+    }
+    let header = &attached.header;
+    let additions = known.additions(plan, header)?;
+    file::reserve(file, header.data_at, plan.data_bytes).map_err(failed)?;
+    let objects_at = header.objects_at + known.objects.len() as u64 * u64::from(header.object_bytes);
+    file::reserve(file, objects_at, additions.objects.len() as u64).map_err(failed)?;
+    file::reserve(file, additions.schemas_at, additions.schemas.len().max(1) as u64).map_err(failed)?;
+    for object in &plan.objects[known.objects.len()..] {
+        let initial = plan.initial_of(object);
+        // SAFETY: inside the plan's own initial bytes.
+        unsafe { file::write_from(file, initial, object.bytes as usize, header.data_at + object.data_at) }
+            .map_err(failed)?;
+    }
+    file.write_all_at(&additions.schemas, additions.schemas_at).map_err(failed)?;
+    file.write_all_at(&additions.objects, objects_at).map_err(failed)?;
+    attached.live.data_bytes().fetch_max(plan.data_bytes, Relaxed);
+    // Release pairs with the Acquire in `Known::read`: who sees the count sees the objects.
+    attached.live.object_count().store(plan.objects.len() as u32, Release);
+    Ok(())
+}
+
+fn cannot_map(path: &str, cause: &std::io::Error) -> Error {
+    let error = Error::system(format!("map {path} over the shared variables"), cause);
+    if cause.raw_os_error() == Some(libc::EPERM) {
+        return error.hint("the image's pages are sealed: link it without `-z memory-seal`");
+    }
+    error
+}

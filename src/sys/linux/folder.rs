@@ -1,0 +1,209 @@
+//! The folder where segments lie, checked by descriptor: owner, mode, and that it is no link.
+//!
+//! ```text
+//! COTENANT_DIR                       as given; ours (or root's) and writable by nobody else
+//! /dev/shm/cotenant-UID              0700  segments of this user alone
+//! /dev/shm/cotenant-UID-SUFFIX       0700  the same, when somebody planted something at the first name
+//! /dev/shm/cotenant-readable-UID     0755  segments that others may read
+//! /dev/shm/cotenant-group-GID        2775  segments that a group may write
+//! ```
+//!
+//! /dev/shm is sticky and open to all: anybody can take a name first, and nobody else can remove it. So a name that
+//! is not ours is passed by, and every process of the user finds the same next one: the smallest that is.
+
+use std::ffi::CStr;
+use std::fs::File;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::{file, process};
+use crate::error::{Error, ErrorKind, Result};
+
+const SHM: &str = "/dev/shm";
+/// How often the search starts over because others change the folder meanwhile.
+const ATTEMPTS: u32 = 20;
+
+/// An open folder whose owner and mode were checked.
+pub(crate) struct Folder {
+    pub(crate) path: PathBuf,
+    pub(crate) file: File,
+}
+
+/// For whom the segments in it are.
+#[derive(Clone, Copy)]
+pub(crate) enum Audience {
+    /// The user alone.
+    Own,
+    /// The user writes, others may read.
+    Readable,
+    /// Everybody in the group with this id writes.
+    Group(u32),
+}
+
+impl Audience {
+    fn prefix(self) -> String {
+        match self {
+            Audience::Own => format!("cotenant-{}", process::effective_uid()),
+            Audience::Readable => format!("cotenant-readable-{}", process::effective_uid()),
+            Audience::Group(gid) => format!("cotenant-group-{gid}"),
+        }
+    }
+
+    fn mode(self) -> u32 {
+        match self {
+            Audience::Own => 0o700,
+            Audience::Readable => 0o755,
+            Audience::Group(_) => 0o2775,
+        }
+    }
+}
+
+/// Finds or makes the folder for `audience`.
+pub(crate) fn find(audience: Audience) -> Result<Folder> {
+    match process::environment("COTENANT_DIR") {
+        Some(given) => given_folder(Path::new(&given), audience),
+        None => shared_memory_folder(Path::new(SHM), audience),
+    }
+}
+
+fn open(path: &Path, flags: i32) -> io::Result<File> {
+    let name = file::c_string(path.as_os_str().as_bytes())?;
+    file::open_at(None, &name, libc::O_RDONLY | libc::O_DIRECTORY | flags, 0)
+}
+
+fn make(path: &Path, mode: u32) -> io::Result<()> {
+    file::make_folder(&file::c_string(path.as_os_str().as_bytes())?, mode)
+}
+
+/// `COTENANT_DIR`: taken as it is, made if it is missing. Segments for others lie in it too, under their own names.
+fn given_folder(path: &Path, audience: Audience) -> Result<Folder> {
+    let doing = |verb: &str| format!("{verb} the folder {} (COTENANT_DIR)", path.display());
+    let folder = match open(path, 0) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
+            make(path, 0o700).or_else(exists_is_fine).map_err(|cause| Error::system(doing("create"), &cause))?;
+            open(path, 0)
+        }
+        other => other,
+    };
+    let folder = folder.map_err(|cause| {
+        Error::system(doing("open"), &cause).hint("name a folder of this user, or unset COTENANT_DIR for /dev/shm")
+    })?;
+    let stat = file::stat(&folder).map_err(|cause| Error::system(doing("look at"), &cause))?;
+    let user = process::effective_uid();
+    let writers = if matches!(audience, Audience::Group(_)) { 0o002 } else { 0o022 };
+    if stat.permissions() & writers != 0 {
+        return Err(Error::new(
+            ErrorKind::Foreign,
+            format!("the folder {} (COTENANT_DIR) can be written by others (mode {:o})", path.display(), stat.permissions()),
+        )
+        .hint(format!("chmod go-w {}", path.display())));
+    }
+    if stat.uid != user && stat.uid != 0 && !matches!(audience, Audience::Group(_)) {
+        return Err(foreign(path, &format!("belongs to user {}, not to {user}", stat.uid)));
+    }
+    Ok(Folder { path: path.to_owned(), file: folder })
+}
+
+fn foreign(path: &Path, why: &str) -> Error {
+    Error::new(ErrorKind::Foreign, format!("the folder {} {why}", path.display()))
+        .hint("name a folder of this user with COTENANT_DIR")
+}
+
+fn exists_is_fine(cause: io::Error) -> io::Result<()> {
+    if cause.kind() == io::ErrorKind::AlreadyExists { Ok(()) } else { Err(cause) }
+}
+
+fn shared_memory_folder(parent: &Path, audience: Audience) -> Result<Folder> {
+    let prefix = audience.prefix();
+    for _ in 0..ATTEMPTS {
+        let path = parent.join(&prefix);
+        match ours(&path, audience)? {
+            Found::Ours(folder) => return Ok(folder),
+            Found::Missing => {
+                let doing = format!("create the folder {}", path.display());
+                make(&path, audience.mode() & 0o777).or_else(exists_is_fine).map_err(|cause| {
+                    Error::system(doing, &cause).hint("name a folder that can be written with COTENANT_DIR")
+                })?;
+            }
+            Found::Foreign => {
+                if let Some(folder) = smallest_of_ours(parent, &prefix, audience)? {
+                    return Ok(folder);
+                }
+                let suffix = process::random().map_err(|cause| Error::system("get random bytes", &cause))?;
+                let path = parent.join(format!("{prefix}-{:016x}", u128::from_le_bytes(suffix) as u64));
+                let doing = format!("create the folder {}", path.display());
+                make(&path, audience.mode() & 0o777).map_err(|cause| Error::system(doing, &cause))?;
+            }
+        }
+    }
+    Err(Error::new(ErrorKind::Busy, format!("others keep changing {}/{prefix}", parent.display())))
+}
+
+enum Found {
+    Ours(Folder),
+    Missing,
+    Foreign,
+}
+
+/// Opens `path` if it is a folder of ours; tightens or completes the mode of one that was just made under a umask.
+fn ours(path: &Path, audience: Audience) -> Result<Found> {
+    let folder = match open(path, libc::O_NOFOLLOW) {
+        Ok(folder) => folder,
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(Found::Missing),
+        Err(cause) => {
+            return match cause.raw_os_error() {
+                // A link, a file, or somebody's closed folder.
+                Some(libc::ELOOP | libc::ENOTDIR | libc::EACCES) => Ok(Found::Foreign),
+                _ => Err(Error::system(format!("open the folder {}", path.display()), &cause)),
+            };
+        }
+    };
+    let doing = format!("look at the folder {}", path.display());
+    let mut stat = file::stat(&folder).map_err(|cause| Error::system(doing, &cause))?;
+    let mine = stat.uid == process::effective_uid();
+    if mine && stat.permissions() != audience.mode() {
+        complete(&folder, audience).map_err(|cause| Error::system(format!("set the mode of {}", path.display()), &cause))?;
+        stat = file::stat(&folder).map_err(|cause| Error::system("look at it again", &cause))?;
+    }
+    let admitted = match audience {
+        Audience::Own | Audience::Readable => mine && stat.permissions() == audience.mode(),
+        // Only a member (or root) can give a folder this group; a member is trusted with the group's segments.
+        Audience::Group(gid) => stat.gid == gid && stat.permissions() & 0o002 == 0,
+    };
+    if !admitted {
+        return Ok(Found::Foreign);
+    }
+    Ok(Found::Ours(Folder { path: path.to_owned(), file: folder }))
+}
+
+/// Sets group and mode of a folder of ours. A folder that others could write before may hold what they put there;
+/// files are checked one by one when they are opened.
+fn complete(folder: &File, audience: Audience) -> io::Result<()> {
+    if let Audience::Group(gid) = audience {
+        file::set_group(folder, gid)?;
+    }
+    file::set_mode(folder, audience.mode())
+}
+
+fn smallest_of_ours(parent: &Path, prefix: &str, audience: Audience) -> Result<Option<Folder>> {
+    let doing = || format!("list the folder {}", parent.display());
+    let start = format!("{prefix}-");
+    let entries = std::fs::read_dir(parent).map_err(|cause| Error::system(doing(), &cause))?;
+    let mut names: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
+    names.retain(|name| name.as_bytes().starts_with(start.as_bytes()));
+    names.sort();
+    for name in names {
+        if let Found::Ours(folder) = ours(&parent.join(name), audience)? {
+            return Ok(Some(folder));
+        }
+    }
+    Ok(None)
+}
+
+impl Folder {
+    /// The path of a file in it, for people.
+    pub(crate) fn path_of(&self, name: &CStr) -> String {
+        self.path.join(std::ffi::OsStr::from_bytes(name.to_bytes())).display().to_string()
+    }
+}

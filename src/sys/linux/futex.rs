@@ -1,0 +1,56 @@
+//! Futexes on the low half of a 64-bit lock word.
+
+#![allow(unsafe_code)]
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::{Relaxed, Release}};
+use std::time::Duration;
+
+/// The address of the low half.
+fn low_half(word: &AtomicU64) -> *const u32 {
+    let first = std::ptr::from_ref(word).cast::<u32>();
+    if cfg!(target_endian = "little") { first } else { first.wrapping_add(1) }
+}
+
+/// Sleeps while the low half is `expected`, at most `timeout`
+/// ([`FUTEX_WAIT`](https://man7.org/linux/man-pages/man2/futex.2.html)). Returns for any reason: look again.
+#[doc(alias = "FUTEX_WAIT")]
+pub(crate) fn wait(word: &AtomicU64, expected: u32, timeout: Duration) {
+    let timeout = libc::timespec { tv_sec: timeout.as_secs() as libc::time_t, tv_nsec: timeout.subsec_nanos().into() };
+    // Not FUTEX_PRIVATE: the waker is in another process.
+    // SAFETY: the word is mapped while `word` is borrowed; the timeout outlives the call.
+    unsafe { libc::syscall(libc::SYS_futex, low_half(word), libc::FUTEX_WAIT, expected, &raw const timeout) };
+}
+
+/// Clears the low half and wakes one sleeper in one call
+/// ([`FUTEX_WAKE_OP`](https://man7.org/linux/man-pages/man2/futex.2.html)): nobody can be killed between the two.
+///
+/// The fence orders what was written under the lock before the kernel's store, which is a full barrier itself.
+#[doc(alias = "FUTEX_WAKE_OP")]
+pub(crate) fn clear_and_wake(word: &AtomicU64) {
+    /// FUTEX_OP_SET of 0; then "wake up to 0 more if the old value was 0", which never adds a sleeper.
+    const SET_ZERO: u32 = 0;
+    std::sync::atomic::fence(Release);
+    let low = low_half(word);
+    // SAFETY: both addresses are the word's, mapped while it is borrowed.
+    unsafe { libc::syscall(libc::SYS_futex, low, libc::FUTEX_WAKE_OP, 1, 0_usize, low, SET_ZERO) };
+}
+
+/// Wakes all sleepers ([`FUTEX_WAKE`](https://man7.org/linux/man-pages/man2/futex.2.html)).
+#[doc(alias = "FUTEX_WAKE")]
+pub(crate) fn wake_all(word: &AtomicU64) {
+    // SAFETY: the word is mapped while it is borrowed.
+    unsafe { libc::syscall(libc::SYS_futex, low_half(word), libc::FUTEX_WAKE, i32::MAX) };
+}
+
+/// Whether spinning can pay.
+pub(crate) fn has_many_processors() -> bool {
+    static PROCESSORS: AtomicU32 = AtomicU32::new(0);
+    let known = PROCESSORS.load(Relaxed);
+    if known != 0 {
+        return known > 1;
+    }
+    // SAFETY: no pointer.
+    let online = (unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) }).max(1) as u32;
+    PROCESSORS.store(online, Relaxed);
+    online > 1
+}

@@ -1,0 +1,20 @@
+//! Linux: segments are files in a tmpfs folder, liveness is open-file-description locks, waiting is futexes.
+
+pub(crate) mod attach;
+pub(crate) mod attached;
+pub(crate) mod file;
+pub(crate) mod folder;
+pub(crate) mod futex;
+pub(crate) mod loader;
+pub(crate) mod mapping;
+pub(crate) mod owner;
+pub(crate) mod process;
+pub(crate) mod raw_lock;
+pub(crate) mod segment_file;
+pub(crate) mod slot;
+
+pub(crate) use attach::{Place, attach};
+pub(crate) use attached::Attached;
+pub(crate) use loader::{check_block, image_of};
+pub(crate) use mapping::page_bytes;
+pub(crate) use raw_lock::{Locked, NotLocked, RawLock, Ticket};

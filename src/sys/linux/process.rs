@@ -1,0 +1,187 @@
+//! This process: who it is, as whom it runs, what it was told.
+
+#![allow(unsafe_code)]
+
+use std::ffi::{CStr, OsString, c_int, c_void};
+use std::fs::File;
+use std::io;
+use std::sync::atomic::AtomicPtr;
+use std::sync::atomic::Ordering::{Acquire, Release};
+
+use super::file;
+
+/// Effective user id.
+#[doc(alias = "geteuid")]
+pub(crate) fn effective_uid() -> u32 {
+    // SAFETY: no arguments, cannot fail.
+    unsafe { libc::geteuid() }
+}
+
+/// Effective group id.
+#[doc(alias = "getegid")]
+pub(crate) fn effective_gid() -> u32 {
+    // SAFETY: no arguments, cannot fail.
+    unsafe { libc::getegid() }
+}
+
+/// Process id, as this process's own PID namespace counts.
+pub(crate) fn pid() -> u32 {
+    // SAFETY: no arguments, cannot fail.
+    (unsafe { libc::getpid() }) as u32
+}
+
+/// Thread id ([`gettid(2)`](https://man7.org/linux/man-pages/man2/gettid.2.html)).
+pub(crate) fn thread_id() -> u32 {
+    // SAFETY: no arguments, cannot fail. (By number: older C libraries lack the function.)
+    (unsafe { libc::syscall(libc::SYS_gettid) }) as u32
+}
+
+/// Whether the program runs with raised privileges (set-uid, set-gid, file capabilities): then its starter must not
+/// choose where it shares ([`AT_SECURE`](https://man7.org/linux/man-pages/man3/getauxval.3.html)).
+#[doc(alias = "getauxval")]
+pub(crate) fn privileges_were_raised() -> bool {
+    // SAFETY: no pointer.
+    (unsafe { libc::getauxval(libc::AT_SECURE) }) != 0
+}
+
+/// An environment variable; none for a program with raised privileges.
+pub(crate) fn environment(name: &str) -> Option<OsString> {
+    if privileges_were_raised() { None } else { std::env::var_os(name).filter(|value| !value.is_empty()) }
+}
+
+/// CLOCK_BOOTTIME in nanoseconds.
+#[doc(alias = "clock_gettime")]
+pub(crate) fn boottime_ns() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the structure is the call's own type; the clock exists since Linux 2.6.39.
+    unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut time) };
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+/// Inode of the PID namespace; 0 where `/proc` does not tell.
+pub(crate) fn pid_namespace() -> u64 {
+    let mut stat = std::mem::MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: a C string and a buffer of the call's own type.
+    if unsafe { libc::stat(c"/proc/self/ns/pid".as_ptr(), stat.as_mut_ptr()) } != 0 {
+        return 0;
+    }
+    // SAFETY: the call succeeded and has filled it.
+    unsafe { stat.assume_init() }.st_ino
+}
+
+/// The thread's name (of the first thread: the program's), at most 15 bytes.
+#[doc(alias = "PR_GET_NAME")]
+pub(crate) fn program_name() -> [u8; 16] {
+    let mut name = [0_u8; 16];
+    // SAFETY: the call writes at most 16 bytes.
+    unsafe { libc::prctl(libc::PR_GET_NAME, name.as_mut_ptr()) };
+    name
+}
+
+/// Random bytes ([`getrandom(2)`](https://man7.org/linux/man-pages/man2/getrandom.2.html)).
+#[doc(alias = "getrandom")]
+pub(crate) fn random() -> io::Result<[u8; 16]> {
+    let mut bytes = [0_u8; 16];
+    // SAFETY: the call writes at most that many bytes.
+    let got = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
+    if got == bytes.len() as isize { Ok(bytes) } else { Err(io::Error::last_os_error()) }
+}
+
+/// The id of a group by its name or number.
+#[doc(alias = "getgrnam")]
+pub(crate) fn group_id(name: &str) -> Option<u32> {
+    if let Ok(gid) = name.parse() {
+        return Some(gid);
+    }
+    // Read from the file rather than through getgrnam(3): that may load other libraries, and this runs before `main`.
+    let groups = std::fs::read_to_string("/etc/group").ok()?;
+    groups.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        (fields.next() == Some(name)).then(|| fields.nth(1)?.parse().ok()).flatten()
+    })
+}
+
+/// Whether the process `pid` of this PID namespace, which was there at `since_boottime_ns`, is gone. `None`: cannot tell.
+pub(crate) fn is_gone(pid: u32, since_boottime_ns: u64) -> Option<bool> {
+    let mut path = [0_u8; 32];
+    let mut writer = io::Cursor::new(&mut path[..]);
+    io::Write::write_fmt(&mut writer, format_args!("/proc/{pid}/stat\0")).ok()?;
+    let path = CStr::from_bytes_until_nul(&path).ok()?;
+    let stat = match file::open_at(None, path, libc::O_RDONLY, 0) {
+        Ok(stat) => stat,
+        // No such process, provided that there is a /proc at all.
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return own_proc_is_there().then_some(true),
+        Err(_) => return None,
+    };
+    let mut text = [0_u8; 1024];
+    let bytes = read_some(&stat, &mut text)?;
+    // The name may contain anything, so fields are counted from its closing parenthesis: state is field 3.
+    let behind_name = text[..bytes].iter().rposition(|byte| *byte == b')')? + 2;
+    let mut fields = std::str::from_utf8(&text[behind_name..bytes]).ok()?.split_ascii_whitespace();
+    let process_state = fields.next()?;
+    let threads: u64 = fields.nth(16)?.parse().ok()?;
+    let started_ticks: u64 = fields.nth(1)?.parse().ok()?;
+    // SAFETY: no pointer.
+    let ticks_per_second = (unsafe { libc::sysconf(libc::_SC_CLK_TCK) }).max(1) as u64;
+    let started_ns = started_ticks.saturating_mul(1_000_000_000 / ticks_per_second);
+    let is_zombie = matches!(process_state, "Z" | "X") && threads <= 1;
+    Some(is_zombie || started_ns > since_boottime_ns)
+}
+
+fn own_proc_is_there() -> bool {
+    file::open_at(None, c"/proc/self/stat", libc::O_RDONLY, 0).is_ok()
+}
+
+fn read_some(mut file: &File, buffer: &mut [u8]) -> Option<usize> {
+    io::Read::read(&mut file, buffer).ok()
+}
+
+/// Writes one line to standard error and ends the process at once, without running anybody's destructors.
+pub(crate) fn end(message: &str, status: i32) -> ! {
+    complain(message);
+    // SAFETY: no pointer; the process ends.
+    unsafe { libc::_exit(status) }
+}
+
+/// Writes one line to standard error in one call, so that lines of many processes do not mix.
+pub(crate) fn complain(message: &str) {
+    let line = format!("{message}\n");
+    // SAFETY: the bytes are there; a short or failed write has nobody to be told to.
+    unsafe { libc::write(2, line.as_ptr().cast(), line.len()) };
+}
+
+/// Posted when the process ends; in memory of its own, because this library may be unloaded before that.
+static ENDING: AtomicPtr<libc::sem_t> = AtomicPtr::new(std::ptr::null_mut());
+
+/// Has the C library note the end of the process, so that an unloading library can be told from it: both run
+/// `.fini_array`. The handler is a function of the C library's own, so nothing dangles when this library is gone.
+pub(crate) fn watch_for_end() {
+    unsafe extern "C" {
+        // Linux Standard Base, Core 3.1: `dso` null means "at the end of the process".
+        fn __cxa_atexit(run: unsafe extern "C" fn(*mut c_void), argument: *mut c_void, dso: *mut c_void) -> c_int;
+    }
+    unsafe extern "C" {
+        #[link_name = "sem_post"]
+        fn post(semaphore: *mut c_void);
+    }
+    if !ENDING.load(Acquire).is_null() {
+        return;
+    }
+    // SAFETY: zero is a value of this C structure, and sem_init makes it a semaphore.
+    let semaphore = Box::into_raw(Box::new(unsafe { std::mem::zeroed::<libc::sem_t>() }));
+    // SAFETY: just allocated, and never freed.
+    unsafe { libc::sem_init(semaphore, 0, 0) };
+    // SAFETY: `sem_post` takes one pointer; that its result is not looked at is the same on every Linux ABI.
+    if unsafe { __cxa_atexit(post, semaphore.cast(), std::ptr::null_mut()) } == 0 {
+        ENDING.store(semaphore, Release);
+    }
+}
+
+/// Whether the process is ending, rather than this library being unloaded.
+pub(crate) fn is_ending() -> bool {
+    let semaphore = ENDING.load(Acquire);
+    let mut posts = 0;
+    // Never watched: this is the program itself, whose end handlers run only at the end.
+    // SAFETY: set by `watch_for_end` to a semaphore that is never freed.
+    semaphore.is_null() || (unsafe { libc::sem_getvalue(semaphore, &raw mut posts) } == 0 && posts > 0)
+}

@@ -1,0 +1,365 @@
+//! A segment's file: made whole or not at all, joined by the life byte, never reset in place.
+//!
+//! ```text
+//! create:  unnamed file -> reserve -> write -> read-lock LIFE -> link into place      (killed: nothing has a name)
+//! join:    open -> try to write-lock LIFE
+//!            got it: everybody is dead -> unlink, start over      (killed: the lock falls, the next one does it)
+//!            busy:   somebody lives    -> read-lock LIFE -> still linked? joined, else start over
+//! ```
+//!
+//! The read lock is taken through the description that will map the data, so it lasts as long as any mapping made
+//! through it, children's included: it means "somebody maps this".
+
+#![allow(unsafe_code)]
+
+use std::ffi::{CStr, CString};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::time::Duration;
+
+use super::file::{self, LockKind, Stat, lock_byte};
+use super::folder::Folder;
+use super::process;
+use crate::error::{Error, ErrorKind, Result};
+use crate::segment::header::{HEADER_BYTES, Header, PARTICIPANT_BYTES};
+use crate::segment::plan::Plan;
+
+/// How often joining starts over. A remover holds the life byte for microseconds; one that is stopped there holds
+/// everybody up, so after about two seconds they are told.
+const ATTEMPTS: u32 = 120;
+
+/// A segment that this process may map: the description holds the read lock on the life byte.
+pub(crate) struct OpenSegment {
+    pub(crate) file: File,
+    pub(crate) header: Header,
+    pub(crate) stat: Stat,
+    pub(crate) created: bool,
+    /// Holds the locks of slots and growth for a segment that others may read; else the segment itself does.
+    pub(crate) companion: Option<(CString, Stat)>,
+}
+
+/// Opens the segment `name` or creates it after `plan`.
+pub(crate) fn open_or_create(folder: &Folder, name: &CStr, plan: &Plan) -> Result<OpenSegment> {
+    for attempt in 0..ATTEMPTS {
+        if attempt > 0 {
+            std::thread::sleep(Duration::from_micros(50 << attempt.min(9)));
+        }
+        let found = match file::open_at(Some(&folder.file), name, libc::O_RDWR | libc::O_NOFOLLOW, 0) {
+            Ok(found) => found,
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => match create(folder, name, plan)? {
+                Some(created) => return Ok(created),
+                None => continue,
+            },
+            Err(cause) => return Err(cannot_open(folder, name, &cause)),
+        };
+        if let Some(joined) = join(folder, name, found, plan)? {
+            return Ok(joined);
+        }
+    }
+    Err(Error::new(
+        ErrorKind::Busy,
+        format!("the segment {} is being removed by a process that does not finish", folder.path_of(name)),
+    )
+    .hint("look for a stopped program of this user"))
+}
+
+fn cannot_open(folder: &Folder, name: &CStr, cause: &io::Error) -> Error {
+    let path = folder.path_of(name);
+    if cause.raw_os_error() == Some(libc::ELOOP) {
+        return Error::new(ErrorKind::Foreign, format!("{path} is a symbolic link, not a segment")).hint("remove it");
+    }
+    if cause.raw_os_error() == Some(libc::EISDIR) {
+        return Error::new(ErrorKind::Foreign, format!("{path} is a folder, not a segment")).hint("remove it");
+    }
+    Error::system(format!("open the segment {path}"), cause)
+}
+
+/// `None`: somebody else was first.
+fn create(folder: &Folder, name: &CStr, plan: &Plan) -> Result<Option<OpenSegment>> {
+    let path = folder.path_of(name);
+    let doing = format!("create the segment {path}");
+    let failed = |cause: io::Error| no_room(Error::system(&doing, &cause), plan);
+    let instance = process::random().map_err(failed)?;
+    let mut header = plan.header(instance, process::pid(), unix_ns());
+    let (file, temporary) = new_file(folder).map_err(failed)?;
+    let mut written = || -> io::Result<Option<(CString, Stat)>> {
+        if let Some(group) = group_of(plan)? {
+            file::set_group(&file, group)?;
+        }
+        file::set_mode(&file, plan.mode)?;
+        let companion = new_companion(folder, plan, &instance)?;
+        header.companion_ino = companion.as_ref().map_or(0, |(_, stat)| stat.inode);
+        write_whole(&file, plan, &mut header)?;
+        if !file::try_lock(&file, LockKind::Read, lock_byte::LIFE)? {
+            return Err(io::Error::other("a new file is locked by somebody else"));
+        }
+        Ok(companion)
+    };
+    let companion = match written() {
+        Ok(companion) => companion,
+        Err(cause) => {
+            remove_temporary(folder, temporary.as_deref());
+            return Err(failed(cause));
+        }
+    };
+    let published = match &temporary {
+        None => file::link_unnamed(&file, &folder.file, name),
+        Some(temporary) => file::rename_new(&folder.file, temporary, name),
+    };
+    if let Err(cause) = published {
+        remove_temporary(folder, temporary.as_deref());
+        remove_temporary(folder, companion.as_ref().map(|(name, _)| name.as_c_str()));
+        return if cause.kind() == io::ErrorKind::AlreadyExists { Ok(None) } else { Err(failed(cause)) };
+    }
+    let stat = file::stat(&file).map_err(failed)?;
+    Ok(Some(OpenSegment { file, header, stat, created: true, companion }))
+}
+
+fn remove_temporary(folder: &Folder, name: Option<&CStr>) {
+    if let Some(name) = name {
+        // Nothing depends on it; what stays is found by the next creator's sweep.
+        let _ = file::unlink_at(&folder.file, name);
+    }
+}
+
+fn no_room(error: Error, plan: &Plan) -> Error {
+    if error.kind() != ErrorKind::NoSpace {
+        return error;
+    }
+    let needed = plan.data_bytes.div_ceil(1024) + 16;
+    let cause = if error.os_error() == Some(libc::EFBIG) {
+        "the process's file-size limit (ulimit -f) is below that"
+    } else {
+        "make room there (df -h shows it; in a container --shm-size), or name another folder with COTENANT_DIR"
+    };
+    error.hint(format!("it needs about {needed} KiB: {cause}"))
+}
+
+/// A file in `folder` that nobody can find yet: unnamed, or under a temporary name where the file system has no
+/// O_TMPFILE or the kernel could not link it later.
+fn new_file(folder: &Folder) -> io::Result<(File, Option<CString>)> {
+    match file::create_unnamed(&folder.file, 0o600) {
+        Ok(file) if can_link_unnamed() => Ok((file, None)),
+        Err(cause) if !matches!(cause.raw_os_error(), Some(libc::EOPNOTSUPP | libc::EISDIR | libc::ENOENT)) => {
+            Err(cause)
+        }
+        _ => {
+            sweep_temporaries(folder);
+            let random = u128::from_le_bytes(process::random()?) as u64;
+            let name = file::c_string(format!(".new-{random:016x}").as_bytes())?;
+            let flags = libc::O_RDWR | libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW;
+            let file = file::open_at(Some(&folder.file), &name, flags, 0o600)?;
+            // From here on the sweep of others leaves it alone.
+            file::try_lock(&file, LockKind::Read, lock_byte::LIFE)?;
+            Ok((file, Some(name)))
+        }
+    }
+}
+
+/// Linking an unnamed file wants `/proc`, or a kernel that lets its owner do it by descriptor (Linux 6.10).
+fn can_link_unnamed() -> bool {
+    std::path::Path::new("/proc/self/fd").exists() || kernel_is_at_least(6, 10)
+}
+
+fn kernel_is_at_least(major: u32, minor: u32) -> bool {
+    // SAFETY: a C structure of byte arrays, for which zero is a value.
+    let mut name: libc::utsname = unsafe { std::mem::zeroed() };
+    // SAFETY: the structure is the call's own type.
+    if unsafe { libc::uname(&raw mut name) } != 0 {
+        return false;
+    }
+    let release: Vec<u8> = name.release.iter().take_while(|byte| **byte != 0).map(|byte| *byte as u8).collect();
+    let mut numbers = release.split(|byte| !byte.is_ascii_digit()).map(|digits| {
+        std::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<u32>().ok()).unwrap_or(0)
+    });
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (major, minor)
+}
+
+/// Removes temporary files whose makers were killed.
+fn sweep_temporaries(folder: &Folder) {
+    let Ok(entries) = std::fs::read_dir(&folder.path) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        if !name.as_encoded_bytes().starts_with(b".new-") {
+            continue;
+        }
+        let Ok(name) = file::c_string(name.as_encoded_bytes()) else { continue };
+        let flags = libc::O_RDWR | libc::O_NOFOLLOW;
+        let Ok(leftover) = file::open_at(Some(&folder.file), &name, flags, 0) else { continue };
+        if file::try_lock(&leftover, LockKind::Write, lock_byte::LIFE).unwrap_or(false) {
+            let _ = file::unlink_at(&folder.file, &name);
+        }
+    }
+}
+
+fn group_of(plan: &Plan) -> io::Result<Option<u32>> {
+    let Some(group) = &plan.group else { return Ok(None) };
+    process::group_id(group).map(Some).ok_or_else(|| io::Error::other(format!("there is no group `{group}`")))
+}
+
+/// Readers of a segment must not be able to lock what keeps writers out: the locks lie in a file of the writers' own.
+fn new_companion(folder: &Folder, plan: &Plan, instance: &[u8; 16]) -> io::Result<Option<(CString, Stat)>> {
+    let Some(mode) = companion_mode(plan.mode) else { return Ok(None) };
+    let name = companion_name(instance)?;
+    let flags = libc::O_RDWR | libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW;
+    let companion = file::open_at(Some(&folder.file), &name, flags, 0o600)?;
+    if let Some(group) = group_of(plan)? {
+        file::set_group(&companion, group)?;
+    }
+    file::set_mode(&companion, mode)?;
+    // One page, because a lock is kept by a mapping, and a mapping wants a page.
+    file::reserve(&companion, 0, super::mapping::page_bytes() as u64)?;
+    Ok(Some((name, file::stat(&companion)?)))
+}
+
+/// The writers' part of a segment's mode; `None` if nobody may read who may not write.
+fn companion_mode(mode: u32) -> Option<u32> {
+    let only_read = (mode & 0o044) & !((mode & 0o022) << 1);
+    let writers = 0o600 | if mode & 0o020 != 0 { 0o060 } else { 0 };
+    (only_read != 0).then_some(writers)
+}
+
+fn companion_name(instance: &[u8; 16]) -> io::Result<CString> {
+    file::c_string(format!(".locks-{:032x}", u128::from_le_bytes(*instance)).as_bytes())
+}
+
+/// Reserves and writes everything but the holes: header, first participants, objects, schemas, initial values.
+fn write_whole(file: &File, plan: &Plan, header: &mut Header) -> io::Result<()> {
+    let page = plan.page_bytes as u64;
+    // SAFETY: no pointer. Sizes the sparse file; the parts in use are reserved next.
+    if unsafe { libc::ftruncate(std::os::fd::AsRawFd::as_raw_fd(file), header.file_bytes as i64) } == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    let first_participants = (HEADER_BYTES as u64 + 4096).next_multiple_of(page) - HEADER_BYTES as u64;
+    header.participants_reserved =
+        header.participants_max.min((first_participants / u64::from(PARTICIPANT_BYTES)) as u32);
+    file::reserve(file, 0, HEADER_BYTES as u64 + first_participants)?;
+    let objects = plan.objects_bytes();
+    let schemas_end = header.schemas_at + plan.schemas.len() as u64;
+    if plan.kind == crate::segment::header::SegmentKind::Image {
+        file::reserve(file, header.objects_at, header.file_bytes - header.objects_at)?;
+    } else {
+        file::reserve(file, header.objects_at, objects.len().max(1) as u64)?;
+        file::reserve(file, header.schemas_at, (schemas_end - header.schemas_at).max(1))?;
+        file::reserve(file, header.data_at, plan.data_bytes)?;
+    }
+    let mut first_page = [0_u8; HEADER_BYTES];
+    first_page[..size_of::<Header>()].copy_from_slice(&header.to_bytes());
+    file.write_all_at(&first_page, 0)?;
+    file.write_all_at(&objects, header.objects_at)?;
+    file.write_all_at(&plan.schemas, header.schemas_at)?;
+    for part in &plan.initial {
+        // SAFETY: the plan names pages of this image's own blocks (or their pristine copies).
+        unsafe { file::write_from(file, part.address, part.bytes, header.data_at + part.at) }?;
+    }
+    Ok(())
+}
+
+/// `None`: it was on its way out; start over.
+fn join(folder: &Folder, name: &CStr, found: File, plan: &Plan) -> Result<Option<OpenSegment>> {
+    let path = folder.path_of(name);
+    let failed = |cause: io::Error| Error::system(format!("look at the segment {path}"), &cause);
+    let stat = file::stat(&found).map_err(failed)?;
+    check_owner(&stat, plan, &path)?;
+    let mut page = [0_u8; HEADER_BYTES];
+    let bytes = read_up_to(&found, &mut page).map_err(failed)?;
+    if !Header::has_magic(&page[..bytes]) {
+        return Err(Header::check(&page[..bytes], stat.bytes, &path).err().unwrap_or_else(|| {
+            Error::new(ErrorKind::Foreign, format!("the file {path} is not a Cotenant segment"))
+        }));
+    }
+    let keep = page[std::mem::offset_of!(Header, keep)] != 0;
+    if !keep && file::try_lock(&found, LockKind::Write, lock_byte::LIFE).map_err(|cause| no_locks(&path, &cause))? {
+        remove_dead(folder, name, &stat, &page[..bytes]).map_err(failed)?;
+        return Ok(None);
+    }
+    if !file::try_lock(&found, LockKind::Read, lock_byte::LIFE).map_err(|cause| no_locks(&path, &cause))? {
+        return Ok(None);
+    }
+    // Now nobody can find it dead. But it may have been unlinked between our opening and our locking it.
+    let stat = file::stat(&found).map_err(failed)?;
+    if stat.links == 0 {
+        return Ok(None);
+    }
+    let header = Header::check(&page[..bytes], stat.bytes, &path)?;
+    let companion = open_companion(folder, &header, &path)?;
+    Ok(Some(OpenSegment { file: found, header, stat, created: false, companion }))
+}
+
+fn no_locks(path: &str, cause: &io::Error) -> Error {
+    Error::system(format!("lock the segment {path}"), cause)
+        .hint("the file system must have open-file-description locks: use a tmpfs folder (COTENANT_DIR)")
+}
+
+fn check_owner(stat: &Stat, plan: &Plan, path: &str) -> Result<()> {
+    let user = process::effective_uid();
+    let foreign = |why: String| {
+        Err(Error::new(ErrorKind::Foreign, format!("{path} {why}")).hint("remove it, or use another name or scope"))
+    };
+    if !stat.is_regular() {
+        return foreign("is not a regular file".into());
+    }
+    if plan.mode & 0o020 == 0 && stat.uid != user {
+        return foreign(format!("belongs to user {}, not to {user}", stat.uid));
+    }
+    if stat.permissions() & 0o022 & !plan.mode != 0 {
+        return foreign(format!(
+            "can be written by others (mode {:o}), which this program does not allow (mode {:o})",
+            stat.permissions(),
+            plan.mode
+        ));
+    }
+    Ok(())
+}
+
+fn read_up_to(file: &File, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut done = 0;
+    while done < buffer.len() {
+        match file.read_at(&mut buffer[done..], done as u64) {
+            Ok(0) => break,
+            Ok(more) => done += more,
+            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+            Err(cause) => return Err(cause),
+        }
+    }
+    Ok(done)
+}
+
+/// The caller holds the write lock on the life byte: nobody maps this. The name is removed if it still is this file's.
+fn remove_dead(folder: &Folder, name: &CStr, stat: &Stat, header: &[u8]) -> io::Result<()> {
+    match file::stat_at(&folder.file, name) {
+        Ok(there) if there.same_file(stat) => file::unlink_at(&folder.file, name)?,
+        _ => return Ok(()),
+    }
+    const INSTANCE: usize = std::mem::offset_of!(Header, instance);
+    const COMPANION: usize = std::mem::offset_of!(Header, companion_ino);
+    let instance = header.get(INSTANCE..).and_then(|bytes| bytes.first_chunk::<16>());
+    let has_companion = header.get(COMPANION..COMPANION + 8).is_some_and(|inode| inode != [0; 8]);
+    if let (Some(instance), true) = (instance, has_companion) {
+        remove_temporary(folder, Some(&companion_name(instance)?));
+    }
+    Ok(())
+}
+
+fn open_companion(folder: &Folder, header: &Header, path: &str) -> Result<Option<(CString, Stat)>> {
+    if header.companion_ino == 0 {
+        return Ok(None);
+    }
+    let failed = |cause: io::Error| {
+        Error::system(format!("open the file of locks beside {path}"), &cause)
+            .hint("it was removed while the segment is in use: end the programs that use it")
+    };
+    let name = companion_name(&header.instance).map_err(failed)?;
+    let flags = libc::O_RDWR | libc::O_NOFOLLOW;
+    let stat = file::open_at(Some(&folder.file), &name, flags, 0).and_then(|file| file::stat(&file)).map_err(failed)?;
+    if stat.inode != header.companion_ino {
+        return Err(failed(io::Error::other("it is another file than at creation")));
+    }
+    Ok(Some((name, stat)))
+}
+
+fn unix_ns() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+}

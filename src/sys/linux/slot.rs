@@ -1,0 +1,172 @@
+//! The slot lock: "this participant lives".
+//!
+//! A fresh description locks the slot's byte, maps one page, keeps it from children, and is closed. The lock then
+//! lives exactly as long as this address space: closing every descriptor does not drop it, no child inherits it, exec
+//! and death end it. Questions about others go through yet another description: asked through the one that holds a
+//! lock, the system says "free".
+//!
+//! A free slot is found by the bitmap in the header, which is a hint; the lock decides. A killed tenant leaves its bit
+//! set; such bits are cleared when the slots at hand run out.
+
+use std::ffi::CString;
+use std::fs::File;
+use std::io;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+
+use super::file::{self, LockKind, Stat, lock_byte};
+use super::mapping::{self, Mapping};
+use super::process;
+use crate::segment::header::{BITMAP_WORDS, HEADER_BYTES, PARTICIPANT_BYTES};
+use crate::segment::live::Live;
+
+/// Generations count to here (19 bits in the lock word); then the slot is retired: a generation that came again could
+/// make an abandoned lock name a live tenant.
+pub(crate) const MAX_GENERATION: u32 = (1 << 19) - 1;
+
+/// A file that can be opened again by its path, and is known when it is.
+pub(crate) struct Reopen {
+    pub(crate) path: CString,
+    pub(crate) stat: Stat,
+}
+
+impl Reopen {
+    /// A description of its own for the same file. Allocates nothing: it is used in children of a fork.
+    pub(crate) fn open(&self) -> io::Result<File> {
+        let file = file::open_at(None, &self.path, libc::O_RDWR | libc::O_NOFOLLOW, 0)?;
+        if file::stat(&file)?.same_file(&self.stat) { Ok(file) } else { Err(io::ErrorKind::NotFound.into()) }
+    }
+}
+
+/// A slot that this process holds.
+pub(crate) struct Slot {
+    pub(crate) number: u32,
+    pub(crate) generation: u32,
+    /// Holds the lock; unmapping it gives the slot back.
+    pub(crate) page: Mapping,
+}
+
+/// Takes a free slot of the segment; `None`: all are taken by living processes.
+pub(crate) fn take(live: Live, segment: &Reopen, locks: &Reopen) -> io::Result<Option<Slot>> {
+    let holder = locks.open()?;
+    let mut looked_for_dead = false;
+    loop {
+        let Some(number) = claim_bit(live) else {
+            if std::mem::replace(&mut looked_for_dead, true) {
+                return Ok(None);
+            }
+            clear_dead(live, &locks.open()?)?;
+            continue;
+        };
+        if live.participant(number).is_none() {
+            if !std::mem::replace(&mut looked_for_dead, true) && clear_dead(live, &locks.open()?)? > 0 {
+                clear_bit(live, number);
+                continue;
+            }
+            reserve_entry(live, segment, number)?;
+        }
+        if let Some(slot) = lock_slot(live, &holder, number)? {
+            return Ok(Some(slot));
+        }
+    }
+}
+
+fn lock_slot(live: Live, holder: &File, number: u32) -> io::Result<Option<Slot>> {
+    let Some(entry) = live.participant(number) else { return Ok(None) };
+    if entry.generation.load(Relaxed) >= MAX_GENERATION {
+        return Ok(None); // Retired: its bit stays set.
+    }
+    if !file::try_lock(holder, LockKind::Write, lock_byte::SLOT + i64::from(number))? {
+        return Ok(None); // The hint was wrong: somebody lives there.
+    }
+    let page = Mapping::shared(holder, 0, mapping::page_bytes(), false)?;
+    page.keep_from_children()?;
+    // Ours from here on. Killed before the next line: the lock falls, the next tenant counts on.
+    // Release pairs with the Acquire in `is_dead`: who sees this generation knows that the one before is dead.
+    let generation = entry.generation.load(Relaxed).saturating_add(1).min(MAX_GENERATION);
+    entry.generation.store(generation, Release);
+    entry.attached_boottime_ns.store(process::boottime_ns(), Relaxed);
+    entry.pid_namespace.store(process::pid_namespace(), Relaxed);
+    entry.set_program(&process::program_name());
+    entry.uid.store(process::effective_uid(), Relaxed);
+    entry.pid.store(process::pid(), Release);
+    Ok(Some(Slot { number, generation, page }))
+}
+
+/// Sets the lowest clear bit and gives its number.
+fn claim_bit(live: Live) -> Option<u32> {
+    for word in 0..BITMAP_WORDS {
+        let bits = live.bitmap(word);
+        let mut seen = bits.load(Relaxed);
+        // Bit 0 of the first word stands for "no slot".
+        let never = u64::from(word == 0);
+        while seen | never != u64::MAX {
+            let free = (seen | never).trailing_ones();
+            let number = word as u32 * 64 + free;
+            if number > live.participants_max() {
+                return None;
+            }
+            let before = bits.fetch_or(1 << free, AcqRel);
+            if before & (1 << free) == 0 {
+                return Some(number);
+            }
+            seen = before;
+        }
+    }
+    None
+}
+
+fn clear_bit(live: Live, number: u32) {
+    live.bitmap(number as usize / 64).fetch_and(!(1 << (number % 64)), AcqRel);
+}
+
+/// Clears the bits of slots that nobody holds, among those whose entries have memory; gives how many.
+fn clear_dead(live: Live, asker: &File) -> io::Result<u32> {
+    let mut cleared = 0;
+    let reserved = live.participants_reserved().load(Acquire).min(live.participants_max());
+    for number in 1..=reserved {
+        let is_set = live.bitmap(number as usize / 64).load(Relaxed) & (1 << (number % 64)) != 0;
+        let is_retired = live.participant(number).is_none_or(|it| it.generation.load(Relaxed) >= MAX_GENERATION);
+        if is_set && !is_retired && !file::is_write_locked(asker, lock_byte::SLOT + i64::from(number))? {
+            // Somebody may have set the bit and not yet have the lock; then two may try, and the lock decides.
+            clear_bit(live, number);
+            cleared += 1;
+        }
+    }
+    Ok(cleared)
+}
+
+/// Reserves memory for the entry of `number` and those before it: pages of the table are holes until they are needed.
+fn reserve_entry(live: Live, segment: &Reopen, number: u32) -> io::Result<()> {
+    let page = mapping::page_bytes();
+    let bytes = (HEADER_BYTES + number as usize * PARTICIPANT_BYTES as usize).next_multiple_of(page);
+    file::reserve(&segment.open()?, 0, bytes as u64)?;
+    let entries = (bytes - HEADER_BYTES) / PARTICIPANT_BYTES as usize;
+    let entries = (entries as u32).min(live.participants_max());
+    live.participants_reserved().fetch_max(entries, AcqRel);
+    Ok(())
+}
+
+/// Whether the tenant `generation` of slot `number` is dead. `false` also when it cannot be asked: keep waiting.
+pub(crate) fn is_dead(live: Live, locks: &Reopen, number: u32, generation: u32) -> bool {
+    let Some(entry) = live.participant(number) else { return false };
+    // Acquire pairs with the Release in `lock_slot`: a later tenant took the lock, so the one before had lost it.
+    if entry.generation.load(Acquire) != generation {
+        return true;
+    }
+    if let Ok(asker) = locks.open() {
+        return file::is_write_locked(&asker, lock_byte::SLOT + i64::from(number)).is_ok_and(|locked| !locked);
+    }
+    // The file has no name any more (somebody removed it). Process ids still tell within one namespace.
+    let same_namespace = entry.pid_namespace.load(Relaxed) == process::pid_namespace();
+    let pid = entry.pid.load(Acquire);
+    let attached_ns = entry.attached_boottime_ns.load(Relaxed);
+    same_namespace && pid != 0 && process::is_gone(pid, attached_ns).unwrap_or(false)
+}
+
+/// Gives a slot back before the process ends (its image is being unloaded).
+pub(crate) fn give_back(live: Live, number: u32) {
+    if let Some(entry) = live.participant(number) {
+        entry.pid.store(0, Release);
+    }
+    clear_bit(live, number);
+}

@@ -1,0 +1,20 @@
+//! The operating system: the only folder with OS `cfg`, `libc` and `windows-sys`.
+//!
+//! One table decides the platform; each folder has the same names with the system's own insides.
+
+pub mod place;
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
+pub(crate) use linux::*;
+
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+pub(crate) use windows::*;
+
+#[cfg(not(any(target_os = "linux", windows)))]
+mod other;
+#[cfg(not(any(target_os = "linux", windows)))]
+pub(crate) use other::*;
