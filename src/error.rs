@@ -5,6 +5,10 @@
 
 use std::{fmt, io};
 
+/// The exit status of a program that could not share its variables: `EX_CONFIG` of `sysexits.h`. systemd's
+/// `RestartPreventExitStatus=78` keeps such a program from being started over and over.
+pub const EXIT_STATUS: i32 = 78;
+
 /// `Result` with this crate's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 

@@ -46,13 +46,9 @@ pub mod value;
 
 pub use attachment::{Attachment, BlockInfo, BlockState, Participant, attachment};
 pub use cotenant_macros::ProcessSync;
-pub use error::{Error, ErrorKind, Result};
+pub use error::{EXIT_STATUS, Error, ErrorKind, Result};
 pub use image::attach::attach;
 pub use process_sync::ProcessSync;
-
-/// The exit status of a program that could not share its variables: `EX_CONFIG` of `sysexits.h`. systemd's
-/// `RestartPreventExitStatus=78` keeps such a program from being started over and over.
-pub const EXIT_STATUS: i32 = 78;
 
 /// What the macros expand to. Not for use by hand, and without any promise.
 #[doc(hidden)]

@@ -13,7 +13,7 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::block::{Descriptor, ObjectEntry, Outcome};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{EXIT_STATUS, Error, ErrorKind, Result};
 use crate::segment::header::{MAX_SCOPE_BYTES, SegmentKind};
 use crate::segment::plan::{InitialBytes, Plan};
 use crate::sys::{self, Place, process};
@@ -61,7 +61,7 @@ pub extern "C" fn attach_at_load() {
         if must_end {
             process::end(
                 &format!("cotenant: cannot share the variables of `{}`: {error}", group[0].label()),
-                crate::EXIT_STATUS,
+                EXIT_STATUS,
             );
         }
         keep_private(&group, error);

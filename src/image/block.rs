@@ -7,6 +7,7 @@
 //! ```
 
 #![allow(unsafe_code)]
+#![allow(missing_docs)] // Hidden: only what the macros expand to names these.
 
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicPtr;

@@ -7,7 +7,9 @@
 
 use std::fmt;
 
-use super::{FINGERPRINT_SEED, Kind, MAX_DEPTH, NODE_HEAD_BYTES, hash};
+use super::{Kind, MAX_DEPTH, NODE_HEAD_BYTES};
+#[cfg(test)]
+use super::{FINGERPRINT_SEED, hash};
 
 /// A variable, field, element or variant, with its parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,11 +90,6 @@ impl Node {
             _ => return None,
         })
     }
-
-    /// Where it ends in what holds it.
-    pub(crate) fn end(&self) -> u64 {
-        self.at.saturating_add(self.size_bytes)
-    }
 }
 
 /// Whether two builds may share bytes laid out like this: what equal fingerprints stand for, without the collisions.
@@ -111,6 +108,7 @@ pub(crate) fn layout_eq_elsewhere(a: &Node, b: &Node) -> bool {
         && a.children.iter().zip(&b.children).all(|(a, b)| layout_eq(a, b))
 }
 
+#[cfg(test)]
 /// Goes on hashing with the layout of `node`, exactly as [`fingerprint`](super::fingerprint) does while compiling.
 pub(crate) fn fingerprint(seed: u64, node: &Node) -> u64 {
     let mut h = hash(seed, &(node.name.len() as u64).to_le_bytes());
@@ -126,6 +124,7 @@ pub(crate) fn fingerprint(seed: u64, node: &Node) -> u64 {
     node.children.iter().fold(h, fingerprint)
 }
 
+#[cfg(test)]
 /// The fingerprint of a whole block.
 pub(crate) fn fingerprint_all(nodes: &[Node]) -> u64 {
     nodes.iter().fold(FINGERPRINT_SEED, fingerprint)

@@ -13,37 +13,6 @@ pub(crate) const LINES_MAX: usize = 12;
 /// Characters that are shown of a name from a segment.
 const NAME_CHARS_MAX: usize = 60;
 
-/// What the variables of this program's block are to those of the segment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Relation {
-    /// The same layout.
-    Same,
-    /// The segment has ours and more after them: a newer build made it.
-    OursIsPrefix,
-    /// We have the segment's and more after them: an older build made it, and it can grow.
-    TheirsIsPrefix,
-    /// Any other difference: no bytes may be shared.
-    Different,
-}
-
-/// Compares variable by variable, in their order.
-///
-/// What one side has more must lie behind all that both have: overlapping variables are no growth.
-pub(crate) fn relation(ours: &[Node], theirs: &[Node]) -> Relation {
-    let common = ours.len().min(theirs.len());
-    let end = ours[..common].iter().map(Node::end).max().unwrap_or(0);
-    let mut more = ours[common..].iter().chain(&theirs[common..]);
-    if !list_eq(&ours[..common], &theirs[..common]) || more.any(|variable| variable.at < end) {
-        Relation::Different
-    } else if ours.len() < theirs.len() {
-        Relation::OursIsPrefix
-    } else if ours.len() > theirs.len() {
-        Relation::TheirsIsPrefix
-    } else {
-        Relation::Same
-    }
-}
-
 /// One line for each variable or field that differs, with its path and both sides; none for equal layouts.
 ///
 /// At most [`LINES_MAX`] lines and one that counts the rest. Names that come from a segment are made [`printable`].

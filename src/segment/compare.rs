@@ -62,13 +62,9 @@ impl Known {
         Ok(Known { objects, schemas, data_bytes })
     }
 
-    /// The decoded schemas; a damaged one is left out.
+    /// The decoded schemas, which lie one behind the other; nothing if they are damaged.
     fn nodes(&self) -> Vec<decode::Node> {
-        let schema = |object: &ObjectEntry| {
-            let start = object.schema_at as usize;
-            self.schemas.get(start..start.checked_add(object.schema_bytes as usize)?)
-        };
-        self.objects.iter().filter_map(schema).filter_map(|bytes| decode::decode(bytes).ok()).map(|(node, _)| node).collect()
+        decode::decode_all(&self.schemas).unwrap_or_default()
     }
 
     /// The plan's objects behind those that are there, ready to be written.
@@ -114,7 +110,7 @@ pub(crate) fn grows(plan: &Plan, known: &Known, path: &str) -> Result<bool> {
 }
 
 fn mismatch(plan: &Plan, known: &Known, path: &str) -> Error {
-    let ours: Vec<_> = plan.nodes();
+    let ours = decode::decode_all(&plan.schemas).unwrap_or_default();
     let theirs = known.nodes();
     let mut text = format!("the segment {path} holds other variables than this program's block `{}`:", plan.name);
     for line in difference::describe(&ours, &theirs) {

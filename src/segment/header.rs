@@ -184,11 +184,6 @@ impl Header {
             && self.name_bytes as usize <= MAX_NAME_BYTES;
         if sizes_known { Ok(()) } else { Err("its sizes contradict each other".into()) }
     }
-
-    /// The creator's build id.
-    pub(crate) fn build_id(&self) -> &[u8] {
-        &self.build_id[..(self.build_id_bytes as usize).min(MAX_BUILD_ID_BYTES)]
-    }
 }
 
 pub(crate) const fn byte_order() -> u8 {

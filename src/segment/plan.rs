@@ -6,7 +6,6 @@ use super::header::{
     FORMAT, HEADER_BYTES, Header, MAGIC, MAX_BUILD_ID_BYTES, MAX_NAME_BYTES, MAX_PARTICIPANTS, MAX_SCOPE_BYTES,
     OBJECT_BYTES, ObjectEntry, PARTICIPANT_BYTES, SegmentKind, byte_order,
 };
-use crate::schema::decode;
 
 /// Room for objects and schemas of a named block that grows, so that the data need not move. Only used pages cost.
 const GROWING_OBJECTS: usize = 512;
@@ -97,15 +96,6 @@ impl Plan {
         header.name_bytes = fill(&mut header.name, self.name.as_bytes());
         fill(&mut header.scope, self.scope.as_bytes());
         header
-    }
-
-    /// The declared variables, decoded for comparison.
-    pub(crate) fn nodes(&self) -> Vec<decode::Node> {
-        let schema = |object: &ObjectEntry| {
-            let start = object.schema_at as usize;
-            decode::decode(&self.schemas[start..start + object.schema_bytes as usize]).ok()
-        };
-        self.objects.iter().filter_map(schema).map(|(node, _)| node).collect()
     }
 
     /// Where the initial value of `object` lies in this process; the plan's parts cover all of its objects.

@@ -10,6 +10,7 @@
 //! | detaching at unload | `.fini_array` | - (the system does it) | - |
 
 #![allow(unsafe_code)]
+#![allow(missing_docs)] // Hidden: only what the macros expand to names these.
 
 use std::cell::UnsafeCell;
 use std::sync::atomic::AtomicPtr;

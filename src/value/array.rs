@@ -68,15 +68,19 @@ unsafe impl<T: ProcessSync, const N: usize> ProcessSync for Array<T, N> {
 impl<T: ProcessSync, const N: usize> Array<T, N> {
     /// An empty array.
     ///
-    /// Does not compile for a `T` that cannot be zero, like `NonZeroU32` or an enum without a 0: the places that hold
-    /// nothing yet must hold some value. For those there is [`Array::filled`].
+    /// Does not compile for a `T` that cannot be zero, like an enum without a 0: the places that hold
+    /// nothing yet must hold some value. For those there is [`Array::empty_with`].
     ///
     /// ```
     /// assert!(cotenant::value::Array::<u64, 4>::new().is_empty());
     /// ```
     ///
     /// ```compile_fail
-    /// let _ = cotenant::value::Array::<std::num::NonZeroU32, 4>::new();
+    /// #[derive(Clone, Copy, cotenant::ProcessSync)]
+    /// #[repr(u8)]
+    /// enum Level { Low = 1, High = 2 }
+    ///
+    /// let _ = cotenant::value::Array::<Level, 4>::new();
     /// ```
     pub const fn new() -> Array<T, N> {
         capacity_fits::<N>();
@@ -169,12 +173,15 @@ impl<T: ProcessSync + Copy, const N: usize> Array<T, N> {
     ///
     /// ```
     /// use cotenant::value::Array;
-    /// use std::num::NonZeroU32;
     ///
-    /// static WORKERS: Array<NonZeroU32, 4> = Array::filled(NonZeroU32::MIN);
-    /// assert!(WORKERS.is_empty());
+    /// #[derive(Clone, Copy, cotenant::ProcessSync)]
+    /// #[repr(u8)]
+    /// enum Level { Low = 1, High = 2 }
+    ///
+    /// static LEVELS: Array<Level, 4> = Array::empty_with(Level::Low);
+    /// assert!(LEVELS.is_empty());
     /// ```
-    pub const fn filled(filler: T) -> Array<T, N> {
+    pub const fn empty_with(filler: T) -> Array<T, N> {
         capacity_fits::<N>();
         Array { len: 0, items: [filler; N] }
     }
@@ -193,10 +200,10 @@ impl<T: ProcessSync + Copy, const N: usize> Array<T, N> {
     pub const fn from_array<const LEN: usize>(items: [T; LEN]) -> Array<T, N> {
         const {
             assert!(LEN <= N, "there are more items than `Array<T, N>` has room for: choose a larger `N`");
-            assert!(LEN > 0, "for an array without items use `Array::new()` or `Array::filled(filler)`");
+            assert!(LEN > 0, "for an array without items use `Array::new()` or `Array::empty_with(filler)`");
         }
         // The first item fills the other places: zero need not be a value.
-        let mut array = Array::filled(items[0]);
+        let mut array = Array::empty_with(items[0]);
         let mut i = 1;
         while i < LEN {
             array.items[i] = items[i];

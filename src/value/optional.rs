@@ -61,7 +61,7 @@ unsafe impl<T: ProcessSync> ProcessSync for Optional<T> {
 impl<T: ProcessSync> Optional<T> {
     /// No value.
     ///
-    /// Does not compile for a `T` that cannot be zero, like `NonZeroU32` or an enum without a 0: the place must hold
+    /// Does not compile for a `T` that cannot be zero, like an enum without a 0: the place must hold
     /// some value even so. For those there is [`Optional::none_with`].
     ///
     /// ```
@@ -69,7 +69,11 @@ impl<T: ProcessSync> Optional<T> {
     /// ```
     ///
     /// ```compile_fail
-    /// let _ = cotenant::value::Optional::<std::num::NonZeroU32>::none();
+    /// #[derive(Clone, Copy, cotenant::ProcessSync)]
+    /// #[repr(u8)]
+    /// enum Level { Low = 1, High = 2 }
+    ///
+    /// let _ = cotenant::value::Optional::<Level>::none();
     /// ```
     pub const fn none() -> Optional<T> {
         Optional { is_some: 0, value: zeroed() }
@@ -79,8 +83,12 @@ impl<T: ProcessSync> Optional<T> {
     ///
     /// ```
     /// use cotenant::value::Optional;
-    /// use std::num::NonZeroU32;
-    /// assert!(Optional::none_with(NonZeroU32::MIN).is_none());
+    ///
+    /// #[derive(Clone, Copy, cotenant::ProcessSync)]
+    /// #[repr(u8)]
+    /// enum Level { Low = 1, High = 2 }
+    ///
+    /// assert!(Optional::none_with(Level::Low).is_none());
     /// ```
     pub const fn none_with(filler: T) -> Optional<T> {
         Optional { is_some: 0, value: filler }
@@ -246,10 +254,17 @@ impl<T: ProcessSync + Hash> Hash for Optional<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroU32;
     use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
     use super::*;
+
+    #[derive(Clone, Copy, Debug, PartialEq, crate::ProcessSync)]
+    #[process_sync(crate = "crate")]
+    #[repr(u8)]
+    enum Level {
+        Low = 1,
+        High = 2,
+    }
 
     #[test]
     fn a_flag_that_is_neither_0_nor_1_is_some() {
@@ -284,10 +299,10 @@ mod tests {
 
     #[test]
     fn types_that_cannot_be_zero_have_a_filler() {
-        let mut optional = Optional::none_with(NonZeroU32::MIN);
+        let mut optional = Optional::none_with(Level::Low);
         assert_eq!(optional.get(), None);
-        optional.set(Some(NonZeroU32::MAX));
-        assert_eq!(optional.take(), Some(NonZeroU32::MAX));
+        optional.set(Some(Level::High));
+        assert_eq!(optional.take(), Some(Level::High));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::mapping::{self, Mapping, page_bytes};
 use super::segment_file::{self, OpenSegment};
 use super::slot::Reopen;
 use super::{owner, process};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{EXIT_STATUS, Error, ErrorKind, Result};
 use crate::image::block::Descriptor;
 use crate::segment::compare::{self, Known};
 use crate::segment::live::Live;
@@ -49,7 +49,7 @@ pub(crate) fn attach(plan: &Plan, file_name: &str, places: &[Place<'_>]) -> Resu
             let error = cannot_map(&attached.path, &cause);
             if done > 0 {
                 // Some blocks are shared and some are not: nothing can be said of the program any more.
-                process::end(&format!("cotenant: {error}"), crate::EXIT_STATUS);
+                process::end(&format!("cotenant: {error}"), EXIT_STATUS);
             }
             return Err(error);
         }

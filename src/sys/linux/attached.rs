@@ -23,8 +23,8 @@ pub(crate) struct Attached {
     pub(crate) header: Header,
     pub(crate) live: Live,
     pub(crate) created: bool,
-    /// Keeps header and participants mapped.
-    pub(crate) metadata: Mapping,
+    /// Keeps header and participants mapped for `live`.
+    _metadata: Mapping,
     owner: &'static AtomicU64,
     /// The page whose mapping holds the slot's lock. Of another process's slot if `owner` is zero: a child's copy.
     slot_page: AtomicPtr<u8>,
@@ -44,7 +44,7 @@ impl Attached {
         let live = unsafe { Live::new(metadata.base(), header.participants_max) };
         let (segment, locks) = files;
         let slot_page = AtomicPtr::new(null_mut());
-        Ok(Attached { path, segment, locks, header, live, created, metadata, owner, slot_page })
+        Ok(Attached { path, segment, locks, header, live, created, _metadata: metadata, owner, slot_page })
     }
 
     pub(crate) fn owner(&self) -> &'static AtomicU64 {

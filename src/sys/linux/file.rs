@@ -35,10 +35,6 @@ pub(crate) struct Stat {
 }
 
 impl Stat {
-    pub(crate) fn is_folder(&self) -> bool {
-        self.mode & libc::S_IFMT == libc::S_IFDIR
-    }
-
     pub(crate) fn is_regular(&self) -> bool {
         self.mode & libc::S_IFMT == libc::S_IFREG
     }
@@ -220,7 +216,6 @@ pub(crate) unsafe fn write_from(file: &File, address: *const u8, bytes: usize, a
 pub(crate) enum LockKind {
     Read,
     Write,
-    Release,
 }
 
 fn flock(kind: LockKind, byte: i64) -> libc::flock {
@@ -229,7 +224,6 @@ fn flock(kind: LockKind, byte: i64) -> libc::flock {
     lock.l_type = match kind {
         LockKind::Read => libc::F_RDLCK,
         LockKind::Write => libc::F_WRLCK,
-        LockKind::Release => libc::F_UNLCK,
     } as i16;
     lock.l_whence = libc::SEEK_SET as i16;
     lock.l_start = byte;
@@ -237,7 +231,7 @@ fn flock(kind: LockKind, byte: i64) -> libc::flock {
     lock
 }
 
-/// Takes or releases an open-file-description lock on one byte without waiting
+/// Takes an open-file-description lock on one byte without waiting
 /// ([`F_OFD_SETLK`](https://man7.org/linux/man-pages/man2/fcntl_locking.2.html)); `false` if somebody else has it.
 #[doc(alias = "F_OFD_SETLK")]
 pub(crate) fn try_lock(file: &File, kind: LockKind, byte: i64) -> io::Result<bool> {

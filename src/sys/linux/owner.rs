@@ -35,7 +35,7 @@ pub(crate) struct Range {
 unsafe impl Sync for Range {}
 
 static RANGES: AtomicPtr<Range> = AtomicPtr::new(null_mut());
-/// The page of owner words in use; the word at 0 is the process's own and carries only the epoch.
+/// The page of owner words in use. The first word of the first one is the process's own and carries only the epoch.
 static OWNER_WORDS: AtomicPtr<AtomicU64> = AtomicPtr::new(null_mut());
 /// Words handed out from the current page.
 static OWNER_WORDS_USED: AtomicU32 = AtomicU32::new(0);
@@ -171,13 +171,21 @@ fn process_word() -> &'static AtomicU64 {
     }
     // Without the page (a kernel before 4.14, no memory) forks go unnoticed by locks in private memory only: no
     // segment is attached then, because `new_owner_word` fails too.
-    let fresh = new_page().unwrap_or_else(|_| std::ptr::from_ref(Box::leak(Box::new(AtomicU64::new(0)))).cast_mut());
-    match PROCESS_WORD.compare_exchange(null_mut(), fresh, AcqRel, Acquire) {
-        // SAFETY: never unmapped or freed.
-        Ok(_) => unsafe { &*fresh },
-        // SAFETY: as above.
-        Err(theirs) => unsafe { &*theirs },
+    let page = new_page();
+    let fresh = match &page {
+        Ok(page) => *page,
+        Err(_) => std::ptr::from_ref(Box::leak(Box::new(AtomicU64::new(0)))).cast_mut(),
+    };
+    let word = match PROCESS_WORD.compare_exchange(null_mut(), fresh, AcqRel, Acquire) {
+        Ok(_) => fresh,
+        Err(theirs) => theirs,
+    };
+    if word == fresh && page.is_ok() {
+        OWNER_WORDS_USED.store(1, Relaxed);
+        OWNER_WORDS.store(fresh, Release);
     }
+    // SAFETY: never unmapped or freed.
+    unsafe { &*word }
 }
 
 fn new_page() -> io::Result<*mut AtomicU64> {
@@ -189,9 +197,10 @@ fn new_page() -> io::Result<*mut AtomicU64> {
 
 /// A word for one more segment. Called under the lock of `image::attach` only.
 pub(crate) fn new_owner_word() -> io::Result<&'static AtomicU64> {
+    process_word();
     let words_in_page = (page_bytes() / 8) as u32;
     let mut used = OWNER_WORDS_USED.load(Relaxed);
-    if OWNER_WORDS.load(Relaxed).is_null() || used >= words_in_page {
+    if OWNER_WORDS.load(Acquire).is_null() || used >= words_in_page {
         OWNER_WORDS.store(new_page()?, Relaxed);
         used = 0;
     }

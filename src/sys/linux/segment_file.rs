@@ -41,20 +41,20 @@ pub(crate) struct OpenSegment {
 
 /// Opens the segment `name` or creates it after `plan`.
 pub(crate) fn open_or_create(folder: &Folder, name: &CStr, plan: &Plan) -> Result<OpenSegment> {
-    for attempt in 0..ATTEMPTS {
-        if attempt > 0 {
-            std::thread::sleep(Duration::from_micros(50 << attempt.min(9)));
-        }
+    let mut busy = 0;
+    while busy < ATTEMPTS {
         let found = match file::open_at(Some(&folder.file), name, libc::O_RDWR | libc::O_NOFOLLOW, 0) {
-            Ok(found) => found,
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => match create(folder, name, plan)? {
-                Some(created) => return Ok(created),
-                None => continue,
-            },
+            Ok(found) => join(folder, name, found, plan)?,
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => create(folder, name, plan)?,
             Err(cause) => return Err(cannot_open(folder, name, &cause)),
         };
-        if let Some(joined) = join(folder, name, found, plan)? {
-            return Ok(joined);
+        match found {
+            Found::Open(segment) => return Ok(*segment),
+            Found::Gone => busy += 1, // Somebody else was first, or it was dead and is removed: look again at once.
+            Found::Busy => {
+                busy += 1;
+                std::thread::sleep(Duration::from_micros(50 << busy.min(9)));
+            }
         }
     }
     Err(Error::new(
@@ -62,6 +62,12 @@ pub(crate) fn open_or_create(folder: &Folder, name: &CStr, plan: &Plan) -> Resul
         format!("the segment {} is being removed by a process that does not finish", folder.path_of(name)),
     )
     .hint("look for a stopped program of this user"))
+}
+
+enum Found {
+    Open(Box<OpenSegment>),
+    Gone,
+    Busy,
 }
 
 fn cannot_open(folder: &Folder, name: &CStr, cause: &io::Error) -> Error {
@@ -75,45 +81,55 @@ fn cannot_open(folder: &Folder, name: &CStr, cause: &io::Error) -> Error {
     Error::system(format!("open the segment {path}"), cause)
 }
 
-/// `None`: somebody else was first.
-fn create(folder: &Folder, name: &CStr, plan: &Plan) -> Result<Option<OpenSegment>> {
+fn create(folder: &Folder, name: &CStr, plan: &Plan) -> Result<Found> {
     let path = folder.path_of(name);
-    let doing = format!("create the segment {path}");
-    let failed = |cause: io::Error| no_room(Error::system(&doing, &cause), plan);
-    let instance = process::random().map_err(failed)?;
+    let failed = |cause: io::Error| no_room(Error::system(format!("create the segment {path}"), &cause), plan);
+    match file::create_unnamed(&folder.file, 0o600) {
+        Ok(file) => match publish(folder, name, plan, file, None) {
+            // No /proc, and a kernel that links by descriptor for root alone (before 6.10).
+            Err(cause) if matches!(cause.raw_os_error(), Some(libc::ENOENT | libc::EPERM)) => {}
+            other => return other.map_err(failed),
+        },
+        // The file system has no unnamed files.
+        Err(cause) if matches!(cause.raw_os_error(), Some(libc::EOPNOTSUPP | libc::EISDIR | libc::ENOENT)) => {}
+        Err(cause) => return Err(failed(cause)),
+    }
+    let (file, temporary) = create_temporary(folder).map_err(failed)?;
+    match publish(folder, name, plan, file, Some(&temporary)) {
+        // Swept by another creator between our making it and our locking it.
+        Err(cause) if cause.raw_os_error() == Some(libc::ENOENT) => Ok(Found::Gone),
+        other => other.map_err(failed),
+    }
+}
+
+/// Makes `file` the whole segment, read-locks its life byte, and only then gives it its name.
+fn publish(folder: &Folder, name: &CStr, plan: &Plan, file: File, temporary: Option<&CStr>) -> io::Result<Found> {
+    let instance = process::random()?;
     let mut header = plan.header(instance, process::pid(), unix_ns());
-    let (file, temporary) = new_file(folder).map_err(failed)?;
-    let mut written = || -> io::Result<Option<(CString, Stat)>> {
+    let mut companion = None;
+    let mut written = || -> io::Result<()> {
         if let Some(group) = group_of(plan)? {
             file::set_group(&file, group)?;
         }
         file::set_mode(&file, plan.mode)?;
-        let companion = new_companion(folder, plan, &instance)?;
+        companion = new_companion(folder, plan, &instance)?;
         header.companion_ino = companion.as_ref().map_or(0, |(_, stat)| stat.inode);
         write_whole(&file, plan, &mut header)?;
         if !file::try_lock(&file, LockKind::Read, lock_byte::LIFE)? {
             return Err(io::Error::other("a new file is locked by somebody else"));
         }
-        Ok(companion)
-    };
-    let companion = match written() {
-        Ok(companion) => companion,
-        Err(cause) => {
-            remove_temporary(folder, temporary.as_deref());
-            return Err(failed(cause));
+        match temporary {
+            None => file::link_unnamed(&file, &folder.file, name),
+            Some(temporary) => file::rename_new(&folder.file, temporary, name),
         }
     };
-    let published = match &temporary {
-        None => file::link_unnamed(&file, &folder.file, name),
-        Some(temporary) => file::rename_new(&folder.file, temporary, name),
-    };
-    if let Err(cause) = published {
-        remove_temporary(folder, temporary.as_deref());
+    if let Err(cause) = written() {
+        remove_temporary(folder, temporary);
         remove_temporary(folder, companion.as_ref().map(|(name, _)| name.as_c_str()));
-        return if cause.kind() == io::ErrorKind::AlreadyExists { Ok(None) } else { Err(failed(cause)) };
+        return if cause.kind() == io::ErrorKind::AlreadyExists { Ok(Found::Gone) } else { Err(cause) };
     }
-    let stat = file::stat(&file).map_err(failed)?;
-    Ok(Some(OpenSegment { file, header, stat, created: true, companion }))
+    let stat = file::stat(&file)?;
+    Ok(Found::Open(Box::new(OpenSegment { file, header, stat, created: true, companion })))
 }
 
 fn remove_temporary(folder: &Folder, name: Option<&CStr>) {
@@ -136,44 +152,16 @@ fn no_room(error: Error, plan: &Plan) -> Error {
     error.hint(format!("it needs about {needed} KiB: {cause}"))
 }
 
-/// A file in `folder` that nobody can find yet: unnamed, or under a temporary name where the file system has no
-/// O_TMPFILE or the kernel could not link it later.
-fn new_file(folder: &Folder) -> io::Result<(File, Option<CString>)> {
-    match file::create_unnamed(&folder.file, 0o600) {
-        Ok(file) if can_link_unnamed() => Ok((file, None)),
-        Err(cause) if !matches!(cause.raw_os_error(), Some(libc::EOPNOTSUPP | libc::EISDIR | libc::ENOENT)) => {
-            Err(cause)
-        }
-        _ => {
-            sweep_temporaries(folder);
-            let random = u128::from_le_bytes(process::random()?) as u64;
-            let name = file::c_string(format!(".new-{random:016x}").as_bytes())?;
-            let flags = libc::O_RDWR | libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW;
-            let file = file::open_at(Some(&folder.file), &name, flags, 0o600)?;
-            // From here on the sweep of others leaves it alone.
-            file::try_lock(&file, LockKind::Read, lock_byte::LIFE)?;
-            Ok((file, Some(name)))
-        }
-    }
-}
-
-/// Linking an unnamed file wants `/proc`, or a kernel that lets its owner do it by descriptor (Linux 6.10).
-fn can_link_unnamed() -> bool {
-    std::path::Path::new("/proc/self/fd").exists() || kernel_is_at_least(6, 10)
-}
-
-fn kernel_is_at_least(major: u32, minor: u32) -> bool {
-    // SAFETY: a C structure of byte arrays, for which zero is a value.
-    let mut name: libc::utsname = unsafe { std::mem::zeroed() };
-    // SAFETY: the structure is the call's own type.
-    if unsafe { libc::uname(&raw mut name) } != 0 {
-        return false;
-    }
-    let release: Vec<u8> = name.release.iter().take_while(|byte| **byte != 0).map(|byte| *byte as u8).collect();
-    let mut numbers = release.split(|byte| !byte.is_ascii_digit()).map(|digits| {
-        std::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<u32>().ok()).unwrap_or(0)
-    });
-    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (major, minor)
+/// A file in `folder` under a name that nobody looks for, where there are no unnamed files or they cannot be linked.
+fn create_temporary(folder: &Folder) -> io::Result<(File, CString)> {
+    sweep_temporaries(folder);
+    let random = u128::from_le_bytes(process::random()?) as u64;
+    let name = file::c_string(format!(".new-{random:016x}").as_bytes())?;
+    let flags = libc::O_RDWR | libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW;
+    let file = file::open_at(Some(&folder.file), &name, flags, 0o600)?;
+    // From here on the sweep of others leaves it alone.
+    file::try_lock(&file, LockKind::Read, lock_byte::LIFE)?;
+    Ok((file, name))
 }
 
 /// Removes temporary files whose makers were killed.
@@ -256,8 +244,7 @@ fn write_whole(file: &File, plan: &Plan, header: &mut Header) -> io::Result<()> 
     Ok(())
 }
 
-/// `None`: it was on its way out; start over.
-fn join(folder: &Folder, name: &CStr, found: File, plan: &Plan) -> Result<Option<OpenSegment>> {
+fn join(folder: &Folder, name: &CStr, found: File, plan: &Plan) -> Result<Found> {
     let path = folder.path_of(name);
     let failed = |cause: io::Error| Error::system(format!("look at the segment {path}"), &cause);
     let stat = file::stat(&found).map_err(failed)?;
@@ -272,19 +259,19 @@ fn join(folder: &Folder, name: &CStr, found: File, plan: &Plan) -> Result<Option
     let keep = page[std::mem::offset_of!(Header, keep)] != 0;
     if !keep && file::try_lock(&found, LockKind::Write, lock_byte::LIFE).map_err(|cause| no_locks(&path, &cause))? {
         remove_dead(folder, name, &stat, &page[..bytes]).map_err(failed)?;
-        return Ok(None);
+        return Ok(Found::Gone);
     }
     if !file::try_lock(&found, LockKind::Read, lock_byte::LIFE).map_err(|cause| no_locks(&path, &cause))? {
-        return Ok(None);
+        return Ok(Found::Busy);
     }
     // Now nobody can find it dead. But it may have been unlinked between our opening and our locking it.
     let stat = file::stat(&found).map_err(failed)?;
     if stat.links == 0 {
-        return Ok(None);
+        return Ok(Found::Gone);
     }
     let header = Header::check(&page[..bytes], stat.bytes, &path)?;
     let companion = open_companion(folder, &header, &path)?;
-    Ok(Some(OpenSegment { file: found, header, stat, created: false, companion }))
+    Ok(Found::Open(Box::new(OpenSegment { file: found, header, stat, created: false, companion })))
 }
 
 fn no_locks(path: &str, cause: &io::Error) -> Error {

@@ -1,6 +1,5 @@
 use std::cell::Cell;
 use std::collections::HashSet;
-use std::num::NonZeroU32;
 use std::sync::atomic::AtomicU64;
 
 use crate::value::{Array, Full, TooLong};
@@ -90,13 +89,21 @@ fn array_changes_as_vec_does() {
     }
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, crate::ProcessSync)]
+#[process_sync(crate = "crate")]
+#[repr(u8)]
+enum Level {
+    Low = 1,
+    High = 2,
+}
+
 #[test]
 fn types_that_cannot_be_zero_have_a_filler() {
-    let mut array = Array::<NonZeroU32, 2>::filled(NonZeroU32::MAX);
+    let mut array = Array::<Level, 2>::empty_with(Level::High);
     assert!(array.is_empty());
-    array.push(NonZeroU32::MIN).unwrap();
-    assert_eq!(array[..], [NonZeroU32::MIN]);
-    assert_eq!(Array::<NonZeroU32, 3>::from_array([NonZeroU32::MIN]).len(), 1);
+    array.push(Level::Low).unwrap();
+    assert_eq!(array[..], [Level::Low]);
+    assert_eq!(Array::<Level, 3>::from_array([Level::Low]).len(), 1);
 }
 
 #[test]

@@ -60,7 +60,7 @@ impl<'a, T: ProcessSync, const N: usize> IntoIterator for &'a mut Array<T, N> {
     }
 }
 
-/// Does not compile where `T` cannot be zero: there, start with [`Array::filled`] and extend.
+/// Does not compile where `T` cannot be zero: there, start with [`Array::empty_with`] and extend.
 impl<T: ProcessSync + Copy, const N: usize> TryFrom<&[T]> for Array<T, N> {
     type Error = TooLong;
 
