@@ -1,5 +1,8 @@
 //! Linux: segments are files in a tmpfs folder, liveness is open-file-description locks, waiting is futexes.
 
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("cotenant shares on 64-bit Linux only: its locks are 64-bit words, and lie beyond 4 GiB of a file");
+
 pub(crate) mod attach;
 pub(crate) mod attached;
 pub(crate) mod file;

@@ -212,13 +212,9 @@ fn companion_name(instance: &[u8; 16]) -> io::Result<CString> {
     file::c_string(format!(".locks-{:032x}", u128::from_le_bytes(*instance)).as_bytes())
 }
 
-/// Reserves and writes everything but the holes: header, first participants, objects, schemas, initial values.
+/// Reserves (which also gives the file its size) and writes everything but the holes: header, first participants, objects, schemas, initial values.
 fn write_whole(file: &File, plan: &Plan, header: &mut Header) -> io::Result<()> {
     let page = plan.page_bytes as u64;
-    // SAFETY: no pointer. Sizes the sparse file; the parts in use are reserved next.
-    if unsafe { libc::ftruncate(std::os::fd::AsRawFd::as_raw_fd(file), header.file_bytes as i64) } == -1 {
-        return Err(io::Error::last_os_error());
-    }
     let first_participants = (HEADER_BYTES as u64 + 4096).next_multiple_of(page) - HEADER_BYTES as u64;
     header.participants_reserved =
         header.participants_max.min((first_participants / u64::from(PARTICIPANT_BYTES)) as u32);
