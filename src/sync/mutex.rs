@@ -13,7 +13,7 @@
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::marker::PhantomData;
-use std::mem::offset_of;
+use std::mem::{ManuallyDrop, offset_of};
 use std::ops::{Deref, DerefMut};
 
 use crate::error::Error;
@@ -326,8 +326,8 @@ impl<T: fmt::Debug> fmt::Debug for Mutex<T> {
 impl<T> OwnerDied<'_, T> {
     /// Puts the lock back as it was found: the next one gets `OwnerDied`.
     pub fn leave(self) {
-        let mut guard = self.guard;
-        guard.on_drop = OnDrop::Unlock; // INCONSISTENT is still set.
+        let guard = ManuallyDrop::new(self.guard);
+        guard.mutex.lock.leave(guard.ticket, self.owner_half);
     }
 }
 

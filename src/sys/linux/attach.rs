@@ -39,11 +39,11 @@ pub(crate) fn attach(plan: &Plan, file_name: &str, places: &[Place<'_>]) -> Resu
         reconcile(plan, &attached, file)?;
     }
     attached.ensure_slot(owner::current_epoch())?;
-    for (done, place) in places.iter().enumerate() {
+    for (done, (place, bytes)) in runs(places).enumerate() {
         let address = place.block.block.cast_mut();
         // SAFETY: a descriptor's block is padded to whole pages of its own, `check_block` found it where it should be,
         // and `reconcile` found the same types at the same offsets.
-        let mapped = unsafe { mapping::over(address, place.bytes, file, attached.header.data_at + place.data_at) };
+        let mapped = unsafe { mapping::over(address, bytes, file, attached.header.data_at + place.data_at) };
         if let Err(cause) = mapped {
             attached.detach();
             let error = cannot_map(&attached.path, &cause);
@@ -59,6 +59,14 @@ pub(crate) fn attach(plan: &Plan, file_name: &str, places: &[Place<'_>]) -> Resu
         owner::publish(place.block.block as usize, place.bytes, attached);
     }
     Ok(attached)
+}
+
+/// Places that follow each other in memory as in the segment are mapped in one call: the first of them, and all bytes.
+fn runs<'a>(places: &'a [Place<'a>]) -> impl Iterator<Item = (&'a Place<'a>, usize)> {
+    let follows = |a: &Place<'_>, b: &Place<'_>| {
+        a.block.block as usize + a.bytes == b.block.block as usize && a.data_at + a.bytes as u64 == b.data_at
+    };
+    places.chunk_by(follows).map(|run| (&run[0], run.iter().map(|place| place.bytes).sum()))
 }
 
 fn audience(plan: &Plan) -> Result<Audience> {

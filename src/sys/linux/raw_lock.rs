@@ -226,6 +226,23 @@ impl RawLock {
         }
     }
 
+    /// Releases a lock that was taken over as it was found: inconsistent, and naming who left it so.
+    pub(crate) fn leave(&self, ticket: Ticket, owner_half: u32) {
+        if !self.is_ours(ticket) {
+            return;
+        }
+        let left = u64::from(owner_half) << 32 | INCONSISTENT;
+        let mut seen = self.word.load(Relaxed);
+        while seen & OWNER == ticket.0 {
+            match self.word.compare_exchange(seen, left, Release, Relaxed) {
+                // Killed before they are woken: they look again within LONGEST_SLEEP.
+                Ok(_) if seen & WAITERS != 0 => return futex::wake_all(&self.word),
+                Ok(_) => return,
+                Err(now) => seen = now,
+            }
+        }
+    }
+
     /// Waiters, or a flag in the high half.
     #[cold]
     fn unlock_contended(&self, ticket: Ticket) {
