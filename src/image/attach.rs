@@ -8,6 +8,7 @@
 //! .fini_array        an unloaded library gives its slots back
 //! ```
 
+use std::rc::Rc;
 use std::sync::atomic::AtomicPtr;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,7 +17,7 @@ use super::block::{Descriptor, ObjectEntry, Outcome};
 use crate::error::{EXIT_STATUS, Error, ErrorKind, Result};
 use crate::segment::header::{MAX_SCOPE_BYTES, SegmentKind};
 use crate::segment::plan::{InitialBytes, Plan};
-use crate::sys::{self, Place, process};
+use crate::sys::{self, Image, Place, process};
 
 /// The image's blocks, newest first.
 static BLOCKS: AtomicPtr<Descriptor> = AtomicPtr::new(std::ptr::null_mut());
@@ -124,46 +125,73 @@ fn keep_private(group: &[&'static Descriptor], error: Error) {
     }
 }
 
-type Attempt = (Vec<&'static Descriptor>, Result<()>);
-
-/// Unnamed blocks go together, named ones each alone. (Unnamed blocks of one image agree on `keep`, or go apart.)
-fn attach_all(blocks: &[&'static Descriptor]) -> Vec<Attempt> {
-    let mut groups: Vec<Vec<&'static Descriptor>> = Vec::new();
-    for block in blocks {
-        let same = |group: &&mut Vec<&'static Descriptor>| {
-            let first = group[0];
-            !block.is_named() && !first.is_named() && block.words == first.words
-        };
-        match groups.iter_mut().find(same) {
-            Some(group) => group.push(block),
-            None => groups.push(vec![block]),
-        }
-    }
-    groups
-        .into_iter()
-        .map(|mut group| {
-            group.sort_by_key(|block| block.block as usize);
-            let result = attach_group(&group);
-            (group, result)
-        })
-        .collect()
+/// Blocks that are attached together, and the image that declares them.
+struct Group {
+    blocks: Vec<&'static Descriptor>,
+    image: Rc<Image>,
 }
 
-fn attach_group(group: &[&'static Descriptor]) -> Result<()> {
-    let first = group[0];
+type Attempt = (Vec<&'static Descriptor>, Result<()>);
+
+/// Unnamed blocks of one image and with the same words go together, named ones each alone.
+fn attach_all(blocks: &[&'static Descriptor]) -> Vec<Attempt> {
+    let mut groups: Vec<Group> = Vec::new();
+    let mut attempts = Vec::new();
+    let mut images: Vec<Rc<Image>> = Vec::new();
+    for block in blocks {
+        let descriptor = std::ptr::from_ref(*block) as usize;
+        let image = match images.iter().find(|image| image.holds(descriptor, 1)) {
+            Some(image) => Ok(image.clone()),
+            None => sys::image_of(block).map(Rc::new),
+        };
+        match image {
+            Ok(image) => {
+                images.push(image.clone());
+                join_group(&mut groups, block, image);
+            }
+            Err(error) => attempts.push((vec![*block], Err(error))),
+        }
+    }
+    attempts.extend(groups.into_iter().map(|mut group| {
+        group.blocks.sort_by_key(|block| block.block as usize);
+        let result = attach_group(&group);
+        (group.blocks, result)
+    }));
+    attempts
+}
+
+fn join_group(groups: &mut Vec<Group>, block: &'static Descriptor, image: Rc<Image>) {
+    let same = |group: &&mut Group| {
+        let first = group.blocks[0];
+        !block.is_named()
+            && !first.is_named()
+            && block.words == first.words
+            && group.image.holds(std::ptr::from_ref(block) as usize, 1)
+    };
+    match groups.iter_mut().find(same) {
+        Some(group) => group.blocks.push(block),
+        None => groups.push(Group { blocks: vec![block], image }),
+    }
+}
+
+fn attach_group(group: &Group) -> Result<()> {
+    let first = group.blocks[0];
     if process::privileges_were_raised() && !first.words.share_when_privileged {
-        return Err(Error::new(ErrorKind::Private, "this program runs with raised privileges, and shares nothing then")
-            .hint("write `when_privileged = share` into the block if whoever starts it may stop it inside a lock"));
+        return Err(Error::new(
+            ErrorKind::Private,
+            "this program runs with raised privileges, and shares nothing then",
+        )
+        .hint("write `when_privileged = share` into the block if whoever starts it may stop it inside a lock"));
     }
     if process::environment("COTENANT_PRIVATE").is_some_and(|value| value != "0") {
         return Err(Error::new(ErrorKind::Private, "COTENANT_PRIVATE is set: this process shares nothing"));
     }
-    for block in group {
-        sys::check_block(block)?;
+    for block in &group.blocks {
+        sys::check_block(block, &group.image)?;
     }
     let plan = plan(group)?;
-    let segment = attach_planned(&plan, group)?;
-    for block in group {
+    let segment = attach_planned(&plan, &group.blocks)?;
+    for block in &group.blocks {
         let _ = block.status.outcome.set(Outcome::Attached(segment));
     }
     Ok(())
@@ -211,14 +239,13 @@ fn file_name(plan: &Plan, group: &[&'static Descriptor], separate: bool) -> Stri
     name
 }
 
-fn plan(group: &[&'static Descriptor]) -> Result<Plan> {
-    let first = group[0];
-    let image = sys::image_of(first)?;
+fn plan(group: &Group) -> Result<Plan> {
+    let first = group.blocks[0];
     let mut plan = Plan {
         kind: if first.is_named() { SegmentKind::Block } else { SegmentKind::Image },
-        name: if first.is_named() { first.name.to_owned() } else { image.program_name() },
+        name: if first.is_named() { first.name.to_owned() } else { group.image.program_name() },
         scope: scope()?,
-        build_id: image.build_id,
+        build_id: group.image.build_id.clone(),
         keep_until_removed: first.words.keep_until_removed,
         mode: first.words.mode,
         group: (!first.group.is_empty()).then(|| first.group.to_owned()),
@@ -229,7 +256,7 @@ fn plan(group: &[&'static Descriptor]) -> Result<Plan> {
         initial: Vec::new(),
         page_bytes: sys::page_bytes(),
     };
-    for block in group {
+    for block in &group.blocks {
         plan.fingerprint = crate::schema::hash(plan.fingerprint, &block.fingerprint.to_le_bytes());
         for object in block.objects {
             let initial_hash = if first.is_named() { block.hash_initial(object) } else { 0 };
@@ -254,8 +281,10 @@ fn scope() -> Result<String> {
         text.len() <= MAX_SCOPE_BYTES && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
     };
     scope.to_str().filter(allowed).map(str::to_owned).ok_or_else(|| {
-        Error::new(ErrorKind::InvalidInput, format!("COTENANT_SCOPE is {}, which is no name for a scope", scope.display()))
-            .hint(format!("use at most {MAX_SCOPE_BYTES} of A-Z a-z 0-9 . _ -"))
+        Error::new(
+            ErrorKind::InvalidInput,
+            format!("COTENANT_SCOPE is {}, which is no name for a scope", scope.display()),
+        )
+        .hint(format!("use at most {MAX_SCOPE_BYTES} of A-Z a-z 0-9 . _ -"))
     })
 }
-

@@ -44,9 +44,8 @@ pub(crate) fn image_of(block: &'static Descriptor) -> Result<Image> {
 }
 
 /// Refuses a block that cannot be mapped over: one that the code sees in another image, or across a page's border.
-pub(crate) fn check_block(block: &'static Descriptor) -> Result<()> {
+pub(crate) fn check_block(block: &'static Descriptor, image: &Image) -> Result<()> {
     let address = block.block as usize;
-    let image = image_of(block)?;
     if !image.holds(address, block.padded_bytes) {
         return Err(Error::new(
             ErrorKind::Unsupported,

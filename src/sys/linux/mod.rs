@@ -18,6 +18,6 @@ pub(crate) mod slot;
 
 pub(crate) use attach::{Place, attach};
 pub(crate) use attached::Attached;
-pub(crate) use loader::{check_block, image_of};
+pub(crate) use loader::{Image, check_block, image_of};
 pub(crate) use mapping::page_bytes;
 pub(crate) use raw_lock::{Locked, NotLocked, RawLock, Ticket};
