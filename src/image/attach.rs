@@ -146,7 +146,9 @@ fn attach_all(blocks: &[&'static Descriptor]) -> Vec<Attempt> {
         };
         match image {
             Ok(image) => {
-                images.push(image.clone());
+                if !images.iter().any(|known| Rc::ptr_eq(known, &image)) {
+                    images.push(image.clone());
+                }
                 join_group(&mut groups, block, image);
             }
             Err(error) => attempts.push((vec![*block], Err(error))),

@@ -22,6 +22,9 @@ pub(crate) const FORMAT: u32 = 1;
 /// Slots 1 to 4,095: the lock word has twelve bits for one, and 0 stands for "none".
 pub(crate) const MAX_PARTICIPANTS: u32 = 4095;
 pub(crate) const PARTICIPANT_BYTES: u32 = 64;
+/// Bounds for what a header may claim: one who joins copies objects and schemas.
+const MAX_OBJECTS: u32 = 65_536;
+const MAX_SCHEMA_BYTES: u64 = 16 << 20;
 pub(crate) const OBJECT_BYTES: u32 = 64;
 pub(crate) const MAX_BUILD_ID_BYTES: usize = 32;
 pub(crate) const MAX_NAME_BYTES: usize = 128;
@@ -176,6 +179,8 @@ impl Header {
             && self.participant_bytes == PARTICIPANT_BYTES
             && self.object_bytes == OBJECT_BYTES
             && (1..=MAX_PARTICIPANTS).contains(&self.participants_max)
+            && self.objects_max <= MAX_OBJECTS
+            && self.schemas_max_bytes <= MAX_SCHEMA_BYTES
             && self.object_count <= self.objects_max
             && self.page_bytes.is_power_of_two()
             && self.page_bytes >= 4096
