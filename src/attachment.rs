@@ -100,7 +100,7 @@ fn block_info(block: &'static Descriptor) -> BlockInfo {
         Some(Outcome::Private(error)) => BlockState::Private { reason: error.to_string() },
         Some(Outcome::Attached(segment)) => shared_state(segment),
     };
-    BlockInfo { name: block.is_named().then_some(block.name), module: block.module, state }
+    BlockInfo { name: block.is_named().then_some(block.name.as_str()), module: block.module.as_str(), state }
 }
 
 fn shared_state(segment: &sys::Attached) -> BlockState {

@@ -55,7 +55,7 @@ pub use process_sync::ProcessSync;
 pub mod __private {
     pub use crate::image::attach::{attach_at_load, detach_at_unload, register};
     pub use crate::image::block::{
-        DESCRIPTOR_MAGIC, Descriptor, ObjectEntry, Status, Words, assert_variable, block_fingerprint, encode_schemas,
+        DESCRIPTOR_MAGIC, Descriptor, ObjectEntry, StaticSlice, StaticText, Status, Words, assert_variable, block_fingerprint, encode_schemas,
         objects, schemas_bytes,
     };
     pub use crate::process_sync::assert_shareable;

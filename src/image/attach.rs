@@ -245,12 +245,12 @@ fn plan(group: &Group) -> Result<Plan> {
     let first = group.blocks[0];
     let mut plan = Plan {
         kind: if first.is_named() { SegmentKind::Block } else { SegmentKind::Image },
-        name: if first.is_named() { first.name.to_owned() } else { group.image.program_name() },
+        name: if first.is_named() { first.name.as_str().to_owned() } else { group.image.program_name() },
         scope: scope()?,
         build_id: group.image.build_id.clone(),
         keep_until_removed: first.words.keep_until_removed,
         mode: first.words.mode,
-        group: (!first.group.is_empty()).then(|| first.group.to_owned()),
+        group: Some(first.group.as_str()).filter(|group| !group.is_empty()).map(str::to_owned),
         fingerprint: crate::schema::FINGERPRINT_SEED,
         objects: Vec::new(),
         schemas: Vec::new(),
@@ -260,7 +260,7 @@ fn plan(group: &Group) -> Result<Plan> {
     };
     for block in &group.blocks {
         plan.fingerprint = crate::schema::hash(plan.fingerprint, &block.fingerprint.to_le_bytes());
-        for object in block.objects {
+        for object in block.objects.iter() {
             let initial_hash = if first.is_named() { block.hash_initial(object) } else { 0 };
             plan.objects.push(ObjectEntry {
                 schema_at: object.schema_at + plan.schemas.len() as u64,
@@ -269,7 +269,7 @@ fn plan(group: &Group) -> Result<Plan> {
                 ..*object
             });
         }
-        plan.schemas.extend_from_slice(block.schemas);
+        plan.schemas.extend_from_slice(&block.schemas);
         plan.initial.push(InitialBytes { at: plan.data_bytes, address: block.initial(), bytes: block.used_bytes });
         plan.data_bytes += mapped_bytes(block) as u64;
     }

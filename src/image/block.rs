@@ -9,6 +9,7 @@
 #![allow(unsafe_code)]
 #![allow(missing_docs)] // Hidden: only what the macros expand to names these.
 
+use std::ops::Deref;
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicPtr;
 
@@ -41,7 +42,46 @@ pub struct Words {
     pub mode: u32,
 }
 
-/// What is known of a block while compiling.
+/// A slice of a static, laid out alike in every compiler's and language's descriptors: address, then length.
+#[repr(C)]
+pub struct StaticSlice<T: 'static> {
+    first: *const T,
+    len: usize,
+}
+
+impl<T> StaticSlice<T> {
+    pub const fn new(slice: &'static [T]) -> Self {
+        StaticSlice { first: slice.as_ptr(), len: slice.len() }
+    }
+}
+
+impl<T> Deref for StaticSlice<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &'static [T] {
+        // SAFETY: made from a `&'static [T]` only.
+        unsafe { std::slice::from_raw_parts(self.first, self.len) }
+    }
+}
+
+/// A static string: address, then length in bytes.
+#[repr(transparent)]
+pub struct StaticText(StaticSlice<u8>);
+
+impl StaticText {
+    pub const fn new(text: &'static str) -> Self {
+        StaticText(StaticSlice::new(text.as_bytes()))
+    }
+
+    pub(crate) fn as_str(&self) -> &'static str {
+        // SAFETY: made from a `&'static [u8]` only.
+        let bytes = unsafe { std::slice::from_raw_parts(self.0.first, self.0.len) };
+        // SAFETY: the bytes of a `&'static str`.
+        unsafe { std::str::from_utf8_unchecked(bytes) }
+    }
+}
+
+/// What is known of a block while compiling; docs/format.md draws it.
 #[repr(C)]
 pub struct Descriptor {
     pub magic: [u8; 8],
@@ -49,11 +89,11 @@ pub struct Descriptor {
     pub object_count: u32,
     pub words: Words,
     /// The block's shared name; empty for an unnamed block.
-    pub name: &'static str,
+    pub name: StaticText,
     /// The group that may use it; empty for none.
-    pub group: &'static str,
+    pub group: StaticText,
     /// The module that declares it.
-    pub module: &'static str,
+    pub module: StaticText,
     /// As the code that uses the variables sees it.
     pub block: *const u8,
     /// A pristine copy of the initial values; null if the block itself is one until it is attached.
@@ -61,13 +101,16 @@ pub struct Descriptor {
     pub used_bytes: usize,
     pub padded_bytes: usize,
     pub fingerprint: u64,
-    pub objects: &'static [ObjectEntry],
-    pub schemas: &'static [u8],
+    pub objects: StaticSlice<ObjectEntry>,
+    pub schemas: StaticSlice<u8>,
     /// Where a block that cannot be mapped in place keeps the address of its values.
     pub target: Option<&'static AtomicPtr<u8>>,
     /// What this process remembers of the block.
     pub status: &'static Status,
 }
+
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<Words>() == 12 && size_of::<Descriptor>() == 168);
 
 // SAFETY: the pointers are only addresses of statics; what changes is in `status`, which is `Sync`.
 unsafe impl Sync for Descriptor {}
@@ -94,7 +137,7 @@ impl Status {
 
 impl Descriptor {
     pub(crate) fn is_named(&self) -> bool {
-        !self.name.is_empty()
+        !self.name.as_str().is_empty()
     }
 
     /// The descriptor at an address that `register` was given; `None` for null.
@@ -124,7 +167,7 @@ impl Descriptor {
 
     /// The block for messages: its name, or its module.
     pub(crate) fn label(&self) -> &'static str {
-        if self.is_named() { self.name } else { self.module }
+        if self.is_named() { self.name.as_str() } else { self.module.as_str() }
     }
 }
 

@@ -102,16 +102,16 @@ macro_rules! __block {
                         reserved: [0; 3],
                         mode: $mode,
                     },
-                    name: $crate::__text!($name),
-                    group: $crate::__text!($group),
-                    module: ::core::module_path!(),
+                    name: $crate::__private::StaticText::new($crate::__text!($name)),
+                    group: $crate::__private::StaticText::new($crate::__text!($group)),
+                    module: $crate::__private::StaticText::new(::core::module_path!()),
                     block: __BLOCK.address(),
                     pristine: __PRISTINE.address(),
                     used_bytes: ::core::mem::size_of::<__Block>(),
                     padded_bytes: ::core::mem::size_of_val(&__BLOCK),
                     fingerprint: $crate::__private::block_fingerprint(__VARIABLES),
-                    objects: &__OBJECTS,
-                    schemas: &__SCHEMAS,
+                    objects: $crate::__private::StaticSlice::new(&__OBJECTS),
+                    schemas: $crate::__private::StaticSlice::new(&__SCHEMAS),
                     target: __BLOCK.target(),
                     status: &__STATUS,
                 };
@@ -161,15 +161,23 @@ macro_rules! __variable_name {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __is_named {
-    (none) => { false };
-    ($name:tt) => { true };
+    (none) => {
+        false
+    };
+    ($name:tt) => {
+        true
+    };
 }
 
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __text {
-    (none) => { "" };
-    ($text:tt) => { $text };
+    (none) => {
+        ""
+    };
+    ($text:tt) => {
+        $text
+    };
 }
 
 #[doc(hidden)]
@@ -185,11 +193,25 @@ macro_rules! __pristine {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __word {
-    (until_removed) => { true };
-    (by_call) => { true };
-    (separate) => { true };
-    (share) => { true };
-    (on_failure private) => { true };
-    (on_failure exit) => { false };
-    ($default:ident) => { false };
+    (until_removed) => {
+        true
+    };
+    (by_call) => {
+        true
+    };
+    (separate) => {
+        true
+    };
+    (share) => {
+        true
+    };
+    (on_failure private) => {
+        true
+    };
+    (on_failure exit) => {
+        false
+    };
+    ($default:ident) => {
+        false
+    };
 }
