@@ -88,6 +88,7 @@ impl Running {
         line
     }
 
+    #[cfg(unix)]
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }

@@ -1,0 +1,94 @@
+//! Every example, built and run as its header says, and the README's code. With real processes of several programs.
+//!
+//! Linux: the programs here are started by cargo, cc and python3 of this machine. Under Wine `cargo xtask windows`
+//! runs each example by itself.
+
+#![cfg(target_os = "linux")]
+
+mod build;
+mod library;
+mod run;
+
+use build::example;
+use run::{Place, Running};
+
+fn numbers_after<'a>(lines: impl IntoIterator<Item = &'a String>, mark: &str) -> Vec<u64> {
+    let mut numbers: Vec<u64> = lines
+        .into_iter()
+        .map(|line| {
+            let (_, number) = line.split_once(mark).unwrap_or_else(|| panic!("no `{mark}` in {line:?}"));
+            number.parse().unwrap_or_else(|_| panic!("no number after `{mark}` in {line:?}"))
+        })
+        .collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+#[test]
+fn counter_is_one_variable_for_three_processes() {
+    let place = Place::new();
+    let running: Vec<Running> = (0..3).map(|_| place.start(example("counter"), &[])).collect();
+    let lines: Vec<String> = running.into_iter().flat_map(Running::end_well).collect();
+    assert_eq!(numbers_after(&lines, "g_sharedCounter = "), (1..=45).collect::<Vec<_>>());
+}
+
+#[test]
+fn limits_are_repaired_by_the_next_one_which_says_who_died() {
+    let place = Place::new();
+    let lines = place.start(example("limits"), &[]).end_well();
+    let text = lines.join("\n");
+    let pid = lines.iter().find_map(|line| line.strip_prefix("process ")?.split_once(" changed the requests"));
+    let (pid, _) = pid.unwrap_or_else(|| panic!("nobody crashed:\n{text}"));
+    for part in [
+        &format!("process {pid} (limits) died in the middle of a change"),
+        "it left  Limits { requests_per_second: 500, burst: 20 }",
+        "repaired Limits { requests_per_second: 500, burst: 100 }",
+    ] {
+        assert!(text.contains(part), "`{part}` is not in\n{text}");
+    }
+}
+
+#[test]
+fn limits_watcher_sees_changes_and_repairs_after_a_crash() {
+    let place = Place::new();
+    let mut watcher = place.start(example("limits"), &["watch"]);
+    watcher.line_with("requests_per_second: 100, burst: 20");
+    place.start(example("limits"), &["set", "300"]).end_well();
+    watcher.line_with("requests_per_second: 300, burst: 60");
+    let crashed = place.start(example("limits"), &["crash"]);
+    let pid = crashed.pid();
+    let (status, _, _) = crashed.end();
+    assert!(!status.success());
+    watcher.line_with(&format!("process {pid} (limits) died in the middle of a change"));
+    watcher.line_with("repaired Limits { requests_per_second: 500, burst: 100 }");
+    let usage = place.start(example("limits"), &["explode"]).end();
+    assert_eq!(usage.0.code(), Some(2));
+}
+
+#[test]
+fn two_programs_share_the_named_block() {
+    let place = Place::new();
+    let mut web = place.start(example("named_web"), &[]);
+    web.line_with("200 request 2");
+    let lines = place.start(example("named_admin"), &["on"]).end_well();
+    let (served, _) = lines[0].split_once(' ').expect("a number and words");
+    assert!(served.parse::<u64>().is_ok_and(|served| served >= 2), "{lines:?}");
+    assert!(lines[0].ends_with("requests answered, maintenance true"), "{lines:?}");
+    web.line_with("503 down for maintenance");
+    place.start(example("named_admin"), &["off"]).end_well();
+    web.line_with("200 request");
+    drop(web);
+    let lines = place.start(example("named_admin"), &[]).end_well();
+    assert_eq!(lines, ["0 requests answered, maintenance false"]);
+}
+
+#[test]
+fn code_in_the_readme_is_the_example_and_runs() {
+    let readme = include_str!("../../README.md");
+    let example_text = include_str!("../../examples/readme.rs");
+    let (_, from_code) = readme.split_once("```rust\n").expect("Rust code in the README");
+    let (code, _) = from_code.split_once("```").expect("its end");
+    let (_, expected) = example_text.split_once("\n\n").expect("a header");
+    assert_eq!(code, expected);
+    assert_eq!(Place::new().start(example("readme"), &[]).end_well(), ["request 1, 105 a second allowed"]);
+}
