@@ -166,7 +166,8 @@ fn file_identity(address: usize) -> Option<Vec<u8>> {
             return None;
         }
         let mut identity = [device.to_le_bytes(), inode.to_le_bytes()].concat();
-        let path = fields.next().unwrap_or_default();
+        // All that is left of the line behind the padding: a path may have spaces.
+        let path = line.splitn(6, ' ').nth(5).unwrap_or_default().trim_start_matches(' ');
         if let Some(file) = std::fs::metadata(path).ok().filter(|file| file.ino() == inode) {
             identity.extend(file.mtime().to_le_bytes());
             identity.extend((file.mtime_nsec() as u64 ^ file.size() << 32).to_le_bytes());
