@@ -101,6 +101,7 @@ fn mine_slow(address: usize) -> Result<u64> {
     }
     match find(address) {
         Some(range) => {
+            process::watch_for_end_before_locking();
             range.segment.ensure_slot(epoch)?;
             (me.start, me.bytes, me.owner) = (range.start, range.bytes, range.segment.owner());
         }

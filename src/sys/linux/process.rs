@@ -5,8 +5,8 @@
 use std::ffi::{CStr, OsString, c_int, c_void};
 use std::fs::File;
 use std::io;
-use std::sync::atomic::AtomicPtr;
-use std::sync::atomic::Ordering::{Acquire, Release};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicPtr};
 
 use super::file;
 
@@ -156,6 +156,32 @@ static ENDING: AtomicPtr<libc::sem_t> = AtomicPtr::new(std::ptr::null_mut());
 /// Has the C library note the end of the process, so that an unloading library can be told from it: both run
 /// `.fini_array`. The handler is a function of the C library's own, so nothing dangles when this library is gone.
 pub(crate) fn watch_for_end() {
+    if !ENDING.load(Acquire).is_null() {
+        return;
+    }
+    // SAFETY: zero is a value of this C structure, and sem_init makes it a semaphore.
+    let semaphore = Box::into_raw(Box::new(unsafe { std::mem::zeroed::<libc::sem_t>() }));
+    // SAFETY: just allocated, and never freed.
+    unsafe { libc::sem_init(semaphore, 0, 0) };
+    if post_at_end(semaphore) {
+        ENDING.store(semaphore, Release);
+    }
+}
+
+/// As [`watch_for_end`], when a thread is about to take its first lock.
+///
+/// Handlers run last in, first out. A library that the program is linked to attaches before the C library has been
+/// told of the loader's own handler, which runs `.fini_array`: what it registered then is run too late. By now it is
+/// early enough, and only who has locked something must not give its slot back while its threads run on.
+pub(crate) fn watch_for_end_before_locking() {
+    static DONE: AtomicBool = AtomicBool::new(false);
+    let semaphore = ENDING.load(Acquire);
+    if !semaphore.is_null() && !DONE.swap(true, Relaxed) {
+        post_at_end(semaphore);
+    }
+}
+
+fn post_at_end(semaphore: *mut libc::sem_t) -> bool {
     unsafe extern "C" {
         // Linux Standard Base, Core 3.1: `dso` null means "at the end of the process".
         fn __cxa_atexit(run: unsafe extern "C" fn(*mut c_void), argument: *mut c_void, dso: *mut c_void) -> c_int;
@@ -164,17 +190,9 @@ pub(crate) fn watch_for_end() {
         #[link_name = "sem_post"]
         fn post(semaphore: *mut c_void);
     }
-    if !ENDING.load(Acquire).is_null() {
-        return;
-    }
-    // SAFETY: zero is a value of this C structure, and sem_init makes it a semaphore.
-    let semaphore = Box::into_raw(Box::new(unsafe { std::mem::zeroed::<libc::sem_t>() }));
-    // SAFETY: just allocated, and never freed.
-    unsafe { libc::sem_init(semaphore, 0, 0) };
-    // SAFETY: `sem_post` takes one pointer; that its result is not looked at is the same on every Linux ABI.
-    if unsafe { __cxa_atexit(post, semaphore.cast(), std::ptr::null_mut()) } == 0 {
-        ENDING.store(semaphore, Release);
-    }
+    // SAFETY: `sem_post` takes one pointer, here to a semaphore that is never freed; that its result is not looked at
+    // is the same on every Linux ABI.
+    (unsafe { __cxa_atexit(post, semaphore.cast(), std::ptr::null_mut()) }) == 0
 }
 
 /// Whether the process is ending, rather than this library being unloaded.
