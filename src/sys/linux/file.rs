@@ -131,9 +131,8 @@ pub(crate) fn link_unnamed(file: &File, folder: &File, name: &CStr) -> io::Resul
 pub(crate) fn rename_new(folder: &File, from: &CStr, to: &CStr) -> io::Result<()> {
     let fd = folder.as_raw_fd();
     // SAFETY: both names are C strings. (By number: not every C library has the function.)
-    let result = unsafe {
-        libc::syscall(libc::SYS_renameat2, fd, from.as_ptr(), fd, to.as_ptr(), libc::RENAME_NOREPLACE)
-    };
+    let result =
+        unsafe { libc::syscall(libc::SYS_renameat2, fd, from.as_ptr(), fd, to.as_ptr(), libc::RENAME_NOREPLACE) };
     check(result as c_int).map(drop)
 }
 
@@ -240,6 +239,18 @@ pub(crate) fn try_lock(file: &File, kind: LockKind, byte: i64) -> io::Result<boo
     match check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) }) {
         Ok(_) => Ok(true),
         Err(cause) if matches!(cause.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => Ok(false),
+        Err(cause) => Err(cause),
+    }
+}
+
+/// Takes the lock of a whole file or folder without waiting, until the description is closed; `false` if somebody else
+/// has it ([`flock(2)`](https://man7.org/linux/man-pages/man2/flock.2.html): who can only read can have it, too).
+#[doc(alias = "flock")]
+pub(crate) fn try_lock_whole(file: &File) -> io::Result<bool> {
+    // SAFETY: no pointer.
+    match check(unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) }) {
+        Ok(_) => Ok(true),
+        Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => Ok(false),
         Err(cause) => Err(cause),
     }
 }

@@ -9,13 +9,16 @@
 //! ```
 //!
 //! /dev/shm is sticky and open to all: anybody can take a name first, and nobody else can remove it. So a name that
-//! is not ours is passed by, and every process of the user finds the same next one: the smallest that is.
+//! is not ours is passed by, and every process of the user finds the same next one: the smallest that is. It stays the
+//! one when the first name is free again.
 
 use std::ffi::CStr;
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::{file, process};
 use crate::error::{Error, ErrorKind, Result};
@@ -95,7 +98,11 @@ fn given_folder(path: &Path, audience: Audience) -> Result<Folder> {
     if stat.permissions() & writers != 0 {
         return Err(Error::new(
             ErrorKind::Foreign,
-            format!("the folder {} (COTENANT_DIR) can be written by others (mode {:o})", path.display(), stat.permissions()),
+            format!(
+                "the folder {} (COTENANT_DIR) can be written by others (mode {:o})",
+                path.display(),
+                stat.permissions()
+            ),
         )
         .hint(format!("chmod go-w {}", path.display())));
     }
@@ -117,27 +124,57 @@ fn exists_is_fine(cause: io::Error) -> io::Result<()> {
 fn shared_memory_folder(parent: &Path, audience: Audience) -> Result<Folder> {
     let prefix = audience.prefix();
     for _ in 0..ATTEMPTS {
-        let path = parent.join(&prefix);
-        match ours(&path, audience)? {
+        let first = parent.join(&prefix);
+        let (path, _lock) = match ours(&first, audience)? {
             Found::Ours(folder) => return Ok(folder),
-            Found::Missing => {
-                let doing = format!("create the folder {}", path.display());
-                make(&path, audience.mode() & 0o777).or_else(exists_is_fine).map_err(|cause| {
-                    Error::system(doing, &cause).hint("name a folder that can be written with COTENANT_DIR")
-                })?;
-            }
+            Found::Missing => (first, None),
             Found::Foreign => {
-                if let Some(folder) = smallest_of_ours(parent, &prefix, audience)? {
-                    return Ok(folder);
-                }
                 let suffix = process::random().map_err(|cause| Error::system("get random bytes", &cause))?;
                 let path = parent.join(format!("{prefix}-{:016x}", u128::from_le_bytes(suffix) as u64));
-                let doing = format!("create the folder {}", path.display());
-                make(&path, audience.mode() & 0o777).map_err(|cause| Error::system(doing, &cause))?;
+                (path, lock(parent))
             }
+        };
+        // Also where the first name is free: somebody may have held it and given it up while we lived in another.
+        if let Some(folder) = smallest_of_ours(parent, &prefix, audience)? {
+            return Ok(folder);
         }
+        let doing = format!("create the folder {}", path.display());
+        make_whole(parent, &path, audience).or_else(exists_is_fine).map_err(|cause| {
+            Error::system(doing, &cause).hint("name a folder that can be written with COTENANT_DIR")
+        })?;
     }
     Err(Error::new(ErrorKind::Busy, format!("others keep changing {}/{prefix}", parent.display())))
+}
+
+/// Makes a folder that has its group and mode when it gets its name: another member of the group who saw it before
+/// would take it for a stranger's, and go elsewhere. Killed on the way: an empty folder stays.
+fn make_whole(parent: &Path, path: &Path, audience: Audience) -> io::Result<()> {
+    let name = |path: &Path| file::c_string(path.file_name().unwrap_or_default().as_bytes());
+    let unfinished = parent.join(format!(".cotenant-new-{:016x}", u128::from_le_bytes(process::random()?) as u64));
+    let folder = open(parent, libc::O_PATH)?;
+    make(&unfinished, 0o700)?;
+    // By path, because a umask may keep us from opening it. In a sticky folder nobody else can exchange it.
+    let finish = || {
+        if let Audience::Group(gid) = audience {
+            std::os::unix::fs::lchown(&unfinished, None, Some(gid))?;
+        }
+        std::fs::set_permissions(&unfinished, Permissions::from_mode(audience.mode()))?;
+        file::rename_new(&folder, &name(&unfinished)?, &name(path)?)
+    };
+    finish().inspect_err(|_| drop(std::fs::remove_dir(&unfinished)))
+}
+
+/// Keeps processes that start at once from making a fallback each. Any user can hold this lock for ever, so it is not
+/// waited for longer than a second; then two might make one each, as if there were no lock.
+fn lock(parent: &Path) -> Option<File> {
+    let folder = open(parent, 0).ok()?;
+    for _ in 0..100 {
+        if file::try_lock_whole(&folder).ok()? {
+            return Some(folder);
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    None
 }
 
 enum Found {
@@ -146,7 +183,7 @@ enum Found {
     Foreign,
 }
 
-/// Opens `path` if it is a folder of ours; tightens or completes the mode of one that was just made under a umask.
+/// Opens `path` if it is a folder of ours; tightens the mode of one that is.
 fn ours(path: &Path, audience: Audience) -> Result<Found> {
     let folder = match open(path, libc::O_NOFOLLOW) {
         Ok(folder) => folder,
@@ -163,7 +200,8 @@ fn ours(path: &Path, audience: Audience) -> Result<Found> {
     let mut stat = file::stat(&folder).map_err(|cause| Error::system(doing, &cause))?;
     let mine = stat.uid == process::effective_uid();
     if mine && stat.permissions() != audience.mode() {
-        complete(&folder, audience).map_err(|cause| Error::system(format!("set the mode of {}", path.display()), &cause))?;
+        complete(&folder, audience)
+            .map_err(|cause| Error::system(format!("set the mode of {}", path.display()), &cause))?;
         stat = file::stat(&folder).map_err(|cause| Error::system("look at it again", &cause))?;
     }
     let admitted = match audience {
