@@ -70,6 +70,16 @@ impl Peer {
             .unwrap_or_else(|error| panic!("peer {} gave no answer to {to:?} within {PATIENCE:?}: {error}", self.pid))
     }
 
+    /// The next line; `None` if the process ends without one.
+    #[track_caller]
+    pub(crate) fn try_answer(&self) -> Option<String> {
+        match self.answers.recv_timeout(PATIENCE) {
+            Ok(line) => Some(line),
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => panic!("waited {PATIENCE:?} for a line or the end of peer {}", self.pid),
+        }
+    }
+
     /// Fails if an answer comes within `time`: the peer is expected to wait for somebody.
     #[track_caller]
     pub(crate) fn expect_silence(&self, time: Duration, why: &str) {

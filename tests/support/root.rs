@@ -91,7 +91,11 @@ impl Copied {
     pub(crate) fn new() -> Copied {
         let folder = TempDir::with_prefix("cotenant-test-").expect("a folder for a program");
         let program = folder.path().join("program");
-        std::fs::copy(std::env::current_exe().expect("this test program"), &program).expect("copying it");
+        // By another process: a writable descriptor of our own could be in a child that another thread forks at that
+        // moment, and then the copy cannot be run ("text file busy").
+        let original = std::env::current_exe().expect("this test program");
+        let copied = Command::new("cp").arg(original).arg(&program).status().expect("running cp");
+        assert!(copied.success(), "copying this test program");
         set_mode(folder.path(), 0o755);
         set_mode(&program, 0o755);
         Copied { folder, program }
