@@ -23,8 +23,8 @@ pub(crate) struct Attached {
     pub(crate) header: Header,
     pub(crate) live: Live,
     pub(crate) created: bool,
-    /// Keeps header and participants mapped for `live`.
-    _metadata: Mapping,
+    /// Keeps header and participants mapped for `live`, and holds the life byte.
+    metadata: Mapping,
     owner: &'static AtomicU64,
     /// The page whose mapping holds the slot's lock. Of another process's slot if `owner` is zero: a child's copy.
     slot_page: AtomicPtr<u8>,
@@ -44,7 +44,7 @@ impl Attached {
         let live = unsafe { Live::new(metadata.base(), header.participants_max) };
         let (segment, locks) = files;
         let slot_page = AtomicPtr::new(null_mut());
-        Ok(Attached { path, segment, locks, header, live, created, _metadata: metadata, owner, slot_page })
+        Ok(Attached { path, segment, locks, header, live, created, metadata, owner, slot_page })
     }
 
     pub(crate) fn owner(&self) -> &'static AtomicU64 {
@@ -127,18 +127,22 @@ impl Attached {
         found
     }
 
-    /// Gives the slot back: the image that holds the blocks is being unloaded.
+    /// Gives the slot back and lets go of the segment: the image that holds the blocks is being unloaded, and the
+    /// loader will unmap the blocks with it. Called once for each block.
     pub(crate) fn detach(&self) {
         let number = self.slot();
-        if number == 0 {
-            return; // A child of a fork without a slot of its own; the page's address is its parent's.
+        // A child of a fork may have none of its own; the page's address is its parent's then.
+        if number != 0 {
+            slot::give_back(self.live, number);
+            self.owner.store(0, Release);
+            let page = self.slot_page.swap(null_mut(), AcqRel);
+            if !page.is_null() {
+                // SAFETY: mapped by `ensure_slot` in this process (the owner word says so), one page, nothing points to
+                // it.
+                unsafe { libc::munmap(page.cast(), page_bytes()) };
+            }
         }
-        slot::give_back(self.live, number);
-        self.owner.store(0, Release);
-        let page = self.slot_page.swap(null_mut(), AcqRel);
-        if !page.is_null() {
-            // SAFETY: mapped by `ensure_slot` in this process (the owner word says so), one page, nothing points to it.
-            unsafe { libc::munmap(page.cast(), page_bytes()) };
-        }
+        // Else this mapping would keep the life byte, and with it the values, until the process ends. If it fails, that.
+        let _ = self.metadata.let_go_of_file();
     }
 }

@@ -28,7 +28,7 @@ pub(crate) fn page_bytes() -> usize {
 }
 
 fn map(address: *mut c_void, bytes: usize, protection: c_int, flags: c_int, fd: c_int, at: u64) -> io::Result<*mut u8> {
-    // SAFETY: callers pass either no address, or (in `over`) one whose pages they own.
+    // SAFETY: callers pass either no address, or (in `over` and `let_go_of_file`) one whose pages they own.
     let base = unsafe { libc::mmap(address, bytes, protection, flags, fd, at as i64) };
     if base == libc::MAP_FAILED { Err(io::Error::last_os_error()) } else { Ok(base.cast()) }
 }
@@ -65,6 +65,14 @@ impl Mapping {
         // SAFETY: our own pages; both kinds of advice used here change only what children see.
         let result = unsafe { libc::madvise(self.base.as_ptr().cast(), self.bytes, advice) };
         if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    }
+
+    /// Puts private zeroed pages in the place of the mapped ones, so that the file's locks fall that the mapping kept,
+    /// and whoever comes late with an address into it finds memory there.
+    pub(crate) fn let_go_of_file(&self) -> io::Result<()> {
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED | libc::MAP_NORESERVE;
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        map(self.base.as_ptr().cast(), self.bytes, protection, flags, -1, 0).map(drop)
     }
 
     pub(crate) fn base(&self) -> NonNull<u8> {
