@@ -1,0 +1,103 @@
+//! `cotenant-bench GROUP...`: measures Cotenant beside its peers and the physical limits.
+//!
+//! ```text
+//! main      what was asked for
+//! statics   attach           the groups: which subjects, which goals
+//! rounds    subject          every subject in turn, many rounds
+//! figure    table   goal     what is printed
+//! sys       probe            what the system and the programs that are started must do
+//! ```
+//!
+//! docs/benchmarks.md says what each case means and what was measured.
+
+mod attach;
+mod figure;
+mod goal;
+mod home;
+mod rounds;
+mod statics;
+mod subject;
+mod sys;
+mod table;
+
+use std::io::{self, Write};
+
+use clap::{Parser, ValueEnum};
+
+use crate::figure::Figure;
+use crate::goal::Goal;
+
+/// Measures Cotenant beside its peers and the physical limits, every subject in turn, in one run.
+#[derive(Parser)]
+#[command(version)]
+struct Options {
+    /// What to measure.
+    #[arg(required = true, value_name = "GROUP")]
+    groups: Vec<Group>,
+    /// Prints one JSON object per line in place of tables.
+    #[arg(long)]
+    json: bool,
+    /// How many rounds; each measures every subject several times.
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    rounds: u32,
+    /// Few and short rounds: shows that everything runs, its figures say little.
+    #[arg(long)]
+    quick: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Group {
+    /// A shared static beside a plain one: time and number of instructions of an access.
+    Statics,
+    /// What attaching adds to the start of a program.
+    Attach,
+}
+
+/// How much to measure.
+#[derive(Clone, Copy)]
+pub(crate) struct Effort {
+    rounds: u32,
+    quick: bool,
+}
+
+/// What a group found.
+#[derive(Default)]
+pub(crate) struct Report {
+    figures: Vec<Figure>,
+    goals: Vec<Goal>,
+}
+
+fn main() -> anyhow::Result<()> {
+    let options = Options::parse();
+    let effort =
+        Effort { rounds: if options.quick { options.rounds.min(3) } else { options.rounds }, quick: options.quick };
+    eprintln!("{}", sys::machine());
+    let mut done = Vec::new();
+    for group in &options.groups {
+        if done.contains(group) {
+            continue;
+        }
+        done.push(*group);
+        let report = match group {
+            Group::Statics => statics::run(effort)?,
+            Group::Attach => attach::run(effort)?,
+        };
+        print(&report, options.json)?;
+    }
+    Ok(())
+}
+
+fn print(report: &Report, json: bool) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    if json {
+        for figure in &report.figures {
+            writeln!(out, "{}", serde_json::to_string(figure)?)?;
+        }
+        return Ok(());
+    }
+    writeln!(out, "{}", table::of(&report.figures))?;
+    for goal in &report.goals {
+        writeln!(out, "{goal}")?;
+    }
+    Ok(())
+}
