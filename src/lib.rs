@@ -45,7 +45,6 @@ mod sys;
 pub mod value;
 
 pub use attachment::{Attachment, BlockInfo, BlockState, Participant, attachment};
-pub use cotenant_macros::ProcessSync;
 pub use error::{EXIT_STATUS, Error, ErrorKind, Result};
 pub use image::attach::attach;
 pub use process_sync::ProcessSync;
@@ -55,8 +54,8 @@ pub use process_sync::ProcessSync;
 pub mod __private {
     pub use crate::image::attach::{attach_at_load, detach_at_unload, register};
     pub use crate::image::block::{
-        DESCRIPTOR_MAGIC, Descriptor, ObjectEntry, StaticSlice, StaticText, Status, Words, assert_variable, block_fingerprint, encode_schemas,
-        objects, schemas_bytes,
+        DESCRIPTOR_MAGIC, Descriptor, ObjectEntry, StaticSlice, StaticText, Status, Words, assert_variable,
+        block_fingerprint, encode_schemas, objects, schemas_bytes,
     };
     pub use crate::process_sync::assert_shareable;
     pub use crate::sys::place::*;

@@ -10,6 +10,8 @@
 
 use std::sync::atomic;
 
+pub use cotenant_macros::ProcessSync;
+
 use crate::schema::{Kind, Part, Schema};
 
 /// Types that processes may share, as threads share types that are [`Sync`].

@@ -285,7 +285,7 @@ fn scope() -> Result<String> {
     scope.to_str().filter(allowed).map(str::to_owned).ok_or_else(|| {
         Error::new(
             ErrorKind::InvalidInput,
-            format!("COTENANT_SCOPE is {}, which is no name for a scope", scope.display()),
+            format!("COTENANT_SCOPE is {}, which is no name for a scope", scope.to_string_lossy()),
         )
         .hint(format!("use at most {MAX_SCOPE_BYTES} of A-Z a-z 0-9 . _ -"))
     })

@@ -196,7 +196,8 @@ fn type_and_place(node: &Node, say_more: bool) -> String {
     text
 }
 
-/// The type as a Rust programmer would write it. Scalars are named by what they are, not by what the segment calls them.
+/// The type as a Rust programmer would write it. Scalars are named by what they are, not by what the segment calls
+/// them.
 fn type_text(node: &Node) -> String {
     let bits = node.size_bytes.saturating_mul(8);
     let part = |name: &str| {

@@ -47,11 +47,11 @@ impl Known {
         let mut bytes = vec![0; count as usize * OBJECT_BYTES as usize];
         let failed = |cause: io::Error| Error::system(format!("read the objects of {path}"), &cause);
         read_at(&mut bytes, header.objects_at).map_err(failed)?;
-        let objects: Vec<_> =
-            bytes.chunks_exact(OBJECT_BYTES as usize).filter_map(|chunk| chunk.first_chunk()).map(ObjectEntry::from_bytes).collect();
+        let chunks = bytes.chunks_exact(OBJECT_BYTES as usize);
+        let objects: Vec<_> = chunks.filter_map(|chunk| chunk.first_chunk()).map(ObjectEntry::from_bytes).collect();
         let mut end = 0;
         for object in &objects {
-            end = object.schema_at.checked_add(object.schema_bytes.into()).unwrap_or(u64::MAX).max(end);
+            end = object.schema_at.saturating_add(object.schema_bytes.into()).max(end);
         }
         if end > header.schemas_max_bytes {
             return Err(corrupt("a schema lies outside the schemas area"));
@@ -118,8 +118,8 @@ fn mismatch(plan: &Plan, known: &Known, path: &str) -> Error {
         let _ = write!(text, "\n  {line}");
     }
     Error::new(ErrorKind::Mismatch, text).hint(
-        "\n  to go on: add variables only at the end of the block; or end the programs that use the old layout; or give \
-         the block another name; or write `on_mismatch = separate` into it",
+        "\n  to go on: add variables only at the end of the block; or end the programs that use the old layout; or \
+         give the block another name; or write `on_mismatch = separate` into it",
     )
 }
 

@@ -117,6 +117,7 @@ impl Live {
         self.word64(offset_of!(Header, deaths))
     }
 
+    #[allow(dead_code)] // Linux alone needs the hint.
     pub(crate) fn bitmap(&self, word: usize) -> &AtomicU64 {
         assert!(word < BITMAP_WORDS, "slot bitmap word {word} does not exist");
         self.word64(BITMAP_AT + word * 8)

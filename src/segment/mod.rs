@@ -1,7 +1,8 @@
 //! The bytes of a segment, the same on every system: header, participants, objects. `docs/format.md` draws them.
 //!
 //! Everything here distrusts what it reads: another process may have written it. Fixed fields are copied once and
-//! checked ([`header`]); fields that change are atomics in the mapping ([`live`]). No reference to shared bytes is made.
+//! checked ([`header`]); fields that change are atomics in the mapping ([`live`]). No reference to shared bytes is
+//! made.
 
 pub(crate) mod compare;
 pub(crate) mod header;

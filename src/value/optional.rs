@@ -258,7 +258,7 @@ mod tests {
 
     use super::*;
 
-    #[derive(Clone, Copy, Debug, PartialEq, crate::ProcessSync)]
+    #[derive(Clone, Copy, Debug, PartialEq, crate::process_sync::ProcessSync)]
     #[process_sync(crate = "crate")]
     #[repr(u8)]
     enum Level {

@@ -137,7 +137,8 @@ fn another_order_is_a_difference() {
         describe(&[a.clone(), b.clone()], &[b.clone(), a.clone()]),
         ["the variables are declared in another order"]
     );
-    assert_eq!(describe(std::slice::from_ref(&a), &[a.clone(), a.clone()]).len(), 1); // twice the same name: only a hostile segment
+    // Twice the same name: only in a hostile segment.
+    assert_eq!(describe(std::slice::from_ref(&a), &[a.clone(), a.clone()]).len(), 1);
 }
 
 #[test]

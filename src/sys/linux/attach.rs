@@ -74,8 +74,11 @@ fn audience(plan: &Plan) -> Result<Audience> {
         let gid = match &plan.group {
             None => process::effective_gid(),
             Some(group) => process::group_id(group).ok_or_else(|| {
-                Error::new(ErrorKind::InvalidInput, format!("the segment {} is for the group `{group}`, which does not exist", plan.name))
-                    .hint("create the group, or name it by its number")
+                Error::new(
+                    ErrorKind::InvalidInput,
+                    format!("the segment {} is for the group `{group}`, which does not exist", plan.name),
+                )
+                .hint("create the group, or name it by its number")
             })?,
         };
         return Ok(Audience::Group(gid));
@@ -101,7 +104,8 @@ fn prepare(folder: &folder::Folder, name: &CStr, open: &OpenSegment) -> Result<A
 
 /// Compares what is there with the plan; makes the segment grow if the plan only adds at its end.
 fn reconcile(plan: &Plan, attached: &Attached, file: &File) -> Result<()> {
-    let known = Known::read(&|bytes, at| file.read_exact_at(bytes, at), &attached.header, attached.live, &attached.path)?;
+    let known =
+        Known::read(&|bytes, at| file.read_exact_at(bytes, at), &attached.header, attached.live, &attached.path)?;
     if compare::grows(plan, &known, &attached.path)? {
         grow(plan, attached, file)?;
     }
@@ -121,13 +125,17 @@ fn grow(plan: &Plan, attached: &Attached, file: &File) -> Result<()> {
     let mut waited = Duration::ZERO;
     while !file::try_lock(&lock, LockKind::Write, lock_byte::GROW).map_err(failed)? {
         if waited > Duration::from_secs(2) {
-            return Err(Error::new(ErrorKind::Busy, format!("another process makes {} grow and does not finish", attached.path))
-                .hint("look for a stopped program of this user"));
+            return Err(Error::new(
+                ErrorKind::Busy,
+                format!("another process makes {} grow and does not finish", attached.path),
+            )
+            .hint("look for a stopped program of this user"));
         }
         std::thread::sleep(Duration::from_millis(1));
         waited += Duration::from_millis(1);
     }
-    let known = Known::read(&|bytes, at| file.read_exact_at(bytes, at), &attached.header, attached.live, &attached.path)?;
+    let known =
+        Known::read(&|bytes, at| file.read_exact_at(bytes, at), &attached.header, attached.live, &attached.path)?;
     if !compare::grows(plan, &known, &attached.path)? {
         return Ok(()); // Somebody did it meanwhile.
     }

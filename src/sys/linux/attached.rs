@@ -142,7 +142,8 @@ impl Attached {
                 unsafe { libc::munmap(page.cast(), page_bytes()) };
             }
         }
-        // Else this mapping would keep the life byte, and with it the values, until the process ends. If it fails, that.
+        // Else this mapping would keep the life byte, and with it the values, until the process ends. If it fails,
+        // just that.
         let _ = self.metadata.let_go_of_file();
     }
 }

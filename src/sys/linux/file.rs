@@ -55,6 +55,7 @@ impl Stat {
             mode: stat.st_mode,
             uid: stat.st_uid,
             gid: stat.st_gid,
+            #[allow(clippy::unnecessary_cast)] // 32 bits wide on some targets.
             links: stat.st_nlink as u64,
             bytes: stat.st_size as u64,
         }

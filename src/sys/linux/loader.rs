@@ -76,7 +76,8 @@ struct Search {
     found: Option<Image>,
 }
 
-/// The image that holds `address` ([`dl_iterate_phdr(3)`](https://man7.org/linux/man-pages/man3/dl_iterate_phdr.3.html)).
+/// The image that holds `address`
+/// ([`dl_iterate_phdr(3)`](https://man7.org/linux/man-pages/man3/dl_iterate_phdr.3.html)).
 #[doc(alias = "dl_iterate_phdr")]
 pub(crate) fn image_at(address: usize) -> Option<Image> {
     let mut search = Search { address, found: None };
@@ -116,8 +117,8 @@ unsafe extern "C" fn visit(info: *mut libc::dl_phdr_info, _bytes: usize, search:
             build_id = id;
         }
     }
-    // SAFETY: a C string, or null.
-    let path = unsafe { info.dlpi_name.as_ref().map(|name| CStr::from_ptr(name)) };
+    // SAFETY: not null, so a C string of the loader's.
+    let path = (!info.dlpi_name.is_null()).then(|| unsafe { CStr::from_ptr(info.dlpi_name) });
     // SAFETY: no pointer.
     let program_headers = unsafe { libc::getauxval(libc::AT_PHDR) };
     search.found = Some(Image {

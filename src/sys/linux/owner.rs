@@ -54,8 +54,12 @@ struct Me {
     owner: *const AtomicU64,
 }
 
+impl Me {
+    const NOBODY: Me = Me { epoch: 0, thread_id: 0, start: 0, bytes: 0, owner: &raw const NO_WORD };
+}
+
 thread_local! {
-    static ME: Cell<Me> = const { Cell::new(Me { epoch: 0, thread_id: 0, start: 0, bytes: 0, owner: &raw const NO_WORD }) };
+    static ME: Cell<Me> = const { Cell::new(Me::NOBODY) };
 }
 
 /// This thread's owner word for a lock at `address`: slot and generation in the high half (0: memory that no segment

@@ -103,16 +103,20 @@ pub(crate) fn group_id(name: &str) -> Option<u32> {
 
 /// Whether the process `pid` of this PID namespace, which was there at `since_boottime_ns`, is gone. `None`: cannot tell.
 pub(crate) fn is_gone(pid: u32, since_boottime_ns: u64) -> Option<bool> {
+    // Asked first: `/proc` may hide other users' processes (hidepid), which then look gone.
+    // SAFETY: no pointer; signal 0 is sent to nobody.
+    let found = unsafe { libc::kill(pid as libc::pid_t, 0) };
+    if found == -1 && io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH) {
+        return Some(true);
+    }
+    if !proc_is_of_our_namespace() {
+        return None;
+    }
     let mut path = [0_u8; 32];
     let mut writer = io::Cursor::new(&mut path[..]);
     io::Write::write_fmt(&mut writer, format_args!("/proc/{pid}/stat\0")).ok()?;
     let path = CStr::from_bytes_until_nul(&path).ok()?;
-    let stat = match file::open_at(None, path, libc::O_RDONLY, 0) {
-        Ok(stat) => stat,
-        // No such process, provided that there is a /proc at all.
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return own_proc_is_there().then_some(true),
-        Err(_) => return None,
-    };
+    let stat = file::open_at(None, path, libc::O_RDONLY, 0).ok()?;
     let mut text = [0_u8; 1024];
     let bytes = read_some(&stat, &mut text)?;
     // The name may contain anything, so fields are counted from its closing parenthesis: state is field 3.
@@ -128,8 +132,13 @@ pub(crate) fn is_gone(pid: u32, since_boottime_ns: u64) -> Option<bool> {
     Some(is_zombie || started_ns > since_boottime_ns)
 }
 
-fn own_proc_is_there() -> bool {
-    file::open_at(None, c"/proc/self/stat", libc::O_RDONLY, 0).is_ok()
+/// Whether `/proc` counts processes as we do: a container may see that of another PID namespace.
+fn proc_is_of_our_namespace() -> bool {
+    let mut target = [0_u8; 16];
+    // SAFETY: a C string, and a buffer of that many bytes.
+    let bytes = unsafe { libc::readlink(c"/proc/self".as_ptr(), target.as_mut_ptr().cast(), target.len()) };
+    let digits = usize::try_from(bytes).ok().and_then(|bytes| std::str::from_utf8(&target[..bytes]).ok());
+    digits.and_then(|digits| digits.parse().ok()) == Some(pid())
 }
 
 fn read_some(mut file: &File, buffer: &mut [u8]) -> Option<usize> {

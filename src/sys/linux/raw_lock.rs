@@ -171,8 +171,7 @@ impl RawLock {
     }
 
     fn owner_is_dead(&self, seen: u64) -> bool {
-        let dead =
-            owner::segment_at(self.address()).filter(|segment| segment.owner_is_dead((seen >> 32) as u32));
+        let dead = owner::segment_at(self.address()).filter(|segment| segment.owner_is_dead((seen >> 32) as u32));
         if let Some(segment) = dead {
             segment.live.deaths().fetch_add(1, Relaxed);
         }

@@ -212,7 +212,8 @@ fn companion_name(instance: &[u8; 16]) -> io::Result<CString> {
     file::c_string(format!(".locks-{:032x}", u128::from_le_bytes(*instance)).as_bytes())
 }
 
-/// Reserves (which also gives the file its size) and writes everything but the holes: header, first participants, objects, schemas, initial values.
+/// Reserves (which also gives the file its size) and writes everything but the holes: header, first participants,
+/// objects, schemas, initial values.
 fn write_whole(file: &File, plan: &Plan, header: &mut Header) -> io::Result<()> {
     let page = plan.page_bytes as u64;
     let first_participants = (HEADER_BYTES as u64 + 4096).next_multiple_of(page) - HEADER_BYTES as u64;
@@ -248,9 +249,9 @@ fn join(folder: &Folder, name: &CStr, found: File, plan: &Plan) -> Result<Found>
     let mut page = [0_u8; HEADER_BYTES];
     let bytes = read_up_to(&found, &mut page).map_err(failed)?;
     if !Header::has_magic(&page[..bytes]) {
-        return Err(Header::check(&page[..bytes], stat.bytes, &path).err().unwrap_or_else(|| {
-            Error::new(ErrorKind::Foreign, format!("the file {path} is not a Cotenant segment"))
-        }));
+        return Err(Header::check(&page[..bytes], stat.bytes, &path)
+            .err()
+            .unwrap_or_else(|| Error::new(ErrorKind::Foreign, format!("the file {path} is not a Cotenant segment"))));
     }
     let keep = page[std::mem::offset_of!(Header, keep)] != 0;
     if !keep && file::try_lock(&found, LockKind::Write, lock_byte::LIFE).map_err(|cause| no_locks(&path, &cause))? {

@@ -157,7 +157,8 @@ pub(crate) fn is_dead(live: Live, locks: &Reopen, number: u32, generation: u32) 
         return file::is_write_locked(&asker, lock_byte::SLOT + i64::from(number)).is_ok_and(|locked| !locked);
     }
     // The file has no name any more (somebody removed it). Process ids still tell within one namespace.
-    let same_namespace = entry.pid_namespace.load(Relaxed) == process::pid_namespace();
+    let namespace = entry.pid_namespace.load(Relaxed);
+    let same_namespace = namespace != 0 && namespace == process::pid_namespace();
     let pid = entry.pid.load(Acquire);
     let attached_ns = entry.attached_boottime_ns.load(Relaxed);
     same_namespace && pid != 0 && process::is_gone(pid, attached_ns).unwrap_or(false)

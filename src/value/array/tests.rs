@@ -89,7 +89,7 @@ fn array_changes_as_vec_does() {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, crate::ProcessSync)]
+#[derive(Clone, Copy, Debug, PartialEq, crate::process_sync::ProcessSync)]
 #[process_sync(crate = "crate")]
 #[repr(u8)]
 enum Level {
