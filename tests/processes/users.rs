@@ -1,16 +1,20 @@
 //! Several users, and privileges that are dropped.
 
+use std::io::Error;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
 
 use crate::support::Named;
 use crate::support::peer::Peer;
-use crate::support::root::{Copied, NOBODY, as_user, in_mount_namespace, mount_tmpfs};
+use crate::support::root::{Copied, NOBODY, as_user, in_mount_namespace, mount, mount_tmpfs};
 use crate::support::sandbox::{Sandbox, files_in};
 
 pub(crate) const TESTS: &[Named] = &[
     ("process_that_dropped_privileges_still_shares", process_that_dropped_privileges_still_shares),
     ("process_that_dropped_privileges_notices_deaths", process_that_dropped_privileges_notices_deaths),
     ("child_without_the_right_to_a_slot_says_so", child_without_the_right_to_a_slot_says_so),
+    ("owner_that_proc_hides_is_not_robbed", owner_that_proc_hides_is_not_robbed),
+    ("owner_in_a_namespace_with_a_foreign_proc_is_not_robbed", owner_in_a_namespace_with_a_foreign_proc_is_not_robbed),
     ("two_users_share_nothing", two_users_share_nothing),
 ];
 
@@ -56,6 +60,52 @@ fn child_without_the_right_to_a_slot_says_so() {
     assert!(answer.starts_with("no participant: cannot take a slot of the segment /dev/shm/"), "{answer}");
     assert!(answer.contains("Permission denied") && answer.contains("dropped privileges"), "{answer}");
     assert_eq!(parent.ask("lock"), "clean 100");
+}
+
+/// With hidepid=2 a user sees only his own processes in /proc, and others look gone.
+fn owner_that_proc_hides_is_not_robbed() {
+    let (copied, sandbox) = (Copied::new(), Sandbox::new());
+    in_mount_namespace(|| {
+        mount("proc", "/proc", Some("proc"), 0, "hidepid=2");
+        let start = || Peer::start(&mut copied.command("actor", Some(sandbox.path())));
+        let (mut owner, mut drops) = (start(), start());
+        owner.ask("lock");
+        drops.ask("setuid 65534"); // It cannot ask for the owner's lock any more.
+        assert_eq!(drops.ask("try"), "would block");
+        drops.tell("lock");
+        drops.expect_silence(crate::mutex::A_WHILE, "the owner lives");
+        owner.kill();
+        assert_eq!(drops.answer("lock"), format!("died {} 100", owner.pid));
+    });
+}
+
+/// As in a container whose /proc is the host's.
+fn owner_in_a_namespace_with_a_foreign_proc_is_not_robbed() {
+    let sandbox = Sandbox::new();
+    let mut command = sandbox.command("actor");
+    // SAFETY: one system call without a pointer. The peer's children are in the new namespace.
+    unsafe {
+        command.pre_exec(|| if libc::unshare(libc::CLONE_NEWPID) == 0 { Ok(()) } else { Err(Error::last_os_error()) })
+    };
+    let mut outside = Peer::start(&mut command);
+    let mut first = sandbox.child_of(&mut outside, "fork fork");
+    assert_eq!(first.ask("pid"), "1");
+    // Up to an id that the outer /proc does not know.
+    let mut owner = sandbox.child_of(&mut outside, "fork fork");
+    while std::fs::exists(format!("/proc/{}", owner.ask("pid"))).expect("/proc") {
+        owner = sandbox.child_of(&mut outside, "fork fork");
+    }
+    assert_eq!(first.ask("lock"), "clean 100", "it has a slot");
+    first.ask("drop");
+    owner.ask("lock");
+    for file in sandbox.files() {
+        std::fs::remove_file(sandbox.path().join(file)).expect("removing a segment");
+    }
+    assert_eq!(first.ask("try"), "would block");
+    let inner_pid = owner.ask("pid");
+    owner.kill();
+    outside.ask("reap");
+    assert_eq!(first.ask("lock"), format!("died {inner_pid} 100"));
 }
 
 fn two_users_share_nothing() {

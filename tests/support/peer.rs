@@ -1,6 +1,7 @@
 //! A process under a test's command.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -43,10 +44,7 @@ impl Peer {
     pub(crate) fn accept(listener: &UnixListener) -> Peer {
         let stream = accept_patiently(listener);
         let answers = lines_of(stream.try_clone().expect("a second descriptor"));
-        let mut peer = Peer { pid: 0, child: None, may_live: true, commands: Box::new(stream), answers };
-        let hello = peer.answer("the forked peer's process id");
-        peer.pid = hello.parse().expect("a process id");
-        peer
+        Peer { pid: pid_of(&stream), child: None, may_live: true, commands: Box::new(stream), answers }
     }
 
     /// Sends a command and waits for the answer.
@@ -234,6 +232,17 @@ fn accept_patiently(listener: &UnixListener) -> UnixStream {
         assert!(start.elapsed() < PATIENCE, "waited {PATIENCE:?} for a forked peer to connect");
         std::thread::sleep(Duration::from_millis(1));
     }
+}
+
+/// Who connected, by the process id that it has here: in its own PID namespace it may have another (unix(7)).
+fn pid_of(stream: &UnixStream) -> i32 {
+    let mut who = libc::ucred { pid: 0, uid: 0, gid: 0 };
+    let mut bytes = size_of::<libc::ucred>() as libc::socklen_t;
+    let (level, option) = (libc::SOL_SOCKET, libc::SO_PEERCRED);
+    // SAFETY: both places outlive the call, and the second is the size of the first.
+    let result = unsafe { libc::getsockopt(stream.as_raw_fd(), level, option, (&raw mut who).cast(), &raw mut bytes) };
+    assert!(result == 0 && who.pid > 0, "who connected: {}", std::io::Error::last_os_error());
+    who.pid
 }
 
 /// The letter in `/proc/PID/stat`; `None` if there is no such process.
