@@ -96,7 +96,8 @@ pub struct Descriptor {
     pub module: StaticText,
     /// As the code that uses the variables sees it.
     pub block: *const u8,
-    /// A pristine copy of the initial values; null if the block itself is one until it is attached.
+    /// A second copy of the initial values, for a block that is attached by call, or (Windows) in the section that the
+    /// loader shares; else null.
     pub pristine: *const u8,
     pub used_bytes: usize,
     pub padded_bytes: usize,
@@ -146,10 +147,10 @@ impl Descriptor {
         unsafe { address.as_ref() }
     }
 
-    /// Where the initial values lie: in the pristine copy, or in the block, which nobody has changed before it is
-    /// attached at load.
+    /// Where the initial values lie: in the pristine copy if the block is attached by call, else in the block, which
+    /// nobody has changed before it is attached at load.
     pub(crate) fn initial(&self) -> *const u8 {
-        if self.pristine.is_null() { self.block } else { self.pristine }
+        if self.words.attach_by_call { self.pristine } else { self.block }
     }
 
     /// A hash of an object's initial bytes, never 0. Padding counts: in a static it is what the linker wrote, zeros.

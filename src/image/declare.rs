@@ -81,8 +81,10 @@ macro_rules! __block {
                 static __BLOCK: $crate::__block_cell!($name $attach __Block) =
                     $crate::__block_cell!(new $name $attach __Block { $($variable: $($init)*,)* });
             }}
-            static __PRISTINE: $crate::__pristine!($attach __Block) =
-                $crate::__pristine!(new $attach __Block { $($variable: $($init)*,)* });
+            $crate::__place! { pristine $name $attach {
+                static __PRISTINE: $crate::__pristine_cell!($name $attach __Block) =
+                    $crate::__pristine_cell!(new $name $attach __Block { $($variable: $($init)*,)* });
+            }}
             static __SCHEMAS: [u8; $crate::__private::schemas_bytes(__VARIABLES)] =
                 $crate::__private::encode_schemas(__VARIABLES);
             static __OBJECTS: [$crate::__private::ObjectEntry; __COUNT] = $crate::__private::objects(__VARIABLES);
@@ -178,15 +180,6 @@ macro_rules! __text {
     ($text:tt) => {
         $text
     };
-}
-
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __pristine {
-    (at_load $block:ty) => { $crate::__private::NoPristine };
-    (by_call $block:ty) => { $crate::__private::Pristine<$block> };
-    (new at_load $init:expr) => { $crate::__private::NoPristine };
-    (new by_call $init:expr) => { $crate::__private::Pristine::new($init) };
 }
 
 /// `true` for the word that is not the default.

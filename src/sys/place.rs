@@ -3,17 +3,20 @@
 //!
 //! | what | ELF (Linux) | PE (Windows) | others |
 //! |---|---|---|---|
-//! | unnamed block, attached at load | `cotenant` | `.shared`, IMAGE_SCN_MEM_SHARED | private |
-//! | other blocks | `cotenant` | `.data`, one indirection | private |
+//! | unnamed block, attached at load | `cotenant` | twin in `.shared`, IMAGE_SCN_MEM_SHARED | private |
+//! | other blocks | `cotenant` | file mapping | private |
+//! | private values | the block itself, unmapped | `.data`, with a pointer to the shared ones | `.data` |
 //! | descriptor | `cotenant_meta` | `.cotmeta` | - |
-//! | registering, then attaching | `.init_array.00101`, `.00102` | `.CRT$XCT`, `.CRT$XCU` | - |
-//! | detaching at unload | `.fini_array` | - (the system does it) | - |
+//! | registering, then attaching | `.init_array.00101`, `.00102` | `.CRT$XCT`, `.CRT$XCU` | the system's table |
+//! | detaching at unload | `.fini_array` | `.CRT$XLC`, in the library | - |
 
 #![allow(unsafe_code)]
 #![allow(missing_docs)] // Hidden: only what the macros expand to names these.
 
 use std::cell::UnsafeCell;
 use std::sync::atomic::AtomicPtr;
+#[cfg(windows)]
+use std::sync::atomic::AtomicU64;
 #[cfg(not(target_os = "linux"))]
 use std::sync::atomic::Ordering::Acquire;
 
@@ -113,6 +116,35 @@ impl<T> Pristine<T> {
     }
 }
 
+/// A block's values in the section that the loader shares; used once the process has attached.
+#[cfg(windows)]
+#[doc(hidden)]
+#[repr(C, align(4096))]
+pub struct Twin<T> {
+    block: UnsafeCell<T>,
+    /// The section's epoch in which the values were last set to the initial ones.
+    epoch: AtomicU64,
+}
+
+// SAFETY: as for `Pristine`; as shared values it is reached like `Indirect`.
+#[cfg(windows)]
+unsafe impl<T> Sync for Twin<T> {}
+
+#[cfg(windows)]
+impl<T> Twin<T> {
+    /// The epoch lies where attaching looks for it: behind the values, on the next multiple of eight.
+    const EPOCH_AT: () = assert!(std::mem::offset_of!(Self, epoch) == size_of::<T>().next_multiple_of(8));
+
+    pub const fn new(block: T) -> Self {
+        let () = Self::EPOCH_AT;
+        Twin { block: UnsafeCell::new(block), epoch: AtomicU64::new(0) }
+    }
+
+    pub const fn address(&'static self) -> *const u8 {
+        std::ptr::from_ref(self).cast()
+    }
+}
+
 /// For a block that is attached at load: until then it is its own pristine copy.
 #[doc(hidden)]
 pub struct NoPristine;
@@ -136,8 +168,6 @@ macro_rules! __block_cell {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __block_cell {
-    (none at_load $block:ty) => { $crate::__private::Pages<$block> };
-    (new none at_load $init:expr) => { $crate::__private::Pages::new($init) };
     (new $name:tt $attach:ident $init:expr) => { $crate::__private::Indirect::new($init) };
     ($name:tt $attach:ident $block:ty) => { $crate::__private::Indirect<$block> };
 }
@@ -153,6 +183,29 @@ macro_rules! __block_cell {
     ($name:tt $attach:ident $block:ty) => { $crate::__private::Indirect<$block> };
 }
 
+/// The type of a block's second copy, by its words.
+#[cfg(not(windows))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __pristine_cell {
+    (new $name:tt at_load $init:expr) => { $crate::__private::NoPristine };
+    (new $name:tt by_call $init:expr) => { $crate::__private::Pristine::new($init) };
+    ($name:tt at_load $block:ty) => { $crate::__private::NoPristine };
+    ($name:tt by_call $block:ty) => { $crate::__private::Pristine<$block> };
+}
+
+#[cfg(windows)]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __pristine_cell {
+    (new none at_load $init:expr) => { $crate::__private::Twin::new($init) };
+    (new $name:tt at_load $init:expr) => { $crate::__private::NoPristine };
+    (new $name:tt by_call $init:expr) => { $crate::__private::Pristine::new($init) };
+    (none at_load $block:ty) => { $crate::__private::Twin<$block> };
+    ($name:tt at_load $block:ty) => { $crate::__private::NoPristine };
+    ($name:tt by_call $block:ty) => { $crate::__private::Pristine<$block> };
+}
+
 /// Puts the statics of a block where the system looks for them.
 #[cfg(target_os = "linux")]
 #[doc(hidden)]
@@ -163,6 +216,7 @@ macro_rules! __place {
         #[unsafe(link_section = "cotenant")]
         $($static)*
     };
+    (pristine $name:tt $attach:ident { $($static:tt)* }) => { $($static)* };
     (descriptor { $($static:tt)* }) => {
         #[used]
         #[unsafe(link_section = "cotenant_meta")]
@@ -209,16 +263,17 @@ macro_rules! __place {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __place {
-    (block none at_load { $($static:tt)* }) => {
+    (block $name:tt $attach:ident { $($static:tt)* }) => {
+        #[used]
+        $($static)*
+    };
+    (pristine none at_load { $($static:tt)* }) => {
         // The library's own part of the section carries the flag IMAGE_SCN_MEM_SHARED; the linker adds it to all.
         #[used]
         #[unsafe(link_section = ".shared")]
         $($static)*
     };
-    (block $name:tt $attach:ident { $($static:tt)* }) => {
-        #[used]
-        $($static)*
-    };
+    (pristine $name:tt $attach:ident { $($static:tt)* }) => { $($static)* };
     (descriptor { $($static:tt)* }) => {
         #[used]
         #[unsafe(link_section = ".cotmeta")]
@@ -238,13 +293,58 @@ macro_rules! __place {
     (symbols $block:ident $layout:ident { $($variable:ident)* }) => {};
 }
 
-#[cfg(not(any(target_os = "linux", windows)))]
+/// Systems whose start-up tables are known register their blocks, so that `attachment()` tells that nothing is shared.
+#[cfg(target_vendor = "apple")]
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __place {
+    (register { $($static:tt)* }) => {
+        #[used]
+        #[unsafe(link_section = "__DATA,__mod_init_func,mod_init_funcs")]
+        $($static)*
+    };
+    (attach { $($static:tt)* }) => {
+        #[used]
+        #[unsafe(link_section = "__DATA,__mod_init_func,mod_init_funcs")]
+        $($static)*
+    };
+    ($($others:tt)*) => { $crate::__place_privately! { $($others)* } };
+}
+
+#[cfg(all(unix, not(target_os = "linux"), not(target_vendor = "apple")))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __place {
+    (register { $($static:tt)* }) => {
+        #[used]
+        #[unsafe(link_section = ".init_array.00101")]
+        $($static)*
+    };
+    (attach { $($static:tt)* }) => {
+        #[used]
+        #[unsafe(link_section = ".init_array.00102")]
+        $($static)*
+    };
+    ($($others:tt)*) => { $crate::__place_privately! { $($others)* } };
+}
+
+#[cfg(not(any(unix, windows)))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __place {
+    (register { $($static:tt)* }) => {};
+    (attach { $($static:tt)* }) => {};
+    ($($others:tt)*) => { $crate::__place_privately! { $($others)* } };
+}
+
+#[cfg(not(any(target_os = "linux", windows)))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __place_privately {
     (block $name:tt $attach:ident { $($static:tt)* }) => { $($static)* };
+    (pristine $name:tt $attach:ident { $($static:tt)* }) => { $($static)* };
     (descriptor { $($static:tt)* }) => { $($static)* };
-    ($entry:ident { $($static:tt)* }) => {};
+    (detach { $($static:tt)* }) => {};
     (symbols $block:ident $layout:ident { $($variable:ident)* }) => {};
 }
 

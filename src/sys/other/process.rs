@@ -1,0 +1,30 @@
+//! This process.
+
+use std::ffi::OsString;
+use std::io::{self, Write as _};
+
+/// Nothing is shared, so nobody can misuse it.
+pub(crate) fn privileges_were_raised() -> bool {
+    false
+}
+
+/// An environment variable.
+pub(crate) fn environment(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// Writes one line to standard error and ends the process.
+pub(crate) fn end(message: &str, status: i32) -> ! {
+    complain(message);
+    std::process::exit(status)
+}
+
+/// Writes one line to standard error.
+pub(crate) fn complain(message: &str) {
+    let _ = io::stderr().write_all(format!("{message}\n").as_bytes());
+}
+
+/// Nothing is to be done at the end.
+pub(crate) fn is_ending() -> bool {
+    true
+}
