@@ -76,6 +76,11 @@ macro_rules! __block {
             },)*];
             const __COUNT: usize = __VARIABLES.len();
             $(const _: () = $crate::__private::assert_variable::<$($type)*>($crate::__is_named!($name));)*
+            // Else it would lie where the next block does.
+            const _: () = ::core::assert!(
+                ::core::mem::size_of::<__Block>() > 0,
+                "the variables of this block have no bytes: there is nothing to share"
+            );
 
             $crate::__place! { block $name $attach {
                 static __BLOCK: $crate::__block_cell!($name $attach __Block) =
