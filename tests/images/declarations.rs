@@ -37,6 +37,7 @@ fn variables_of_a_dependency_are_shared_with_its_modules_apart() {
     shares(&mut one, &mut other, "UPPER_BOOKS", 100);
     shares(&mut one, &mut other, "LADDERS", 0);
     shares(&mut one, &mut other, "READERS", 0);
+    shares(&mut one, &mut other, "ÜBERFÄLLIG", 3);
     assert_eq!(one.number("get BOOKS"), 2);
 }
 

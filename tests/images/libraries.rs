@@ -1,6 +1,7 @@
 //! Libraries with blocks, in programs that know nothing of them: loaded, unloaded, twice, and at the end.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::process::{Folder, Tenant};
 use crate::programs::{self, Program, cc, have, rustc, skip, sources};
@@ -45,6 +46,29 @@ fn library_in_python_shares_with_the_same_library_in_c() {
     assert_eq!(c.number("call 0 library_participants"), 2);
     python.end().quietly();
     assert_eq!(c.number("call 0 library_participants"), 1);
+}
+
+#[test]
+fn library_exports_its_own_functions_and_nothing_of_its_blocks() {
+    let exported = programs::output(Command::new("nm").args(["--dynamic", "--defined-only"]).arg(library()));
+    let mut names: Vec<_> = exported.lines().filter_map(|line| line.split(' ').next_back()).collect();
+    names.retain(|name| !name.starts_with("library_"));
+    assert_eq!(names, Vec::<&str>::new());
+}
+
+#[test]
+fn library_that_is_linked_into_a_c_program_shares() {
+    let folder = Folder::new();
+    let archive = Program::new("library").named("liblibrary.a").flags(&["--crate-type", "staticlib"]).build();
+    // The names are looked up while running: nothing else of the program asks the archive for them.
+    let mut flags = vec!["-rdynamic", archive.to_str().unwrap(), "-ldl", "-lpthread", "-lm", "-lgcc_s"];
+    flags.extend(["-Wl,-u,library_add", "-Wl,-u,library_hold", "-Wl,-u,library_try_lock"]);
+    let program = cc("host.c", &folder.path().join("whole"), &flags);
+    let (mut one, mut other) = (folder.start(&program), folder.start(&program));
+    assert_eq!((one.number("call -1 library_add"), other.number("call -1 library_add")), (1, 2));
+    assert_eq!((one.number("call -1 library_hold"), other.number("call -1 library_try_lock")), (1, 1));
+    one.end().quietly();
+    assert_eq!(other.number("call -1 library_try_lock"), 2);
 }
 
 #[test]

@@ -27,6 +27,7 @@ fn every_variable_has_its_module_and_name_in_nm_at_the_address_that_the_code_use
         ("BOOKS", "shelf::BOOKS"),
         ("UPPER_BOOKS", "shelf::upper::BOOKS"),
         ("READERS", "shelf::READERS"),
+        ("ÜBERFÄLLIG", "shelf::ÜBERFÄLLIG"),
         ("HERE", "town::HERE"),
     ];
     lie_where_nm_says(&package("town"), &names);

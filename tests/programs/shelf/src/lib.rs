@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs, warnings)]
+#![deny(missing_copy_implementations, missing_debug_implementations, rust_2018_idioms, unreachable_pub)]
+#![deny(trivial_casts, trivial_numeric_casts, unused_qualifications, unused_results, variant_size_differences)]
 
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
@@ -11,6 +13,8 @@ cotenant::shared! {
     /// Seen by this crate.
     pub(crate) static BORROWED: AtomicU64 = AtomicU64::new(0);
     static RETURNED: AtomicU64 = AtomicU64::new(0);
+    /// Überfällige Bücher.
+    pub static ÜBERFÄLLIG: AtomicU64 = AtomicU64::new(3);
 }
 
 cotenant::shared! {
@@ -40,7 +44,7 @@ pub mod upper {
 /// Generic: its code is made in the crate that calls it.
 pub fn borrow<T: Into<u64>>(how_many: T) -> u64 {
     let how_many = how_many.into();
-    BOOKS.fetch_sub(how_many, SeqCst);
+    let _ = BOOKS.fetch_sub(how_many, SeqCst);
     BORROWED.fetch_add(how_many, SeqCst) + how_many
 }
 

@@ -31,7 +31,7 @@ front::common! {
 }
 
 fn main() {
-    let variables: [(&str, &AtomicU64); 9] = [
+    let variables: [(&str, &AtomicU64); 10] = [
         ("PEOPLE", &PEOPLE),
         ("DEGREES", &WEATHER.degrees),
         ("WIND", &WEATHER.wind[2]),
@@ -40,6 +40,7 @@ fn main() {
         ("UPPER_BOOKS", &shelf::upper::BOOKS),
         ("LADDERS", shelf::upper::ladders()),
         ("READERS", &shelf::READERS),
+        ("ÜBERFÄLLIG", &shelf::ÜBERFÄLLIG),
         ("HERE", here()),
     ];
     console::serve(&variables, |line| match line {
