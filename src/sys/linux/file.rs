@@ -110,18 +110,18 @@ pub(crate) fn create_unnamed(folder: &File, mode: u32) -> io::Result<File> {
 }
 
 /// Gives an unnamed file its name ([`linkat(2)`](https://man7.org/linux/man-pages/man2/link.2.html)); EEXIST when the
-/// name is taken. By way of `/proc`, and where that is missing by AT_EMPTY_PATH, which older kernels keep for root.
+/// name is taken. By descriptor, and where the kernel keeps that for root (before 6.10) by way of `/proc`.
 #[doc(alias = "linkat")]
 pub(crate) fn link_unnamed(file: &File, folder: &File, name: &CStr) -> io::Result<()> {
-    let from = c_string(format!("/proc/self/fd/{}", file.as_raw_fd()).as_bytes())?;
     let to = folder.as_raw_fd();
-    let follow = libc::AT_SYMLINK_FOLLOW;
+    let empty = libc::AT_EMPTY_PATH;
     // SAFETY: both are C strings.
-    match check(unsafe { libc::linkat(libc::AT_FDCWD, from.as_ptr(), to, name.as_ptr(), follow) }) {
-        Err(cause) if cause.raw_os_error() == Some(libc::ENOENT) => {
-            let empty = libc::AT_EMPTY_PATH;
+    match check(unsafe { libc::linkat(file.as_raw_fd(), c"".as_ptr(), to, name.as_ptr(), empty) }) {
+        Err(cause) if matches!(cause.raw_os_error(), Some(libc::ENOENT | libc::EPERM)) => {
+            let from = c_string(format!("/proc/self/fd/{}", file.as_raw_fd()).as_bytes())?;
+            let follow = libc::AT_SYMLINK_FOLLOW;
             // SAFETY: both are C strings.
-            check(unsafe { libc::linkat(file.as_raw_fd(), c"".as_ptr(), to, name.as_ptr(), empty) }).map(drop)
+            check(unsafe { libc::linkat(libc::AT_FDCWD, from.as_ptr(), to, name.as_ptr(), follow) }).map(drop)
         }
         other => other.map(drop),
     }
@@ -242,6 +242,15 @@ pub(crate) fn try_lock(file: &File, kind: LockKind, byte: i64) -> io::Result<boo
         Err(cause) if matches!(cause.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => Ok(false),
         Err(cause) => Err(cause),
     }
+}
+
+/// Whether anybody but this description holds any lock on `byte` or behind it.
+pub(crate) fn is_locked_from(file: &File, byte: i64) -> io::Result<bool> {
+    let mut lock = flock(LockKind::Write, byte);
+    lock.l_len = 0;
+    // SAFETY: the structure is the call's own type.
+    check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_GETLK, &raw mut lock) })?;
+    Ok(lock.l_type != libc::F_UNLCK as i16)
 }
 
 /// Takes the lock of a whole file or folder without waiting, until the description is closed; `false` if somebody else

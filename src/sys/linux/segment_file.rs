@@ -113,7 +113,9 @@ fn publish(folder: &Folder, name: &CStr, plan: &Plan, file: File, temporary: Opt
         }
         file::set_mode(&file, plan.mode)?;
         companion = new_companion(folder, plan, &instance)?;
-        header.companion_ino = companion.as_ref().map_or(0, |(_, stat)| stat.inode);
+        if let Some((_, companion)) = &companion {
+            header.companion_ino = file::stat(companion)?.inode;
+        }
         write_whole(&file, plan, &mut header)?;
         if !file::try_lock(&file, LockKind::Read, lock_byte::LIFE)? {
             return Err(io::Error::other("a new file is locked by somebody else"));
@@ -129,6 +131,10 @@ fn publish(folder: &Folder, name: &CStr, plan: &Plan, file: File, temporary: Opt
         return if cause.kind() == io::ErrorKind::AlreadyExists { Ok(Found::Gone) } else { Err(cause) };
     }
     let stat = file::stat(&file)?;
+    let companion = match companion {
+        Some((name, companion)) => Some((name, file::stat(&companion)?)),
+        None => None,
+    };
     Ok(Found::Open(Box::new(OpenSegment { file, header, stat, created: true, companion })))
 }
 
@@ -166,19 +172,46 @@ fn create_temporary(folder: &Folder) -> io::Result<(File, CString)> {
 
 /// Removes temporary files whose makers were killed.
 fn sweep_temporaries(folder: &Folder) {
-    let Ok(entries) = std::fs::read_dir(&folder.path) else { return };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        if !name.as_encoded_bytes().starts_with(b".new-") {
-            continue;
-        }
-        let Ok(name) = file::c_string(name.as_encoded_bytes()) else { continue };
-        let flags = libc::O_RDWR | libc::O_NOFOLLOW;
-        let Ok(leftover) = file::open_at(Some(&folder.file), &name, flags, 0) else { continue };
+    for (name, leftover) in files_that_begin(folder, b".new-") {
         if file::try_lock(&leftover, LockKind::Write, lock_byte::LIFE).unwrap_or(false) {
             let _ = file::unlink_at(&folder.file, &name);
         }
     }
+}
+
+/// Removes companions whose makers were killed before the segment had its name.
+fn sweep_companions(folder: &Folder) {
+    for (name, leftover) in files_that_begin(folder, b".locks-") {
+        // The maker holds it until then; slots are locked when the segment was unlinked in use.
+        let is_abandoned = file::try_lock(&leftover, LockKind::Write, lock_byte::LIFE).unwrap_or(false)
+            && !file::is_locked_from(&leftover, lock_byte::SLOT).unwrap_or(true)
+            && file::stat(&leftover).is_ok_and(|stat| !has_segment(folder, stat.inode));
+        if is_abandoned {
+            let _ = file::unlink_at(&folder.file, &name);
+        }
+    }
+}
+
+/// Whether a segment in `folder` names the companion with this inode.
+fn has_segment(folder: &Folder, companion_ino: u64) -> bool {
+    const COMPANION: usize = std::mem::offset_of!(Header, companion_ino);
+    files_that_begin(folder, b"").any(|(_, segment)| {
+        let mut header = [0_u8; COMPANION + 8];
+        segment.read_exact_at(&mut header, 0).is_ok()
+            && Header::has_magic(&header)
+            && header[COMPANION..] == companion_ino.to_ne_bytes()
+    })
+}
+
+/// The files in `folder` whose names begin with `start`, open; without those that this user may not write.
+fn files_that_begin<'a>(folder: &'a Folder, start: &'a [u8]) -> impl Iterator<Item = (CString, File)> + 'a {
+    let names = std::fs::read_dir(&folder.path).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    names.filter(|name| name.as_encoded_bytes().starts_with(start)).filter_map(|name| {
+        let name = file::c_string(name.as_encoded_bytes()).ok()?;
+        let flags = libc::O_RDWR | libc::O_NOFOLLOW | libc::O_NONBLOCK;
+        let file = file::open_at(Some(&folder.file), &name, flags, 0).ok()?;
+        Some((name, file))
+    })
 }
 
 fn group_of(plan: &Plan) -> io::Result<Option<u32>> {
@@ -187,18 +220,24 @@ fn group_of(plan: &Plan) -> io::Result<Option<u32>> {
 }
 
 /// Readers of a segment must not be able to lock what keeps writers out: the locks lie in a file of the writers' own.
-fn new_companion(folder: &Folder, plan: &Plan, instance: &[u8; 16]) -> io::Result<Option<(CString, Stat)>> {
+/// While it is open, the sweep of others leaves it alone; then the segment must have its name.
+fn new_companion(folder: &Folder, plan: &Plan, instance: &[u8; 16]) -> io::Result<Option<(CString, File)>> {
     let Some(mode) = companion_mode(plan.mode) else { return Ok(None) };
+    sweep_companions(folder);
     let name = companion_name(instance)?;
     let flags = libc::O_RDWR | libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW;
     let companion = file::open_at(Some(&folder.file), &name, flags, 0o600)?;
+    if !file::try_lock(&companion, LockKind::Read, lock_byte::LIFE)? || file::stat(&companion)?.links == 0 {
+        // Swept before it was locked: start over, as if another creator had been first.
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
     if let Some(group) = group_of(plan)? {
         file::set_group(&companion, group)?;
     }
     file::set_mode(&companion, mode)?;
     // One page, because a lock is kept by a mapping, and a mapping wants a page.
     file::reserve(&companion, 0, super::mapping::page_bytes() as u64)?;
-    Ok(Some((name, file::stat(&companion)?)))
+    Ok(Some((name, companion)))
 }
 
 /// The writers' part of a segment's mode; `None` if nobody may read who may not write.
@@ -212,27 +251,20 @@ fn companion_name(instance: &[u8; 16]) -> io::Result<CString> {
     file::c_string(format!(".locks-{:032x}", u128::from_le_bytes(*instance)).as_bytes())
 }
 
-/// Reserves (which also gives the file its size) and writes everything but the holes: header, first participants,
-/// objects, schemas, initial values.
+/// Writes everything but the holes: header, first participants, objects, schemas, initial values.
 fn write_whole(file: &File, plan: &Plan, header: &mut Header) -> io::Result<()> {
     let page = plan.page_bytes as u64;
     let first_participants = (HEADER_BYTES as u64 + 4096).next_multiple_of(page) - HEADER_BYTES as u64;
     header.participants_reserved =
         header.participants_max.min((first_participants / u64::from(PARTICIPANT_BYTES)) as u32);
     file::reserve(file, 0, HEADER_BYTES as u64 + first_participants)?;
-    let objects = plan.objects_bytes();
-    let schemas_end = header.schemas_at + plan.schemas.len() as u64;
-    if plan.kind == crate::segment::header::SegmentKind::Image {
-        file::reserve(file, header.objects_at, header.file_bytes - header.objects_at)?;
-    } else {
-        file::reserve(file, header.objects_at, objects.len().max(1) as u64)?;
-        file::reserve(file, header.schemas_at, (schemas_end - header.schemas_at).max(1))?;
-        file::reserve(file, header.data_at, plan.data_bytes)?;
-    }
+    // The last page gives the file its size, and says first whether that is allowed. What is written below needs no
+    // other reservation: writing finds out that there is no room, and every page of the data is written to.
+    file::reserve(file, header.file_bytes - page, page)?;
     let mut first_page = [0_u8; HEADER_BYTES];
     first_page[..size_of::<Header>()].copy_from_slice(&header.to_bytes());
     file.write_all_at(&first_page, 0)?;
-    file.write_all_at(&objects, header.objects_at)?;
+    file.write_all_at(&plan.objects_bytes(), header.objects_at)?;
     file.write_all_at(&plan.schemas, header.schemas_at)?;
     for part in &plan.initial {
         // SAFETY: the plan names pages of this image's own blocks (or their pristine copies).
@@ -244,17 +276,19 @@ fn write_whole(file: &File, plan: &Plan, header: &mut Header) -> io::Result<()> 
 fn join(folder: &Folder, name: &CStr, found: File, plan: &Plan) -> Result<Found> {
     let path = folder.path_of(name);
     let failed = |cause: io::Error| Error::system(format!("look at the segment {path}"), &cause);
-    let stat = file::stat(&found).map_err(failed)?;
-    check_owner(&stat, plan, &path)?;
     let mut page = [0_u8; HEADER_BYTES];
-    let bytes = read_up_to(&found, &mut page).map_err(failed)?;
+    let bytes = read_up_to(&found, &mut page).unwrap_or(0);
     if !Header::has_magic(&page[..bytes]) {
+        let stat = file::stat(&found).map_err(failed)?;
+        check_owner(&stat, plan, &path)?;
         return Err(Header::check(&page[..bytes], stat.bytes, &path)
             .err()
             .unwrap_or_else(|| Error::new(ErrorKind::Foreign, format!("the file {path} is not a Cotenant segment"))));
     }
     let keep = page[std::mem::offset_of!(Header, keep)] != 0;
     if !keep && file::try_lock(&found, LockKind::Write, lock_byte::LIFE).map_err(|cause| no_locks(&path, &cause))? {
+        let stat = file::stat(&found).map_err(failed)?;
+        check_owner(&stat, plan, &path)?;
         remove_dead(folder, name, &stat, &page[..bytes]).map_err(failed)?;
         return Ok(Found::Gone);
     }
@@ -263,6 +297,7 @@ fn join(folder: &Folder, name: &CStr, found: File, plan: &Plan) -> Result<Found>
     }
     // Now nobody can find it dead. But it may have been unlinked between our opening and our locking it.
     let stat = file::stat(&found).map_err(failed)?;
+    check_owner(&stat, plan, &path)?;
     if stat.links == 0 {
         return Ok(Found::Gone);
     }
@@ -312,18 +347,18 @@ fn read_up_to(file: &File, buffer: &mut [u8]) -> io::Result<usize> {
 
 /// The caller holds the write lock on the life byte: nobody maps this. The name is removed if it still is this file's.
 fn remove_dead(folder: &Folder, name: &CStr, stat: &Stat, header: &[u8]) -> io::Result<()> {
-    match file::stat_at(&folder.file, name) {
-        Ok(there) if there.same_file(stat) => file::unlink_at(&folder.file, name)?,
-        _ => return Ok(()),
+    if !file::stat_at(&folder.file, name).is_ok_and(|there| there.same_file(stat)) {
+        return Ok(());
     }
     const INSTANCE: usize = std::mem::offset_of!(Header, instance);
     const COMPANION: usize = std::mem::offset_of!(Header, companion_ino);
     let instance = header.get(INSTANCE..).and_then(|bytes| bytes.first_chunk::<16>());
     let has_companion = header.get(COMPANION..COMPANION + 8).is_some_and(|inode| inode != [0; 8]);
     if let (Some(instance), true) = (instance, has_companion) {
+        // First: killed behind it, the segment is still there to be found dead.
         remove_temporary(folder, Some(&companion_name(instance)?));
     }
-    Ok(())
+    file::unlink_at(&folder.file, name)
 }
 
 fn open_companion(folder: &Folder, header: &Header, path: &str) -> Result<Option<(CString, Stat)>> {
