@@ -106,14 +106,15 @@ pub fn attach() -> Result<()> {
     first_error.map_or(Ok(()), Err)
 }
 
-/// Start-down entry: a library that is unloaded gives its slots back. At the end of the program the system does it.
+/// Start-down entry: a library that is unloaded gives its slots back. At the end of the program the system does it,
+/// because other threads may hold locks to the last.
 pub extern "C" fn detach_at_unload() {
-    if process::is_ending() {
-        return;
-    }
+    let is_ending = process::is_ending();
     for block in blocks() {
-        if let Some(Outcome::Attached(segment)) = block.status.outcome.get() {
-            segment.detach();
+        match block.status.outcome.get() {
+            Some(Outcome::Attached(segment)) if is_ending => segment.announce_end(),
+            Some(Outcome::Attached(segment)) => segment.detach(),
+            _ => {}
         }
     }
 }
@@ -227,7 +228,8 @@ fn mapped_bytes(block: &Descriptor) -> usize {
 fn file_name(plan: &Plan, group: &[&'static Descriptor], separate: bool) -> String {
     let mut name = match plan.kind {
         SegmentKind::Image => {
-            let id: String = plan.build_id.iter().map(|byte| format!("{byte:02x}")).collect();
+            let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble & 15)]);
+            let id: String = plan.build_id.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect();
             let keep = if plan.keep_until_removed { "-kept" } else { "" };
             let by_call = if group[0].words.attach_by_call { "-by-call" } else { "" };
             format!("image-{id}-{:016x}{keep}{by_call}", plan.fingerprint)

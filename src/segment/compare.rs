@@ -92,6 +92,15 @@ impl Known {
     }
 }
 
+/// Whether the segment is of this very image, by its header. The name said so already; the objects need not be read.
+pub(crate) fn is_same_image(plan: &Plan, header: &Header) -> bool {
+    plan.kind == SegmentKind::Image
+        && header.kind == SegmentKind::Image as u8
+        && header.fingerprint == plan.fingerprint
+        && header.object_count as usize == plan.objects.len()
+        && header.data_bytes == plan.data_bytes
+}
+
 /// Whether the plan has objects that the segment must yet get; an error if the two cannot share.
 pub(crate) fn grows(plan: &Plan, known: &Known, path: &str) -> Result<bool> {
     let same_as_far = plan.objects.iter().zip(&known.objects).all(|(ours, theirs)| {

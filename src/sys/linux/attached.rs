@@ -6,9 +6,9 @@ use std::ptr::null_mut;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicPtr, AtomicU64};
 
-use super::file;
 use super::mapping::{Mapping, page_bytes};
 use super::slot::{self, Reopen};
+use super::{file, process};
 use crate::attachment::Participant;
 use crate::error::{Error, ErrorKind, Result};
 use crate::segment::header::Header;
@@ -87,6 +87,16 @@ impl Attached {
         Ok(())
     }
 
+    /// See [`slot::tell_pid_namespace`].
+    pub(crate) fn tell_pid_namespace(&self) {
+        slot::tell_pid_namespace(self.live, self.slot());
+    }
+
+    /// The process is ending in the ordinary way.
+    pub(crate) fn announce_end(&self) {
+        slot::announce_end(self.live, self.slot());
+    }
+
     /// Whether the owner that a lock word names in its high half is dead.
     pub(crate) fn owner_is_dead(&self, owner_half: u32) -> bool {
         let (number, generation) = (owner_half >> 20, owner_half >> 1 & slot::MAX_GENERATION);
@@ -113,7 +123,7 @@ impl Attached {
     pub(crate) fn participants(&self) -> Vec<Participant> {
         let Ok(asker) = self.locks.open() else { return Vec::new() };
         let reserved = self.live.participants_reserved().load(Acquire).min(self.live.participants_max());
-        let namespace = super::process::pid_namespace();
+        let namespace = process::pid_namespace();
         let mut found = Vec::new();
         for slot in 1..=reserved {
             let Some(entry) = self.live.participant(slot) else { continue };
@@ -121,7 +131,11 @@ impl Attached {
             if pid == 0 || !file::is_write_locked(&asker, file::lock_byte::SLOT + i64::from(slot)).unwrap_or(false) {
                 continue;
             }
-            let same_pid_namespace = entry.pid_namespace.load(Relaxed) == namespace;
+            let same_pid_namespace = match entry.pid_namespace.load(Relaxed) {
+                // It has not locked anything yet: is there a process of that id, and as old?
+                0 => process::is_gone(pid, entry.attached_boottime_ns.load(Relaxed)) == Some(false),
+                theirs => theirs == namespace,
+            };
             found.push(Participant { slot, pid, program: entry.program(), same_pid_namespace });
         }
         found

@@ -22,9 +22,12 @@ unsafe impl Sync for Mapping {}
 
 /// The page size of the running kernel, in bytes.
 pub(crate) fn page_bytes() -> usize {
+    // From the auxiliary vector, which is at hand: sysconf(3) touches two more pages of the C library.
     // SAFETY: no pointer.
-    let bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    usize::try_from(bytes).unwrap_or(4096)
+    match unsafe { libc::getauxval(libc::AT_PAGESZ) } {
+        0 => 4096,
+        bytes => bytes as usize,
+    }
 }
 
 fn map(address: *mut c_void, bytes: usize, protection: c_int, flags: c_int, fd: c_int, at: u64) -> io::Result<*mut u8> {
@@ -47,7 +50,7 @@ impl Mapping {
     /// ([`MADV_WIPEONFORK`](https://man7.org/linux/man-pages/man2/madvise.2.html)).
     #[doc(alias = "MADV_WIPEONFORK")]
     pub(crate) fn wiped_on_fork(bytes: usize) -> io::Result<Mapping> {
-        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_POPULATE;
         let base = map(std::ptr::null_mut(), bytes, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0)?;
         let mapping = NonNull::new(base).map(|base| Mapping { base, bytes }).ok_or(io::ErrorKind::OutOfMemory)?;
         mapping.advise(libc::MADV_WIPEONFORK)?;

@@ -107,6 +107,7 @@ fn mine_slow(address: usize) -> Result<u64> {
         Some(range) => {
             process::watch_for_end_before_locking();
             range.segment.ensure_slot(epoch)?;
+            range.segment.tell_pid_namespace();
             (me.start, me.bytes, me.owner) = (range.start, range.bytes, range.segment.owner());
         }
         None => (me.start, me.bytes, me.owner) = (address, 1, process_word),

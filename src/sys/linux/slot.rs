@@ -85,7 +85,7 @@ fn lock_slot(live: Live, holder: &File, number: u32) -> io::Result<Option<Slot>>
     let generation = entry.generation.load(Relaxed).saturating_add(1).min(MAX_GENERATION);
     entry.generation.store(generation, Release);
     entry.attached_boottime_ns.store(process::boottime_ns(), Relaxed);
-    entry.pid_namespace.store(process::pid_namespace(), Relaxed);
+    entry.pid_namespace.store(0, Relaxed); // Told before the first lock: asking costs more than the rest of this.
     entry.set_program(&process::program_name());
     entry.uid.store(process::effective_uid(), Relaxed);
     entry.pid.store(process::pid(), Release);
@@ -162,6 +162,21 @@ pub(crate) fn is_dead(live: Live, locks: &Reopen, number: u32, generation: u32) 
     let pid = entry.pid.load(Acquire);
     let attached_ns = entry.attached_boottime_ns.load(Relaxed);
     same_namespace && pid != 0 && process::is_gone(pid, attached_ns).unwrap_or(false)
+}
+
+/// Says in which PID namespace the tenant's process id counts. Before its first lock: only owners are asked about.
+pub(crate) fn tell_pid_namespace(live: Live, number: u32) {
+    if let Some(entry) = live.participant(number).filter(|entry| entry.pid_namespace.load(Relaxed) == 0) {
+        entry.pid_namespace.store(process::pid_namespace(), Release);
+    }
+}
+
+/// Clears the hint that the slot is taken: the process is ending, and its lock is about to fall. Whoever comes before
+/// that finds the lock, and goes on to another slot.
+pub(crate) fn announce_end(live: Live, number: u32) {
+    if number != 0 {
+        clear_bit(live, number);
+    }
 }
 
 /// Gives a slot back before the process ends (its image is being unloaded).

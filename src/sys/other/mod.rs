@@ -55,6 +55,8 @@ impl Attached {
         false
     }
 
+    pub(crate) fn announce_end(&self) {}
+
     pub(crate) fn detach(&self) {}
 }
 

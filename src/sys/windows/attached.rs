@@ -92,6 +92,9 @@ impl Attached {
         participants::list(self.live)
     }
 
+    /// The process is ending: liveness is the process's own here, there is no hint to clear.
+    pub(crate) fn announce_end(&self) {}
+
     /// Gives the slot back: the image that holds the blocks is being unloaded, and nobody uses its values any more.
     pub(crate) fn detach(&self) {
         let owner = OwnerHalf(self.owner.swap(0, Relaxed));
