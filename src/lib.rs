@@ -37,6 +37,8 @@
 mod attachment;
 mod error;
 mod image;
+#[cfg(feature = "inspect")]
+pub mod inspect;
 mod process_sync;
 pub mod schema;
 mod segment;

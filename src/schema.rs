@@ -174,10 +174,12 @@ const fn put(out: &mut [u8], at: usize, bytes: &[u8]) {
 }
 
 /// The start of a fingerprint (FNV-1a, 64 bit: Fowler, Noll, Vo, 1991), with the word size and byte order in it.
-pub const FINGERPRINT_SEED: u64 = hash(
-    hash(0xcbf2_9ce4_8422_2325, &[size_of::<usize>() as u8]),
-    if cfg!(target_endian = "little") { b"LE" } else { b"BE" },
-);
+pub const FINGERPRINT_SEED: u64 = fingerprint_seed(size_of::<usize>() as u8, cfg!(target_endian = "little"));
+
+/// [`FINGERPRINT_SEED`] of a system with such pointers and byte order.
+pub(crate) const fn fingerprint_seed(pointer_bytes: u8, is_little_endian: bool) -> u64 {
+    hash(hash(0xcbf2_9ce4_8422_2325, &[pointer_bytes]), if is_little_endian { b"LE" } else { b"BE" })
+}
 
 /// Goes on hashing with the layout of `part`: what two builds must agree on to share bytes.
 pub const fn fingerprint(seed: u64, part: &Part) -> u64 {

@@ -5,6 +5,7 @@
 //! Nothing is shared before a subcommand asks for it, so that the others work where nothing can be.
 
 mod demo;
+mod inspect;
 mod output;
 
 use std::process::ExitCode;
@@ -15,6 +16,7 @@ const EXAMPLES: &str = "\
 Examples:
   cotenant demo counter          three processes count on one variable
   cotenant demo counter --help   what it shows, and what else it can do
+  cotenant inspect FILE          what a binary shares, and who can write it
 
 Environment:
   COTENANT_DIR        folder of the segments, instead of one in /dev/shm; Linux only
@@ -36,12 +38,15 @@ enum Command {
     /// Shows shared variables at work, with processes of this very command
     #[command(subcommand)]
     Demo(demo::Demo),
+    /// Says which sections of a binary are shared, what that means, and which variables are in them
+    Inspect(inspect::Inspect),
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match &arguments.command {
         Command::Demo(demo) => demo.run(),
+        Command::Inspect(inspect) => inspect.run(),
     };
     result.unwrap_or_else(|error| {
         output::complain(&format!("{error:#}"));

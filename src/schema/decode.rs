@@ -7,9 +7,11 @@
 
 use std::fmt;
 
-use super::{Kind, MAX_DEPTH, NODE_HEAD_BYTES};
 #[cfg(test)]
-use super::{FINGERPRINT_SEED, hash};
+use super::FINGERPRINT_SEED;
+#[cfg(any(test, feature = "inspect"))]
+use super::hash;
+use super::{Kind, MAX_DEPTH, NODE_HEAD_BYTES};
 
 /// A variable, field, element or variant, with its parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,8 +110,8 @@ pub(crate) fn layout_eq_elsewhere(a: &Node, b: &Node) -> bool {
         && a.children.iter().zip(&b.children).all(|(a, b)| layout_eq(a, b))
 }
 
-#[cfg(test)]
 /// Goes on hashing with the layout of `node`, exactly as [`fingerprint`](super::fingerprint) does while compiling.
+#[cfg(any(test, feature = "inspect"))]
 pub(crate) fn fingerprint(seed: u64, node: &Node) -> u64 {
     let mut h = hash(seed, &(node.name.len() as u64).to_le_bytes());
     h = hash(h, node.name.as_bytes());

@@ -17,7 +17,19 @@ const NAME_CHARS_MAX: usize = 60;
 ///
 /// At most [`LINES_MAX`] lines and one that counts the rest. Names that come from a segment are made [`printable`].
 pub(crate) fn describe(ours: &[Node], theirs: &[Node]) -> Vec<String> {
-    let mut lines = Lines::default();
+    describe_sides(ours, theirs, Sides { ours: "this program", theirs: "the segment" })
+}
+
+/// What the two sides are called in the lines.
+#[derive(Clone, Copy)]
+pub(crate) struct Sides {
+    pub(crate) ours: &'static str,
+    pub(crate) theirs: &'static str,
+}
+
+/// [`describe`], with other words for the two sides.
+pub(crate) fn describe_sides(ours: &[Node], theirs: &[Node], sides: Sides) -> Vec<String> {
+    let mut lines = Lines { causes: Vec::new(), moves: Vec::new(), total: 0, sides };
     if !list_eq(ours, theirs) {
         compare_parts(&Path::Block, None, ours, theirs, &mut lines);
         if lines.total == 0 {
@@ -29,9 +41,14 @@ pub(crate) fn describe(ours: &[Node], theirs: &[Node]) -> Vec<String> {
 
 /// A name for people to read, whoever wrote it: no control characters, nothing that turns the line around, not long.
 pub(crate) fn printable(name: &str) -> String {
+    printable_within(name, NAME_CHARS_MAX)
+}
+
+/// [`printable`], of at most so many characters.
+pub(crate) fn printable_within(name: &str, chars_max: usize) -> String {
     let mut shown = String::new();
     for (i, character) in name.chars().enumerate() {
-        if i == NAME_CHARS_MAX {
+        if i == chars_max {
             shown.push('…');
             break;
         }
@@ -73,11 +90,11 @@ impl Path<'_> {
 }
 
 /// Lines found: all are counted, the first of them kept.
-#[derive(Default)]
 struct Lines {
     causes: Vec<String>,
     moves: Vec<String>,
     total: usize,
+    sides: Sides,
 }
 
 impl Lines {
@@ -86,8 +103,9 @@ impl Lines {
     }
 
     fn moved(&mut self, path: &Path<'_>, ours: &Node, theirs: &Node) {
+        let sides = self.sides;
         Lines::add(&mut self.moves, &mut self.total, path, || {
-            format!("this program has it at offset {}, the segment at offset {}", ours.at, theirs.at)
+            format!("{} has it at offset {}, {} at offset {}", sides.ours, ours.at, sides.theirs, theirs.at)
         });
     }
 
@@ -116,6 +134,7 @@ fn list_eq(ours: &[Node], theirs: &[Node]) -> bool {
 
 /// Compares the variables of a block, or the parts of the node at `path`, by their names.
 fn compare_parts(path: &Path<'_>, kind: Option<Kind>, ours: &[Node], theirs: &[Node], lines: &mut Lines) {
+    let sides = lines.sides;
     let mut their_names: HashMap<&str, &Node> = HashMap::new();
     for node in theirs {
         their_names.entry(&node.name).or_insert(node);
@@ -124,18 +143,19 @@ fn compare_parts(path: &Path<'_>, kind: Option<Kind>, ours: &[Node], theirs: &[N
         let path = Path::Part { whole: path, whole_kind: kind, name: &node.name };
         match their_names.get(node.name.as_str()) {
             Some(their_node) => compare(&path, node, their_node, lines),
-            None => lines.cause(&path, || format!("only in this program ({})", type_and_place(node, false))),
+            None => lines.cause(&path, || format!("only in {} ({})", sides.ours, type_and_place(node, false))),
         }
     }
     let our_names: HashSet<&str> = ours.iter().map(|node| node.name.as_str()).collect();
     for node in theirs.iter().filter(|node| !our_names.contains(node.name.as_str())) {
         let path = Path::Part { whole: path, whole_kind: kind, name: &node.name };
-        lines.cause(&path, || format!("only in the segment ({})", type_and_place(node, false)));
+        lines.cause(&path, || format!("only in {} ({})", sides.theirs, type_and_place(node, false)));
     }
 }
 
 /// Compares two nodes of one name.
 fn compare(path: &Path<'_>, ours: &Node, theirs: &Node, lines: &mut Lines) {
+    let sides = lines.sides;
     if layout_eq_elsewhere(ours, theirs) {
         if ours.at == theirs.at {
             return;
@@ -148,7 +168,7 @@ fn compare(path: &Path<'_>, ours: &Node, theirs: &Node, lines: &mut Lines) {
         let say_more = type_text(ours) == type_text(theirs);
         lines.cause(path, || {
             let (ours, theirs) = (type_and_place(ours, say_more), type_and_place(theirs, say_more));
-            format!("this program has {ours}, the segment has {theirs}")
+            format!("{} has {ours}, {} has {theirs}", sides.ours, sides.theirs)
         });
         return;
     }
@@ -158,7 +178,7 @@ fn compare(path: &Path<'_>, ours: &Node, theirs: &Node, lines: &mut Lines) {
         let what = |node: &Node| format!("{} bytes aligned to {}", node.size_bytes, node.align_bytes);
         lines.cause(path, || match (what(ours), what(theirs)) {
             (ours, theirs) if ours == theirs => "the parts are declared in another order".to_owned(),
-            (ours, theirs) => format!("this program has {ours}, the segment has {theirs}"),
+            (ours, theirs) => format!("{} has {ours}, {} has {theirs}", sides.ours, sides.theirs),
         });
     }
     if ours.at != theirs.at {
@@ -198,7 +218,7 @@ fn type_and_place(node: &Node, say_more: bool) -> String {
 
 /// The type as a Rust programmer would write it. Scalars are named by what they are, not by what the segment calls
 /// them.
-fn type_text(node: &Node) -> String {
+pub(crate) fn type_text(node: &Node) -> String {
     let bits = node.size_bytes.saturating_mul(8);
     let part = |name: &str| {
         let named = node.children.iter().find(|part| part.name == name);

@@ -1,0 +1,189 @@
+//! Values as people read them, by their schema: `Limits { burst: 20 }`, `[0, 0, 0, ... 61 more]`, `"text"`.
+//!
+//! Whatever the schema claims, no more is written, and no more work done, than the limit allows.
+
+use super::memory::Value;
+use crate::schema::Kind;
+use crate::schema::decode::Node;
+use crate::schema::difference::printable_within;
+
+/// Elements of an array that are written; the others are counted.
+const ELEMENTS_MAX: u64 = 8;
+/// Bytes of an unknown kind that are written.
+const UNKNOWN_BYTES_MAX: usize = 16;
+
+/// The value in about `chars_max` characters.
+pub(super) fn to_text(node: &Node, value: Value<'_>, chars_max: usize) -> String {
+    let mut writer = Writer { out: String::new(), bytes_max: chars_max };
+    writer.value(node, value);
+    if writer.is_full() {
+        let mut end = chars_max.min(writer.out.len());
+        while !writer.out.is_char_boundary(end) {
+            end -= 1;
+        }
+        writer.out.truncate(end);
+        writer.out.push('…');
+    }
+    writer.out
+}
+
+struct Writer {
+    out: String,
+    bytes_max: usize,
+}
+
+impl Writer {
+    /// Each visit to a node writes something first, so that this ends every loop and recursion.
+    fn is_full(&self) -> bool {
+        self.out.len() > self.bytes_max
+    }
+
+    fn value(&mut self, node: &Node, value: Value<'_>) {
+        if self.is_full() {
+            return;
+        }
+        match node.kind() {
+            Some(Kind::Unsigned) => self.push(unsigned(&value).map(|number| number.to_string())),
+            Some(Kind::Signed) => self.push(signed(&value).map(|number| number.to_string())),
+            Some(Kind::Float) => self.push(float(&value)),
+            Some(Kind::Bool) => self.push(unsigned(&value).map(|number| match number {
+                0 => "false".to_owned(),
+                1 => "true".to_owned(),
+                other => format!("{other} (no bool)"),
+            })),
+            Some(Kind::Char) => self.push(unsigned(&value).map(|number| {
+                let character = u32::try_from(number).ok().and_then(char::from_u32);
+                character.map_or_else(|| format!("{number:#x} (no char)"), |character| format!("{character:?}"))
+            })),
+            Some(Kind::Enum) => self.enumeration(node, &value),
+            Some(Kind::Struct) => self.structure(node, value),
+            Some(Kind::Array) => self.elements(node, value, node.count.into()),
+            Some(Kind::List) => {
+                let len = value.unsigned(0, 4).unwrap_or_default() as u64;
+                self.elements(node, value, len.min(node.count.into()));
+            }
+            Some(Kind::Text) => self.push(text(node, &value, self.bytes_max)),
+            Some(Kind::Optional) => self.optional(node, value),
+            Some(Kind::Mutex) => match node.children.iter().find(|part| part.name == "value") {
+                Some(part) => self.wrapped("Mutex", part, value),
+                None => self.structure(node, value),
+            },
+            Some(Kind::Variant) | None => self.push(Some(unknown(node, &value))),
+        }
+    }
+
+    fn push(&mut self, text: Option<String>) {
+        self.out.push_str(text.as_deref().unwrap_or("?"));
+    }
+
+    fn part(&mut self, part: &Node, whole: Value<'_>) {
+        match whole.part(part.at, part.size_bytes) {
+            Some(value) => self.value(part, value),
+            None => self.out.push('?'),
+        }
+    }
+
+    fn wrapped(&mut self, name: &str, part: &Node, whole: Value<'_>) {
+        self.out.push_str(name);
+        self.out.push('(');
+        self.part(part, whole);
+        self.out.push(')');
+    }
+
+    fn enumeration(&mut self, node: &Node, value: &Value<'_>) {
+        // A discriminant is 64-bit two's complement; the value may be shorter, and is negative if it says so.
+        let (Some(unsigned), Some(signed)) = (unsigned(value), signed(value)) else { return self.push(None) };
+        let is_it = |variant: &&Node| i128::from(variant.at as i64) == signed || u128::from(variant.at) == unsigned;
+        match node.children.iter().find(is_it) {
+            Some(variant) => self.out.push_str(&printable_within(&variant.name, self.bytes_max)),
+            None => self.out.push_str(&format!("{unsigned} (no variant)")),
+        }
+    }
+
+    fn structure(&mut self, node: &Node, value: Value<'_>) {
+        if !node.type_name.is_empty() {
+            self.out.push_str(&printable_within(&node.type_name, self.bytes_max));
+            self.out.push(' ');
+        }
+        self.out.push('{');
+        for (index, part) in node.children.iter().enumerate() {
+            if self.is_full() {
+                return;
+            }
+            self.out.push_str(if index == 0 { " " } else { ", " });
+            self.out.push_str(&printable_within(&part.name, self.bytes_max));
+            self.out.push_str(": ");
+            self.part(part, value);
+        }
+        self.out.push_str(if node.children.is_empty() { "}" } else { " }" });
+    }
+
+    fn elements(&mut self, node: &Node, value: Value<'_>, len: u64) {
+        self.out.push('[');
+        let Some(element) = node.children.first() else { return self.out.push(']') };
+        for index in 0..len.min(ELEMENTS_MAX) {
+            if self.is_full() {
+                return;
+            }
+            self.out.push_str(if index == 0 { "" } else { ", " });
+            let at = index.checked_mul(element.size_bytes).and_then(|at| at.checked_add(element.at));
+            match at.and_then(|at| value.part(at, element.size_bytes)) {
+                Some(value) => self.value(element, value),
+                None => self.out.push('?'),
+            }
+        }
+        if len > ELEMENTS_MAX {
+            self.out.push_str(&format!(", ... {} more", len - ELEMENTS_MAX));
+        }
+        self.out.push(']');
+    }
+
+    fn optional(&mut self, node: &Node, value: Value<'_>) {
+        match (value.unsigned(0, 1), node.children.first()) {
+            (Some(0), _) => self.out.push_str("none"),
+            (Some(_), Some(part)) => self.wrapped("some", part, value),
+            _ => self.push(None),
+        }
+    }
+}
+
+fn unsigned(value: &Value<'_>) -> Option<u128> {
+    value.unsigned(0, value.len)
+}
+
+fn signed(value: &Value<'_>) -> Option<i128> {
+    let number = unsigned(value)?;
+    if value.len == 0 {
+        return Some(0);
+    }
+    let unused = 128 - 8 * value.len as u32;
+    Some((number << unused) as i128 >> unused)
+}
+
+fn float(value: &Value<'_>) -> Option<String> {
+    let bits = unsigned(value)?;
+    Some(match value.len {
+        4 => format!("{:?}", f32::from_bits(bits as u32)),
+        8 => format!("{:?}", f64::from_bits(bits as u64)),
+        _ => format!("{bits:#x} (bits)"),
+    })
+}
+
+/// A text ends where its bytes cease to be UTF-8, and is no longer than its capacity.
+fn text(node: &Node, value: &Value<'_>, chars_max: usize) -> Option<String> {
+    let len = (value.unsigned(0, 4)? as u64).min(node.count.into());
+    // The limit is in characters; one takes at most four bytes.
+    let part = value.part(4, len)?;
+    let shown = part.bytes.len().min(chars_max.saturating_add(1).saturating_mul(4));
+    let valid = match std::str::from_utf8(&part.bytes[..shown]) {
+        Ok(text) => text,
+        Err(error) => std::str::from_utf8(&part.bytes[..error.valid_up_to()]).unwrap_or_default(),
+    };
+    Some(format!("\"{}\"", printable_within(valid, chars_max).replace('"', "\\\"")))
+}
+
+fn unknown(node: &Node, value: &Value<'_>) -> String {
+    let bytes: Vec<_> = value.bytes.iter().take(UNKNOWN_BYTES_MAX).map(|byte| format!("{byte:02x}")).collect();
+    let more = if value.len > bytes.len() as u64 { " ..." } else { "" };
+    format!("({} bytes: {}{more})", node.size_bytes, bytes.join(" "))
+}
