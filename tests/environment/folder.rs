@@ -124,21 +124,22 @@ fn segment_that_others_can_write_is_refused() {
     assert_says(&refusal(sandbox.path()), &["environment.privileged can be written by others (mode 666)"]);
 }
 
-/// The mode of every file, after a start under `umask` that makes its folder.
-fn modes_under(umask: u32, command: &mut Command) -> Peer {
-    // SAFETY: one system call without a pointer.
-    unsafe { command.pre_exec(move || drop_result(libc::umask(umask))) };
+/// Starts `command` under `umask`.
+fn start_under(umask: u32, command: &mut Command) -> Peer {
+    let set = move || {
+        // SAFETY: no pointer.
+        unsafe { libc::umask(umask) };
+        Ok(())
+    };
+    // SAFETY: one system call.
+    unsafe { command.pre_exec(set) };
     Peer::start(command)
-}
-
-fn drop_result(_: libc::mode_t) -> std::io::Result<()> {
-    Ok(())
 }
 
 fn umask_does_not_matter() {
     for umask in [0, 0o022, 0o077, 0o777] {
         let sandbox = Sandbox::new();
-        let mut one = modes_under(umask, &mut sandbox.command("actor"));
+        let mut one = start_under(umask, &mut sandbox.command("actor"));
         let mut two = sandbox.start("actor");
         assert_eq!((one.ask("add"), two.ask("add")), ("1".into(), "2".into()), "umask {umask:o}");
         for file in sandbox.files() {
@@ -154,7 +155,7 @@ fn umask_does_not_matter_in_shared_memory() {
         in_mount_namespace(|| {
             mount_tmpfs("/dev/shm", "mode=1777");
             let mut command = copied.command("actor", None);
-            let mut one = modes_under(umask, as_user(&mut command, NOBODY, NOBODY, vec![]));
+            let mut one = start_under(umask, as_user(&mut command, NOBODY, NOBODY, vec![]));
             let mut command = copied.command("actor", None);
             let mut two = Peer::start(as_user(&mut command, NOBODY, NOBODY, vec![]));
             assert_eq!((one.ask("add"), two.ask("add")), ("1".into(), "2".into()), "umask {umask:o}");

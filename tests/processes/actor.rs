@@ -25,7 +25,8 @@ shared! {
     pub(crate) static TINY: AtomicI8 = AtomicI8::new(-1);
     pub(crate) static SMALL: AtomicU16 = AtomicU16::new(2);
     pub(crate) static MIDDLE: AtomicU32 = AtomicU32::new(3);
-    pub(crate) static ACCOUNT: Mutex<Account> = Mutex::new(Account { balance: 100, movements: [1, 2, 3], is_open: true });
+    pub(crate) static ACCOUNT: Mutex<Account> =
+        Mutex::new(Account { balance: 100, movements: [1, 2, 3], is_open: true });
     pub(crate) static NESTED: [AtomicU32; 300] = [const { AtomicU32::new(9) }; 300];
 }
 

@@ -83,10 +83,12 @@ fn owner_that_proc_hides_is_not_robbed() {
 fn owner_in_a_namespace_with_a_foreign_proc_is_not_robbed() {
     let sandbox = Sandbox::new();
     let mut command = sandbox.command("actor");
-    // SAFETY: one system call without a pointer. The peer's children are in the new namespace.
-    unsafe {
-        command.pre_exec(|| if libc::unshare(libc::CLONE_NEWPID) == 0 { Ok(()) } else { Err(Error::last_os_error()) })
+    let unshare = || {
+        // SAFETY: no pointer. The peer's children are in the new namespace, not the peer.
+        if unsafe { libc::unshare(libc::CLONE_NEWPID) } == 0 { Ok(()) } else { Err(Error::last_os_error()) }
     };
+    // SAFETY: one system call.
+    unsafe { command.pre_exec(unshare) };
     let mut outside = Peer::start(&mut command);
     let mut first = sandbox.child_of(&mut outside, "fork fork");
     assert_eq!(first.ask("pid"), "1");

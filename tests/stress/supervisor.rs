@@ -42,6 +42,7 @@ pub(crate) fn fork_workers() {
 }
 
 /// Workers are programs that attach at load. (Those that are killed before they do are counted, too.)
+#[allow(clippy::zombie_processes)] // Waited for by its id, as the forks are.
 pub(crate) fn exec_workers() {
     supervise(3000, |supervisor| {
         let program = std::env::current_exe().expect("the path of this test program");

@@ -101,7 +101,8 @@ pub(crate) fn group_id(name: &str) -> Option<u32> {
     })
 }
 
-/// Whether the process `pid` of this PID namespace, which was there at `since_boottime_ns`, is gone. `None`: cannot tell.
+/// Whether the process `pid` of this PID namespace, which was there at `since_boottime_ns`, is gone. `None`: cannot
+/// tell.
 pub(crate) fn is_gone(pid: u32, since_boottime_ns: u64) -> Option<bool> {
     // Asked first: `/proc` may hide other users' processes (hidepid), which then look gone.
     // SAFETY: no pointer; signal 0 is sent to nobody.
