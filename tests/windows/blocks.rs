@@ -38,7 +38,7 @@ shared! {
     static READABLE: AtomicU64 = AtomicU64::new(0);
 }
 
-pub fn answer(line: &str) -> String {
+pub(crate) fn answer(line: &str) -> String {
     match line {
         "add" => COUNT.fetch_add(1, Relaxed).to_string(),
         "other module" => other::COUNT.fetch_add(1, Relaxed).to_string(),

@@ -113,7 +113,7 @@ fn what_windows_lacks_is_refused_with_what_to_write_instead() {
 fn an_attachment_lists_both_participants() {
     let program = Program::new();
     let (mut first, mut second) = (program.start_in("listed"), program.start_in("listed"));
-    let mut wanted = vec![first.pid(), second.pid()];
+    let mut wanted = [first.pid(), second.pid()];
     wanted.sort_unstable();
     let wanted = wanted.iter().map(|pid| format!("{pid} {}", program.name())).collect::<Vec<_>>().join(", ");
     assert_eq!(first.ask("participants"), wanted);

@@ -12,17 +12,17 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// How long a peer that is to wait is watched.
 const SILENCE: Duration = Duration::from_millis(300);
 /// Set for a process that is to serve.
-pub const ROLE: &str = "COTENANT_TEST_ROLE";
+pub(crate) const ROLE: &str = "COTENANT_TEST_ROLE";
 /// Begins the lines that are answers; the test harness prints lines of its own.
 const ANSWER: char = '=';
 
 /// A copy of this program, removed on drop.
-pub struct Program {
+pub(crate) struct Program {
     path: PathBuf,
 }
 
 impl Program {
-    pub fn new() -> Program {
+    pub(crate) fn new() -> Program {
         static COPIES: AtomicU32 = AtomicU32::new(0);
         let name = format!("t{}-{}.exe", std::process::id(), COPIES.fetch_add(1, Relaxed));
         let path = std::env::temp_dir().join(name);
@@ -30,12 +30,12 @@ impl Program {
         Program { path }
     }
 
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         self.path.file_name().expect("a name").to_string_lossy().into_owned()
     }
 
     /// A command that serves, with no word of ours in its environment but the role.
-    pub fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(&self.path);
         command.args(["--exact", "role", "--ignored", "--nocapture", "--test-threads=1"]).env(ROLE, "serve");
         command.env_remove("COTENANT_SCOPE").env_remove("COTENANT_PRIVATE");
@@ -43,13 +43,13 @@ impl Program {
     }
 
     #[track_caller]
-    pub fn start(&self) -> Peer {
+    pub(crate) fn start(&self) -> Peer {
         Peer::start(&mut self.command())
     }
 
     /// In a scope that this test run does not share with another one; in none if `scope` is empty.
     #[track_caller]
-    pub fn start_in(&self, scope: &str) -> Peer {
+    pub(crate) fn start_in(&self, scope: &str) -> Peer {
         let mut command = self.command();
         if !scope.is_empty() {
             command.env("COTENANT_SCOPE", format!("{scope}-{}", std::process::id()));
@@ -71,7 +71,7 @@ impl Drop for Program {
 }
 
 /// A process that answers commands; killed when dropped.
-pub struct Peer {
+pub(crate) struct Peer {
     child: Child,
     answers: Receiver<String>,
 }
@@ -79,7 +79,7 @@ pub struct Peer {
 impl Peer {
     /// Starts `command` and waits until it says "ready".
     #[track_caller]
-    pub fn start(command: &mut Command) -> Peer {
+    pub(crate) fn start(command: &mut Command) -> Peer {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("starting a peer");
         let (to, answers) = channel();
         let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
@@ -95,30 +95,30 @@ impl Peer {
         peer
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// Sends a command and waits for the answer.
     #[track_caller]
-    pub fn ask(&mut self, command: &str) -> String {
+    pub(crate) fn ask(&mut self, command: &str) -> String {
         self.tell(command);
         self.answer(command)
     }
 
     #[track_caller]
-    pub fn tell(&mut self, command: &str) {
+    pub(crate) fn tell(&mut self, command: &str) {
         writeln!(self.child.stdin.as_mut().expect("piped"), "{command}").expect("telling a peer");
     }
 
     #[track_caller]
-    pub fn answer(&self, to: &str) -> String {
+    pub(crate) fn answer(&self, to: &str) -> String {
         self.answers.recv_timeout(PATIENCE).unwrap_or_else(|error| panic!("no answer to {to:?}: {error}"))
     }
 
     /// Fails if an answer comes: the peer is expected to wait for somebody.
     #[track_caller]
-    pub fn expect_silence(&self, why: &str) {
+    pub(crate) fn expect_silence(&self, why: &str) {
         match self.answers.recv_timeout(SILENCE) {
             Err(RecvTimeoutError::Timeout) => {}
             other => panic!("it was to wait, because {why}; it said {other:?}"),
@@ -126,7 +126,7 @@ impl Peer {
     }
 
     /// Ends it without warning, and waits until it is gone.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -139,7 +139,7 @@ impl Drop for Peer {
 }
 
 /// How a program that ends by itself ended, and what it wrote.
-pub struct Ended {
+pub(crate) struct Ended {
     pub status: ExitStatus,
     pub stdout: String,
     pub stderr: String,
@@ -147,7 +147,7 @@ pub struct Ended {
 
 /// Runs `command` to its end.
 #[track_caller]
-pub fn run(command: &mut Command) -> Ended {
+pub(crate) fn run(command: &mut Command) -> Ended {
     let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut child = child.expect("starting a program");
     let start = Instant::now();
@@ -168,7 +168,7 @@ pub fn run(command: &mut Command) -> Ended {
 }
 
 /// Says "ready", then answers each line until there are no more.
-pub fn serve(answer: impl Fn(&str) -> String) {
+pub(crate) fn serve(answer: impl Fn(&str) -> String) {
     // The harness has begun a line.
     println!("\n{ANSWER}ready");
     for line in std::io::stdin().lines() {

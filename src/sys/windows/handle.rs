@@ -18,7 +18,8 @@ impl Handle {
     /// # Safety
     /// `handle` is a fresh result of a call that opens one, and nobody else closes it.
     pub(crate) unsafe fn new(handle: HANDLE) -> Option<Handle> {
-        (!handle.is_null() && handle != INVALID_HANDLE_VALUE).then_some(Handle(handle))
+        // Lazily: closing what is no handle would overwrite the error that the caller is about to ask for.
+        (!handle.is_null() && handle != INVALID_HANDLE_VALUE).then(|| Handle(handle))
     }
 
     pub(crate) fn raw(&self) -> HANDLE {

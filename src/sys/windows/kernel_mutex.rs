@@ -56,6 +56,11 @@ impl KernelMutex {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
     /// Takes the mutex, or takes it once more if this thread has it. `false`: not within `limit_ms`.
     #[doc(alias = "WaitForSingleObject")]
     fn take(&self, limit_ms: u32) -> io::Result<bool> {

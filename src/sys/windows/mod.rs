@@ -15,6 +15,8 @@ pub(crate) mod process;
 pub(crate) mod raw_lock;
 pub(crate) mod section;
 pub(crate) mod security;
+#[cfg(test)]
+mod tests;
 pub(crate) mod unload;
 pub(crate) mod view;
 

@@ -51,7 +51,7 @@ impl Sid {
 
     /// # Safety
     /// `sid` points to a whole SID.
-    unsafe fn copy_from(sid: PSID) -> Option<Sid> {
+    pub(crate) unsafe fn copy_from(sid: PSID) -> Option<Sid> {
         // SAFETY: the caller's promise.
         let len = unsafe { GetLengthSid(sid) } as usize;
         let mut copy = Sid { bytes: [0; MAX_SID_BYTES], len };
