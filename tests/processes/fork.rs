@@ -14,6 +14,7 @@ pub(crate) const TESTS: &[Named] = &[
     ("grandchild_is_a_participant_too", || each_kind(grandchild_is_a_participant_too)),
     ("child_keeps_the_values_of_a_dead_parent", || each_kind(child_keeps_the_values_of_a_dead_parent)),
     ("daemon_is_attached_and_owns_its_locks", daemon_is_attached_and_owns_its_locks),
+    ("child_without_a_slot_of_a_removed_segment_says_so", child_without_a_slot_of_a_removed_segment_says_so),
     ("child_of_a_private_process_is_private", child_of_a_private_process_is_private),
     ("child_attaches_by_call_what_its_parent_did_not", child_attaches_by_call_what_its_parent_did_not),
 ];
@@ -153,6 +154,20 @@ fn daemon_is_attached_and_owns_its_locks() {
     other.expect_silence(A_WHILE, "the daemon holds the lock");
     daemon.kill();
     assert_eq!(other.answer("lock"), format!("died {} 100", daemon.pid));
+}
+
+fn child_without_a_slot_of_a_removed_segment_says_so() {
+    let sandbox = Sandbox::new();
+    let mut parent = sandbox.start("actor");
+    for file in sandbox.files() {
+        std::fs::remove_file(sandbox.path().join(file)).expect("removing a segment");
+    }
+    let mut child = sandbox.child_of(&mut parent, "fork fork");
+    child.ask("add 1");
+    assert_eq!(parent.ask("get"), "6");
+    let answer = child.ask("lock");
+    assert!(answer.starts_with("no participant: ") && answer.contains("removed while it is in use"), "{answer}");
+    assert_eq!(parent.ask("lock"), "clean 100");
 }
 
 fn child_of_a_private_process_is_private() {

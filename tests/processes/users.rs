@@ -58,7 +58,7 @@ fn child_without_the_right_to_a_slot_says_so() {
     assert_eq!(parent.ask("get"), "6", "values need no slot");
     let answer = child.ask("lock");
     assert!(answer.starts_with("no participant: cannot take a slot of the segment /dev/shm/"), "{answer}");
-    assert!(answer.contains("Permission denied") && answer.contains("dropped privileges"), "{answer}");
+    assert!(answer.contains("Permission denied") && answer.contains("drops privileges"), "{answer}");
     assert_eq!(parent.ask("lock"), "clean 100");
 }
 

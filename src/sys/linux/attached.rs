@@ -67,10 +67,7 @@ impl Attached {
             return Ok(());
         }
         let slot = slot::take(self.live, &self.segment, &self.locks)
-            .map_err(|cause| {
-                Error::system(format!("take a slot of the segment {}", self.path), &cause)
-                    .hint("a process that dropped privileges must use the segment once before it does")
-            })?
+            .map_err(|cause| self.no_slot(&cause))?
             .ok_or_else(|| {
                 let max = self.live.participants_max();
                 Error::new(ErrorKind::Full, format!("all {max} slots of the segment {} are taken", self.path))
@@ -95,6 +92,20 @@ impl Attached {
     /// The process is ending in the ordinary way.
     pub(crate) fn announce_end(&self) {
         slot::announce_end(self.live, self.slot());
+    }
+
+    #[cold]
+    fn no_slot(&self, cause: &std::io::Error) -> Error {
+        let error = Error::system(format!("take a slot of the segment {}", self.path), cause);
+        match (error.kind(), cause.kind()) {
+            (ErrorKind::PermissionDenied, _) => error
+                .hint("a process that drops privileges must lock something before it does, and its children cannot"),
+            (ErrorKind::NoSpace, _) => error.hint("make room there: participants need 64 bytes each"),
+            (_, std::io::ErrorKind::NotFound) => {
+                error.hint("it was removed while it is in use: start its programs anew")
+            }
+            _ => error,
+        }
     }
 
     /// Whether the owner that a lock word names in its high half is dead.
