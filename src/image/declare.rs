@@ -30,9 +30,9 @@
 /// | `mode` | `0o600` | who may open it: `0o660` the group too, `0o644` others may read; needs a name |
 /// | `group` | the process's own, `"www-data"` | the group that `mode` speaks of; needs a name |
 /// | `keep` | `while_attached`, `until_removed` | how long values live |
-/// | `attach` | `at_load`, `by_call` | before `main`, or when [`attach`](crate::attach()) is called; private until then |
+/// | `attach` | `at_load`, `by_call` | before `main`, or by [`attach`](crate::attach()); private until then |
 /// | `on_failure` | `exit`, `private` | when sharing is impossible: end with status 78, or go on with private values |
-/// | `on_mismatch` | `refuse`, `separate` | when a running program has another layout: fail, or share with the like-minded |
+/// | `on_mismatch` | `refuse`, `separate` | when a running program has another layout: fail, or share with its like |
 /// | `when_privileged` | `private`, `share` | in a set-uid program: its starter could stop it inside a lock |
 ///
 /// # Errors

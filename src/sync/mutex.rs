@@ -177,10 +177,7 @@ impl<T> Mutex<T> {
     }
 
     #[cold]
-    fn not_clean(
-        &self,
-        locked: Result<(Ticket, Locked), NotLocked>,
-    ) -> Result<MutexGuard<'_, T>, LockError<'_, T>> {
+    fn not_clean(&self, locked: Result<(Ticket, Locked), NotLocked>) -> Result<MutexGuard<'_, T>, LockError<'_, T>> {
         match locked {
             Ok((ticket, Locked::Clean)) => Ok(self.guard(ticket)),
             Ok((ticket, Locked::Inconsistent(owner_half))) => {

@@ -1,4 +1,3 @@
-
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64};
 
 use super::*;
