@@ -41,7 +41,7 @@ use crate::sys::{Locked, NotLocked, RawLock, Ticket};
 ///
 /// After a fork, the child's copy of a guard does nothing: the lock is the parent's. In memory that no block holds, a
 /// `Mutex` works between the threads of one process only. In a process, a thread's id and the process's slot name the
-/// owner; a thread that ends with a leaked guard keeps the lock until its process ends (on Windows: until it ends).
+/// owner; a thread that ends with a leaked guard keeps the lock until its process ends.
 #[repr(C)]
 pub struct Mutex<T> {
     lock: RawLock,
@@ -208,7 +208,7 @@ impl<'a, T> OwnerDied<'a, T> {
         &self.guard
     }
 
-    /// Who died, if that is still known: another process may have taken its slot. On Windows never.
+    /// Who died, if that is still known: another process may have taken its slot.
     pub fn owner(&self) -> Option<DeadOwner> {
         let (pid, program) = self.guard.mutex.lock.describe_owner(self.owner_half)?;
         Some(DeadOwner { pid, program })

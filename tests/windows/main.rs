@@ -89,6 +89,14 @@ fn a_scope_that_is_no_name_ends_the_program_before_main() {
 }
 
 #[test]
+fn a_program_whose_linker_left_the_flag_off_is_refused() {
+    let program = Program::without_shared_flag();
+    let ended = peer::run(&mut program.command());
+    assert_eq!(ended.status.code(), Some(78), "{}", ended.stdout);
+    assert!(ended.stderr.contains("left the flag SHARED off the section `.shared`"), "{}", ended.stderr);
+}
+
+#[test]
 fn a_block_attached_by_call_is_private_until_then() {
     let program = Program::new();
     let (mut first, mut second) = (program.start(), program.start());

@@ -30,6 +30,17 @@ impl Program {
         Program { path }
     }
 
+    /// A copy whose section `.shared` is an ordinary one, as a linker that knows nothing of the flag would make it.
+    pub(crate) fn without_shared_flag() -> Program {
+        const FLAGS_AT: usize = 36;
+        let program = Program::new();
+        let mut bytes = std::fs::read(&program.path).expect("reading the copy");
+        let header = bytes.windows(8).position(|bytes| bytes == b".shared\0").expect("the section's header");
+        bytes[header + FLAGS_AT + 3] &= !0x10;
+        std::fs::write(&program.path, bytes).expect("writing the copy");
+        program
+    }
+
     pub(crate) fn name(&self) -> String {
         self.path.file_name().expect("a name").to_string_lossy().into_owned()
     }
