@@ -5,9 +5,9 @@
 //! Local\cotenant-SID-NAME!attach   the mutex under which it is made, grown, started over, and slots are taken
 //! ```
 //!
-//! The kernel keeps the mapping while a process has it open. Memory is reserved up to a maximum and committed as far as
-//! it is used. The first bytes, the magic, are stored last: a creator that was killed leaves a mapping without. One that
-//! nobody alive participates in (a debugger or a service may hold it open) is started over in place, with another
+//! The kernel keeps the mapping while a process has it open. Memory is reserved up to a maximum and committed as far
+//! as it is used. The first bytes, the magic, are stored last: a creator that was killed leaves a mapping without. One
+//! that nobody alive participates in (a debugger or a service may hold it open) is started over in place, with another
 //! instance id: everybody who joins does so under the mutex, so nobody can be in the middle of it.
 
 #![allow(unsafe_code)]

@@ -151,8 +151,8 @@ fn not_ours(error: Error) -> Error {
         return error;
     }
     error.hint(
-        "a PE section is shared by all users of the program's file and cannot be protected: give the block a name, which \
-         puts it into memory that only this user can open, or use a copy of the program",
+        "a PE section is shared by all users of the program's file and cannot be protected: give the block a name, \
+         which puts it into memory that only this user can open, or use a copy of the program",
     )
 }
 
