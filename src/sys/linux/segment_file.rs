@@ -2,9 +2,10 @@
 //!
 //! ```text
 //! create:  unnamed file -> reserve -> write -> read-lock LIFE -> link into place      (killed: nothing has a name)
-//! join:    open -> try to write-lock LIFE
+//! join:    open -> try to write-lock CANDIDATE and LIFE
 //!            got it: everybody is dead -> unlink, start over      (killed: the lock falls, the next one does it)
-//!            busy:   somebody lives    -> read-lock LIFE -> still linked? joined, else start over
+//!            busy:   read-lock CANDIDATE -> does somebody read-lock LIFE? no: start over
+//!                    yes: read-lock LIFE -> still linked? joined, else start over
 //! ```
 //!
 //! The read lock is taken through the description that will map the data, so it lasts as long as any mapping made
@@ -286,13 +287,23 @@ fn join(folder: &Folder, name: &CStr, found: File, plan: &Plan) -> Result<Found>
             .unwrap_or_else(|| Error::new(ErrorKind::Foreign, format!("the file {path} is not a Cotenant segment"))));
     }
     let keep = page[std::mem::offset_of!(Header, keep)] != 0;
-    if !keep && file::try_lock(&found, LockKind::Write, lock_byte::LIFE).map_err(|cause| no_locks(&path, &cause))? {
+    let cannot_lock = |cause: io::Error| no_locks(&path, &cause);
+    let lock = |kind, bytes| file::try_lock_range(&found, kind, bytes).map_err(cannot_lock);
+    if !keep && lock(LockKind::Write, lock_byte::CANDIDATE..=lock_byte::LIFE)? {
         let stat = file::stat(&found).map_err(failed)?;
         check_owner(&stat, plan, &path)?;
         remove_dead(folder, name, &stat, &page[..bytes]).map_err(failed)?;
         return Ok(Found::Gone);
     }
-    if !file::try_lock(&found, LockKind::Read, lock_byte::LIFE).map_err(|cause| no_locks(&path, &cause))? {
+    if !lock(LockKind::Read, lock_byte::CANDIDATE..=lock_byte::CANDIDATE)? {
+        return Ok(Found::Busy);
+    }
+    // Nobody can remove it from here on. But the one who kept us from finding it dead may have been a remover, killed
+    // since: only who sees somebody that joined it before has joined it, too.
+    if !keep && !file::is_read_locked(&found, lock_byte::LIFE).map_err(cannot_lock)? {
+        return Ok(Found::Busy);
+    }
+    if !lock(LockKind::Read, lock_byte::LIFE..=lock_byte::LIFE)? {
         return Ok(Found::Busy);
     }
     // Now nobody can find it dead. But it may have been unlinked between our opening and our locking it.
