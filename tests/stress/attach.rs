@@ -21,13 +21,13 @@ fn stress(role: &str, supervisors: u64, share: u64) {
     let workers = from_environment("COTENANT_STRESS_ATTACHES", 36_000) / share / supervisors;
     let seed = from_environment("COTENANT_STRESS_SEED", u64::from(std::process::id()));
     let start = Instant::now();
-    let mut running: Vec<_> = (0..supervisors).map(|i| start_supervisor(&sandbox, role, workers, seed + i)).collect();
+    let running: Vec<_> = (0..supervisors).map(|i| start_supervisor(&sandbox, role, workers, seed + i)).collect();
+    // All of them, before anything is asserted: none must go on without the test.
+    let ended: Vec<_> = running.into_iter().map(|it| it.wait_with_output().expect("a supervisor's end")).collect();
     let mut total = [0; 4];
-    for supervisor in &mut running {
-        let mut answer = String::new();
-        let output = supervisor.stdout.as_mut().expect("piped");
-        std::io::Read::read_to_string(output, &mut answer).expect("what a supervisor says");
-        assert!(supervisor.wait().expect("a supervisor's end").success(), "seed {seed}: {answer}");
+    for supervisor in ended {
+        let answer = String::from_utf8_lossy(&supervisor.stdout);
+        assert!(supervisor.status.success(), "seed {seed}: {answer}");
         for (sum, count) in total.iter_mut().zip(answer.split_whitespace()) {
             *sum += count.parse::<u64>().unwrap_or_else(|_| panic!("seed {seed}: {answer}"));
         }
