@@ -73,7 +73,7 @@ impl Block<'_> {
         if self.name.is_empty() { self.module } else { self.name }
     }
 
-    /// Whether it is mapped by the loader of the image, not by Cotenant: an unnamed block on Windows.
+    /// Whether the loader of the image shares it, not Cotenant: an unnamed block on Windows.
     pub(super) fn is_mapped_by_loader(&self, format: Format) -> bool {
         format == Format::Pe && self.name.is_empty() && !self.attach_by_call
     }
@@ -131,6 +131,12 @@ pub(super) fn find<'a>(image: &mut Image<'a>, memory: &Memory<'a>, file_bytes: u
     for (start, size) in areas {
         find_in(image, memory, (start, size), &mut budget);
     }
+    if image.blocks.iter().any(|block| block.is_mapped_by_loader(image.format)) {
+        // Their shared twins lie there (`src/sys/windows/section.rs`).
+        for section in image.sections.iter_mut().filter(|section| section.rights.shared && section.name == b".shared") {
+            section.role = SectionRole::Blocks;
+        }
+    }
     // The order of the link is nobody's choice.
     image.blocks.sort_by_key(|block| (block.name.is_empty(), block.name, block.module, block.address));
 }
@@ -161,7 +167,7 @@ fn find_in<'a>(image: &mut Image<'a>, memory: &Memory<'a>, (start, size): (u64, 
 }
 
 fn read_block<'a>(
-    image: &mut Image<'a>,
+    image: &Image<'a>,
     memory: &Memory<'a>,
     descriptor: &Descriptor<'a>,
     budget: &mut u64,
@@ -189,7 +195,7 @@ fn read_block<'a>(
         .sections
         .iter()
         .position(|section| section.rights.read && descriptor.block.wrapping_sub(section.address) < section.size);
-    let block = Block {
+    Ok(Block {
         name: descriptor.name,
         group: descriptor.group,
         module: descriptor.module,
@@ -208,13 +214,7 @@ fn read_block<'a>(
         variables,
         is_indirect: descriptor.has_target,
         schemas_bytes,
-    };
-    if let Some(section) = section.map(|index| &mut image.sections[index]) {
-        if section.rights.shared && block.is_mapped_by_loader(image.format) {
-            section.role = SectionRole::Blocks;
-        }
-    }
-    Ok(block)
+    })
 }
 
 fn variable<'a>(object: &Value<'_>, schemas: &[u8], values: Value<'a>) -> Result<Variable<'a>, String> {

@@ -30,7 +30,7 @@ pub enum Verdict {
     Shortened,
     /// They cannot share: the later one fails to start while the earlier one runs.
     Incompatible,
-    /// They cannot share, and each shares with its own kind (`on_mismatch = separate` in both).
+    /// They do not meet: each shares with its own kind (`on_mismatch = separate`).
     Separate,
     /// Only the old build has it.
     OnlyOld,
@@ -111,11 +111,13 @@ fn compare(old: &Block<'_>, new: &Block<'_>) -> BlockChange {
         (shorter.variables.len(), shorter.schemas_bytes),
         (longer.variables.len(), longer.schemas_bytes, longer.padded_bytes),
     );
-    let is_separate = old.separate_on_mismatch && new.separate_on_mismatch;
+    // With `separate` the fingerprint of the whole is in the segment's name: it meets neither another layout nor a block
+    // without the word.
+    let meets = old.separate_on_mismatch == new.separate_on_mismatch;
     let verdict = match (same_as_far, old.variables.len().cmp(&new.variables.len())) {
+        _ if !meets => Verdict::Separate,
         (true, std::cmp::Ordering::Equal) => Verdict::Same,
-        // With `separate` the fingerprint of the whole is in the segment's name.
-        _ if is_separate => Verdict::Separate,
+        _ if old.separate_on_mismatch => Verdict::Separate,
         (false, _) => Verdict::Incompatible,
         (true, _) if !fits => {
             differences

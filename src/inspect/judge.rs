@@ -66,7 +66,8 @@ impl FindingKind {
                 "Each process has a value of its own: nobody sees what another writes, and nothing reports it."
             }
             FindingKind::Copies => {
-                "The program uses a private copy in its own .bss, the library the shared variable: they never meet."
+                "A program that has a copy uses private bytes in its own .bss, the library the shared variable: they never \
+                 meet."
             }
             FindingKind::DamagedBlock => {
                 "The file was changed after it was linked, or is of another version: programs of it may refuse to start."
@@ -291,12 +292,15 @@ fn judge_places(image: &Image<'_>, findings: &mut Vec<Finding>) {
     });
 }
 
+/// On ELF a block is mapped where it lies; on Windows the linker must have kept the flag of the section of its twin.
 fn lies_elsewhere(image: &Image<'_>, block: &Block<'_>) -> bool {
-    let section = block.section.map(|index| &image.sections[index]);
     match image.format {
         _ if image.sections.is_empty() => false,
-        Format::Elf => !section.is_some_and(|section| section.role == SectionRole::Blocks),
-        _ => block.is_mapped_by_loader(image.format) && !section.is_some_and(|section| section.rights.shared),
+        Format::Elf => {
+            let section = block.section.map(|index| &image.sections[index]);
+            section.is_none_or(|section| section.role != SectionRole::Blocks)
+        }
+        _ => block.is_mapped_by_loader(image.format) && !image.sections.iter().any(|section| section.rights.shared),
     }
 }
 

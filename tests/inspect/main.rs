@@ -1,5 +1,8 @@
 //! `cotenant::inspect` over binaries of every format: made by hand, of this machine, and broken.
 
+mod agreement;
 mod blocks;
+mod hostile;
+mod judgements;
 mod make;
 mod seeds;

@@ -13,7 +13,7 @@ const BOLD: Style = Style::new().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 const FAINT: Style = Style::new().dimmed();
 /// Characters of an initial value and of a doc line.
-const VALUE_CHARS_MAX: usize = 60;
+const VALUE_CHARS_MAX: usize = 80;
 /// Names of copied variables that are listed.
 const COPIES_MAX: usize = 200;
 
@@ -65,19 +65,7 @@ impl<W: Write> Human<W> {
         let shown = shown.filter(|(index, section)| self.shows_all || matters(section) || is_named(*index));
         let shown: Vec<_> = shown.map(|(_, section)| section).collect();
         if !shown.is_empty() {
-            let mut table = table(&["section", "address", "size", "file offset", "rights", "flags", ""], &[1, 2, 3]);
-            for section in &shown {
-                table.add_row([
-                    section.name_text(),
-                    format!("{:#x}", section.address),
-                    format!("{:#x}", section.size),
-                    format!("{:#x}", section.file_offset),
-                    section.rights.to_string(),
-                    section.flag_names().join(" "),
-                    note(section).to_owned(),
-                ]);
-            }
-            self.table(&table)?;
+            self.table(&sections_table(&shown, self.shows_all))?;
         }
         let hidden = image.sections.len() - shown.len();
         match (image.sections.len(), hidden) {
@@ -85,7 +73,8 @@ impl<W: Write> Human<W> {
             (_, 0) => Ok(()),
             (all, hidden) => {
                 let more = if all == hidden { "" } else { " more" };
-                writeln!(self.out, "  {hidden}{more} sections, private to each process (--all shows them)")
+                let (noun, them) = if hidden == 1 { ("section", "it") } else { ("sections", "them") };
+                writeln!(self.out, "  {hidden}{more} {noun}, private to each process (--all shows {them})")
             }
         }
     }
@@ -197,6 +186,27 @@ impl<W: Write> View for Human<W> {
     }
 }
 
+/// With `is_full` also how much of each section lies in the file.
+fn sections_table(sections: &[&Section<'_>], is_full: bool) -> Table {
+    let mut headings = vec!["section", "address", "size", "file offset"];
+    if is_full {
+        headings.push("in file");
+    }
+    headings.extend(["rights", "flags", ""]);
+    let numbers = if is_full { &[1, 2, 3, 4][..] } else { &[1, 2, 3] };
+    let mut table = table(&headings, numbers);
+    for section in sections {
+        let mut row = vec![section.name_text()];
+        row.extend([section.address, section.size, section.file_offset].map(|number| format!("{number:#x}")));
+        if is_full {
+            row.push(format!("{:#x}", section.file_bytes));
+        }
+        row.extend([section.rights.to_string(), section.flag_names().join(" "), note(section).to_owned()]);
+        table.add_row(row);
+    }
+    table
+}
+
 /// A table without lines, with columns of numbers to the right.
 fn table(headings: &[&str], numbers: &[usize]) -> Table {
     let mut table = Table::new();
@@ -274,8 +284,11 @@ fn identity(image: &Image<'_>) -> Vec<String> {
         let text: String = image.build_id.iter().map(|byte| format!("{byte:02x}")).collect();
         lines.push(format!("build id {text}"));
     }
-    if let Some(stamp) = image.time_stamp {
-        lines.push(format!("time stamp {stamp:#010x}: {} if it is a time", time(stamp)));
+    if let Some(stamp) = image.time_stamp.filter(|stamp| *stamp != 0) {
+        lines.push(format!("time stamp {stamp:#010x} ({}, if it is a time and no hash)", time(stamp)));
+    }
+    if let Some(base) = image.image_base {
+        lines.push(format!("image base {base:#x}"));
     }
     lines
 }

@@ -59,7 +59,9 @@ pub const VARIABLES: [Part; 11] = [
 fn values(target: Target) -> Vec<u8> {
     let mut out = Bytes::new(target);
     out.u64(42).u32(100).u32(20).u64(1.5f64.to_bits()).raw(&[255, 0]);
-    (0..20).for_each(|port| drop(out.u16(8000 + port)));
+    for port in 0..20 {
+        out.u16(8000 + port);
+    }
     out.pad_to(68).u32(5).raw(b"hello\0\0\0\0\0\0\0").raw(&[1, 0, 0, 0]).u32(-7i32 as u32).raw(&[1]).pad_to(96);
     out.u32('ß' as u32).u16(-40i16 as u16).pad_to(104).u64(0).u32(9).u32(0).u32(2).u16(3).u16(4).u16(0).u16(0);
     out.pad_to(4096).bytes.clone()

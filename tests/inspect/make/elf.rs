@@ -68,7 +68,7 @@ impl Elf {
     fn machine(&self) -> u16 {
         match (self.target.bits, self.target.is_big) {
             (64, false) => 62,
-            (64, true) => 22,
+            (64, true) => 21,
             (_, false) => 3,
             (_, true) => 20,
         }
