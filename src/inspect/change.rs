@@ -111,8 +111,8 @@ fn compare(old: &Block<'_>, new: &Block<'_>) -> BlockChange {
         (shorter.variables.len(), shorter.schemas_bytes),
         (longer.variables.len(), longer.schemas_bytes, longer.padded_bytes),
     );
-    // With `separate` the fingerprint of the whole is in the segment's name: it meets neither another layout nor a block
-    // without the word.
+    // With `separate` the fingerprint of the whole is in the segment's name: it meets neither another layout nor a
+    // block without the word.
     let meets = old.separate_on_mismatch == new.separate_on_mismatch;
     let verdict = match (same_as_far, old.variables.len().cmp(&new.variables.len())) {
         _ if !meets => Verdict::Separate,

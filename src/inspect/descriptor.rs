@@ -1,9 +1,9 @@
 //! A block's descriptor, read from an image of any word size and byte order (`docs/format.md`, "In the image").
 //!
 //! ```text
-//!            magic  bytes  count  words  name group module  block pristine  used padded  fingerprint  objects schemas target
-//! 64 bit         0      8     12     16    32    48     64     80       88    96    104          112      120     136    152
-//! 32 bit         0      8     12     16    28    36     44     52       56    60     64     68 or 72   after that, 8, 8, 4
+//!          magic bytes count words  name group module block pristine  used padded  fingerprint  objects schemas target
+//! 64 bit       0     8    12    16    32    48     64    80       88    96    104          112      120     136    152
+//! 32 bit       0     8    12    16    28    36     44    52       56    60     64     68 or 72      then + 8, 8, 8
 //! ```
 //!
 //! On 32-bit systems the C rules place the fingerprint at a multiple of 4 or of 8: the size of the whole tells.

@@ -56,21 +56,23 @@ impl FindingKind {
                  that uses them; no access list guards a section."
             }
             FindingKind::WritableExecutable => {
-                "Whoever gets the program to write there, by a bug or from another process, runs code of their own in it."
+                "Whoever gets the program to write there, by a bug or from another process, runs code of their own in \
+                 it."
             }
             FindingKind::Pointers => {
-                "An address of one process means nothing in another: whoever follows it crashes, or goes where the last \
-                 writer chose."
+                "An address of one process means nothing in another: whoever follows it crashes, or goes where the \
+                 last writer chose."
             }
             FindingKind::Misplaced => {
                 "Each process has a value of its own: nobody sees what another writes, and nothing reports it."
             }
             FindingKind::Copies => {
-                "A program that has a copy uses private bytes in its own .bss, the library the shared variable: they never \
-                 meet."
+                "A program that has a copy uses private bytes in its own .bss, the library the shared variable: they \
+                 never meet."
             }
             FindingKind::DamagedBlock => {
-                "The file was changed after it was linked, or is of another version: programs of it may refuse to start."
+                "The file was changed after it was linked, or is of another version: programs of it may refuse to \
+                 start."
             }
         }
     }
@@ -79,8 +81,8 @@ impl FindingKind {
     pub fn remedy(self, format: Format) -> &'static str {
         match (self, format) {
             (FindingKind::SharedWritable, _) => {
-                "Instead: a file mapping with an access list that admits one user. With Cotenant that is a named block: \
-                 shared! { #![shared(name = \"...\")] ... }, the same source on Windows and Linux."
+                "Instead: a file mapping with an access list that admits one user. With Cotenant that is a named \
+                 block: shared! { #![shared(name = \"...\")] ... }, the same source on Windows and Linux."
             }
             (FindingKind::WritableExecutable, _) => {
                 "Instead: code and data in sections of their own; for generated code, write first and then swap the \
@@ -91,7 +93,8 @@ impl FindingKind {
                  compiling."
             }
             (FindingKind::Misplaced, Format::Elf) => {
-                "Instead: declare the variable in shared! { ... }; a section's name alone shares nothing on ELF systems."
+                "Instead: declare the variable in shared! { ... }; a section's name alone shares nothing on \
+                 ELF systems."
             }
             (FindingKind::Misplaced, _) => {
                 "Instead: give the variable an initial value (without one it goes to .bss), and the section the flag S \

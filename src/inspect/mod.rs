@@ -7,8 +7,8 @@
 //!
 //! For tools; behind the feature `inspect`. ELF (32 and 64 bit, either byte order), PE (.exe, .dll; 32 and 64 bit),
 //! COFF objects, import stubs and archives. Nothing is believed before it is checked, and what is kept of a file
-//! borrows from its bytes: memory stays within a small multiple of the file, whatever its headers claim. Texts that come
-//! from the file may hold anything: print them with [`printable`].
+//! borrows from its bytes: memory stays within a small multiple of the file, whatever its headers claim. Texts from the
+//! file may hold anything: print them with [`printable`].
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {

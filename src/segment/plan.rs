@@ -13,8 +13,8 @@ const GROWING_SCHEMA_BYTES: usize = 256 << 10;
 /// Room for the data of a named block; address space of the file, not memory.
 const GROWING_DATA_BYTES: u64 = 1 << 30;
 
-/// Whether a named block of `larger` (variables, bytes of schemas, bytes of data) fits into the segment that was made for
-/// `smaller` (variables, bytes of schemas).
+/// Whether a named block of `larger` (variables, bytes of schemas, bytes of data) fits into the segment that was made
+/// for `smaller` (variables, bytes of schemas).
 #[cfg(feature = "inspect")]
 pub(crate) fn growth_fits(smaller: (usize, u64), larger: (usize, u64, u64)) -> bool {
     larger.0 <= smaller.0.max(GROWING_OBJECTS)
