@@ -132,19 +132,26 @@ impl Attached {
 
     /// The participants whose slots are held now.
     pub(crate) fn participants(&self) -> Vec<Participant> {
-        let Ok(asker) = self.locks.open() else { return Vec::new() };
+        // Without a name the file cannot be asked any more; then process ids tell, as far as they mean something here.
+        let asker = self.locks.open().ok();
         let reserved = self.live.participants_reserved().load(Acquire).min(self.live.participants_max());
         let namespace = process::pid_namespace();
         let mut found = Vec::new();
         for slot in 1..=reserved {
             let Some(entry) = self.live.participant(slot) else { continue };
             let pid = entry.pid.load(Acquire);
-            if pid == 0 || !file::is_write_locked(&asker, file::lock_byte::SLOT + i64::from(slot)).unwrap_or(false) {
+            let attached_ns = entry.attached_boottime_ns.load(Relaxed);
+            let lives = match &asker {
+                _ if pid == 0 => false,
+                Some(asker) => file::is_write_locked(asker, file::lock_byte::SLOT + i64::from(slot)).unwrap_or(false),
+                None => process::is_gone(pid, attached_ns) == Some(false),
+            };
+            if !lives {
                 continue;
             }
             let same_pid_namespace = match entry.pid_namespace.load(Relaxed) {
                 // It has not locked anything yet: is there a process of that id, and as old?
-                0 => process::is_gone(pid, entry.attached_boottime_ns.load(Relaxed)) == Some(false),
+                0 => process::is_gone(pid, attached_ns) == Some(false),
                 theirs => theirs == namespace,
             };
             found.push(Participant { slot, pid, program: entry.program(), same_pid_namespace });

@@ -8,6 +8,7 @@ pub(crate) mod attached;
 pub(crate) mod file;
 pub(crate) mod folder;
 pub(crate) mod futex;
+pub(crate) mod leftovers;
 pub(crate) mod loader;
 pub(crate) mod mapping;
 pub(crate) mod owner;

@@ -21,9 +21,9 @@ use std::time::Duration;
 
 use super::file::{self, LockKind, Stat, lock_byte};
 use super::folder::Folder;
-use super::process;
+use super::{leftovers, process};
 use crate::error::{Error, ErrorKind, Result};
-use crate::segment::header::{HEADER_BYTES, Header, PARTICIPANT_BYTES};
+use crate::segment::header::{HEADER_BYTES, Header, PARTICIPANT_BYTES, SegmentKind};
 use crate::segment::plan::Plan;
 
 /// How often joining starts over. A remover holds the life byte for microseconds; one that is stopped there holds
@@ -85,6 +85,9 @@ fn cannot_open(folder: &Folder, name: &CStr, cause: &io::Error) -> Error {
 fn create(folder: &Folder, name: &CStr, plan: &Plan) -> Result<Found> {
     let path = folder.path_of(name);
     let failed = |cause: io::Error| no_room(Error::system(format!("create the segment {path}"), &cause), plan);
+    if plan.kind == SegmentKind::Image {
+        leftovers::sweep_dead_images(folder, name);
+    }
     match file::create_unnamed(&folder.file, 0o600) {
         Ok(file) => match publish(folder, name, plan, file, None) {
             // No /proc, and a kernel that links by descriptor for root alone (before 6.10).
@@ -161,7 +164,7 @@ fn no_room(error: Error, plan: &Plan) -> Error {
 
 /// A file in `folder` under a name that nobody looks for, where there are no unnamed files or they cannot be linked.
 fn create_temporary(folder: &Folder) -> io::Result<(File, CString)> {
-    sweep_temporaries(folder);
+    leftovers::sweep_temporaries(folder);
     let random = u128::from_le_bytes(process::random()?) as u64;
     let name = file::c_string(format!(".new-{random:016x}").as_bytes())?;
     let flags = libc::O_RDWR | libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW;
@@ -169,50 +172,6 @@ fn create_temporary(folder: &Folder) -> io::Result<(File, CString)> {
     // From here on the sweep of others leaves it alone.
     file::try_lock(&file, LockKind::Read, lock_byte::LIFE)?;
     Ok((file, name))
-}
-
-/// Removes temporary files whose makers were killed.
-fn sweep_temporaries(folder: &Folder) {
-    for (name, leftover) in files_that_begin(folder, b".new-") {
-        if file::try_lock(&leftover, LockKind::Write, lock_byte::LIFE).unwrap_or(false) {
-            let _ = file::unlink_at(&folder.file, &name);
-        }
-    }
-}
-
-/// Removes companions whose makers were killed before the segment had its name.
-fn sweep_companions(folder: &Folder) {
-    for (name, leftover) in files_that_begin(folder, b".locks-") {
-        // The maker holds it until then; slots are locked when the segment was unlinked in use.
-        let is_abandoned = file::try_lock(&leftover, LockKind::Write, lock_byte::LIFE).unwrap_or(false)
-            && !file::is_locked_from(&leftover, lock_byte::SLOT).unwrap_or(true)
-            && file::stat(&leftover).is_ok_and(|stat| !has_segment(folder, stat.inode));
-        if is_abandoned {
-            let _ = file::unlink_at(&folder.file, &name);
-        }
-    }
-}
-
-/// Whether a segment in `folder` names the companion with this inode.
-fn has_segment(folder: &Folder, companion_ino: u64) -> bool {
-    const COMPANION: usize = std::mem::offset_of!(Header, companion_ino);
-    files_that_begin(folder, b"").any(|(_, segment)| {
-        let mut header = [0_u8; COMPANION + 8];
-        segment.read_exact_at(&mut header, 0).is_ok()
-            && Header::has_magic(&header)
-            && header[COMPANION..] == companion_ino.to_ne_bytes()
-    })
-}
-
-/// The files in `folder` whose names begin with `start`, open; without those that this user may not write.
-fn files_that_begin<'a>(folder: &'a Folder, start: &'a [u8]) -> impl Iterator<Item = (CString, File)> + 'a {
-    let names = std::fs::read_dir(&folder.path).into_iter().flatten().flatten().map(|entry| entry.file_name());
-    names.filter(|name| name.as_encoded_bytes().starts_with(start)).filter_map(|name| {
-        let name = file::c_string(name.as_encoded_bytes()).ok()?;
-        let flags = libc::O_RDWR | libc::O_NOFOLLOW | libc::O_NONBLOCK;
-        let file = file::open_at(Some(&folder.file), &name, flags, 0).ok()?;
-        Some((name, file))
-    })
 }
 
 fn group_of(plan: &Plan) -> io::Result<Option<u32>> {
@@ -224,7 +183,7 @@ fn group_of(plan: &Plan) -> io::Result<Option<u32>> {
 /// While it is open, the sweep of others leaves it alone; then the segment must have its name.
 fn new_companion(folder: &Folder, plan: &Plan, instance: &[u8; 16]) -> io::Result<Option<(CString, File)>> {
     let Some(mode) = companion_mode(plan.mode) else { return Ok(None) };
-    sweep_companions(folder);
+    leftovers::sweep_companions(folder);
     let name = companion_name(instance)?;
     let flags = libc::O_RDWR | libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW;
     let companion = file::open_at(Some(&folder.file), &name, flags, 0o600)?;
@@ -357,7 +316,7 @@ fn read_up_to(file: &File, buffer: &mut [u8]) -> io::Result<usize> {
 }
 
 /// The caller holds the write lock on the life byte: nobody maps this. The name is removed if it still is this file's.
-fn remove_dead(folder: &Folder, name: &CStr, stat: &Stat, header: &[u8]) -> io::Result<()> {
+pub(super) fn remove_dead(folder: &Folder, name: &CStr, stat: &Stat, header: &[u8]) -> io::Result<()> {
     if !file::stat_at(&folder.file, name).is_ok_and(|there| there.same_file(stat)) {
         return Ok(());
     }

@@ -1,0 +1,89 @@
+//! What killed or replaced programs left in the folder, and how it is told from what is in use: by its locks.
+//!
+//! Nothing here decides by age or process id. Whoever creates something takes the matching leftovers with it.
+
+use std::ffi::{CStr, CString};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use super::file::{self, LockKind, lock_byte};
+use super::folder::Folder;
+use super::{process, segment_file};
+use crate::segment::header::{HEADER_BYTES, Header};
+
+/// Dead segments that one creator looks for. A build leaves at most one, and each new build takes some away.
+const LOOKED_AT: usize = 4;
+
+/// Removes dead segments of other builds: a rebuilt program has another name, and nobody comes back for the old one.
+/// Looks at a few in turn, from a place of chance, so that a full folder costs no start much.
+pub(super) fn sweep_dead_images(folder: &Folder, own: &CStr) {
+    let entries = std::fs::read_dir(&folder.path).into_iter().flatten().flatten();
+    let mut names: Vec<_> = entries.map(|entry| entry.file_name()).collect();
+    names.retain(|name| name.as_encoded_bytes().starts_with(b"image-") && name.as_encoded_bytes() != own.to_bytes());
+    let Ok(chance) = process::random() else { return };
+    for i in 0..names.len().min(LOOKED_AT) {
+        let at = (usize::from(chance[0]) * 256 + usize::from(chance[1]) + i) % names.len();
+        let Ok(name) = file::c_string(names[at].as_encoded_bytes()) else { continue };
+        if let Ok(segment) = file::open_at(Some(&folder.file), &name, libc::O_RDWR | libc::O_NOFOLLOW, 0) {
+            remove_if_dead(folder, &name, &segment);
+        }
+    }
+}
+
+/// The steps of joining that find everybody dead.
+fn remove_if_dead(folder: &Folder, name: &CStr, segment: &File) {
+    let mut header = [0_u8; HEADER_BYTES];
+    let is_whole = segment.read_exact_at(&mut header, 0).is_ok() && Header::has_magic(&header);
+    if !is_whole || header[std::mem::offset_of!(Header, keep)] != 0 {
+        return;
+    }
+    let nobody = file::try_lock_range(segment, LockKind::Write, lock_byte::CANDIDATE..=lock_byte::LIFE);
+    if let (Ok(true), Ok(stat)) = (nobody, file::stat(segment)) {
+        // Nothing depends on it: what cannot be removed now is found again.
+        let _ = segment_file::remove_dead(folder, name, &stat, &header);
+    }
+}
+
+/// Removes temporary files whose makers were killed.
+pub(super) fn sweep_temporaries(folder: &Folder) {
+    for (name, leftover) in files_that_begin(folder, b".new-") {
+        if file::try_lock(&leftover, LockKind::Write, lock_byte::LIFE).unwrap_or(false) {
+            let _ = file::unlink_at(&folder.file, &name);
+        }
+    }
+}
+
+/// Removes companions whose makers were killed before the segment had its name.
+pub(super) fn sweep_companions(folder: &Folder) {
+    for (name, leftover) in files_that_begin(folder, b".locks-") {
+        // The maker holds it until then; slots are locked when the segment was unlinked in use.
+        let is_abandoned = file::try_lock(&leftover, LockKind::Write, lock_byte::LIFE).unwrap_or(false)
+            && !file::is_locked_from(&leftover, lock_byte::SLOT).unwrap_or(true)
+            && file::stat(&leftover).is_ok_and(|stat| !has_segment(folder, stat.inode));
+        if is_abandoned {
+            let _ = file::unlink_at(&folder.file, &name);
+        }
+    }
+}
+
+/// Whether a segment in `folder` names the companion with this inode.
+fn has_segment(folder: &Folder, companion_ino: u64) -> bool {
+    const COMPANION: usize = std::mem::offset_of!(Header, companion_ino);
+    files_that_begin(folder, b"").any(|(_, segment)| {
+        let mut header = [0_u8; COMPANION + 8];
+        segment.read_exact_at(&mut header, 0).is_ok()
+            && Header::has_magic(&header)
+            && header[COMPANION..] == companion_ino.to_ne_bytes()
+    })
+}
+
+/// The files in `folder` whose names begin with `start`, open; without those that this user may not write.
+fn files_that_begin<'a>(folder: &'a Folder, start: &'a [u8]) -> impl Iterator<Item = (CString, File)> + 'a {
+    let names = std::fs::read_dir(&folder.path).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    names.filter(|name| name.as_encoded_bytes().starts_with(start)).filter_map(|name| {
+        let name = file::c_string(name.as_encoded_bytes()).ok()?;
+        let flags = libc::O_RDWR | libc::O_NOFOLLOW | libc::O_NONBLOCK;
+        let file = file::open_at(Some(&folder.file), &name, flags, 0).ok()?;
+        Some((name, file))
+    })
+}
