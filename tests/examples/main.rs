@@ -1,13 +1,14 @@
 //! Every example, built and run as its header says, and the README's code. With real processes of several programs.
 //!
-//! Linux: the programs here are started by cargo, cc and python3 of this machine. Under Wine `cargo xtask windows`
-//! runs each example by itself.
+//! Linux and Windows: elsewhere nothing is shared.
 
-#![cfg(target_os = "linux")]
+#![cfg(any(target_os = "linux", windows))]
 
 mod build;
 mod library;
 mod run;
+
+use std::env::consts::EXE_SUFFIX;
 
 use build::example;
 use run::{Place, Running};
@@ -40,7 +41,7 @@ fn limits_are_repaired_by_the_next_one_which_says_who_died() {
     let pid = lines.iter().find_map(|line| line.strip_prefix("process ")?.split_once(" changed the requests"));
     let (pid, _) = pid.unwrap_or_else(|| panic!("nobody crashed:\n{text}"));
     for part in [
-        &format!("process {pid} (limits) died in the middle of a change"),
+        &format!("process {pid} (limits{EXE_SUFFIX}) died in the middle of a change"),
         "it left  Limits { requests_per_second: 500, burst: 20 }",
         "repaired Limits { requests_per_second: 500, burst: 100 }",
     ] {
@@ -59,7 +60,7 @@ fn limits_watcher_sees_changes_and_repairs_after_a_crash() {
     let pid = crashed.pid();
     let (status, _, _) = crashed.end();
     assert!(!status.success());
-    watcher.line_with(&format!("process {pid} (limits) died in the middle of a change"));
+    watcher.line_with(&format!("process {pid} (limits{EXE_SUFFIX}) died in the middle of a change"));
     watcher.line_with("repaired Limits { requests_per_second: 500, burst: 100 }");
     let usage = place.start(example("limits"), &["explode"]).end();
     assert_eq!(usage.0.code(), Some(2));

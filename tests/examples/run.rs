@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 /// Far longer than any example takes on the slowest machine.
 const WATCHDOG: Duration = Duration::from_secs(120);
 
-/// A folder of its own for segments.
+/// A place of its own for segments: a folder where `COTENANT_DIR` means something, a scope everywhere.
 pub(crate) struct Place {
     folder: tempfile::TempDir,
 }
 
 impl Place {
     pub(crate) fn new() -> Place {
-        Place { folder: tempfile::tempdir().expect("a temporary folder") }
+        Place { folder: tempfile::Builder::new().prefix("examples-").tempdir().expect("a temporary folder") }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -26,8 +26,9 @@ impl Place {
 
     pub(crate) fn start(&self, program: impl AsRef<Path>, arguments: &[&str]) -> Running {
         let mut command = Command::new(program.as_ref());
-        command.args(arguments).env("COTENANT_DIR", self.path());
-        command.env_remove("COTENANT_SCOPE").env_remove("COTENANT_PRIVATE");
+        let scope: String = self.path().file_name().expect("a name").to_string_lossy().into_owned();
+        command.args(arguments).env("COTENANT_DIR", self.path()).env("COTENANT_SCOPE", scope);
+        command.env_remove("COTENANT_PRIVATE");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", program.as_ref().display()));
         let (stdout, mut stderr) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));

@@ -66,6 +66,7 @@ pub(crate) fn run(workshop: &Workshop, arguments: &[String]) -> Result<Tally> {
     };
     println!("{toolchain}");
     prepare_wine(workshop)?;
+    build_companions(workshop, toolchain)?;
     let mut test = toolchain.cargo(workshop, "test");
     test.arg("--no-fail-fast");
     if !arguments.is_empty() {
@@ -164,6 +165,17 @@ fn has_target(workshop: &Workshop) -> bool {
     let folder = output(workshop.command("rustc").args(["--print", "target-libdir", "--target", TARGET]));
     let files = folder.ok().and_then(|folder| std::fs::read_dir(folder.trim()).ok());
     files.is_some_and(|files| files.flatten().any(|file| file.file_name().to_string_lossy().starts_with("libstd-")))
+}
+
+/// Builds what tests run beside their own program: under Wine they have neither cargo nor a compiler.
+fn build_companions(workshop: &Workshop, toolchain: &Toolchain) -> Result<()> {
+    let mut build = toolchain.cargo(workshop, "build");
+    build.args(["--package", "cotenant", "--package", "cotenant-example-library", "--lib", "--bins", "--examples"]);
+    check(workshop, &mut build)?;
+    let folder = workshop.target.join("windows").join(TARGET).join("debug");
+    let mut compile = workshop.command("x86_64-w64-mingw32-gcc");
+    compile.args(["-Wall", "-Wextra", "-Werror", "examples/library/count.c", "-o"]).arg(folder.join("count-c.exe"));
+    check(workshop, compile.arg("-L").arg(&folder).arg("-lvisits"))
 }
 
 fn prefix(workshop: &Workshop) -> PathBuf {
