@@ -1,6 +1,6 @@
 //! `attachment()`: how this process is attached, to what, and with whom.
 
-use crate::image::attach::blocks;
+use crate::image::attach::{attaching, blocks};
 use crate::image::block::{Descriptor, Outcome};
 use crate::sys;
 
@@ -84,6 +84,7 @@ pub struct Participant {
 /// }
 /// ```
 pub fn attachment() -> Attachment {
+    let _unchanged = attaching();
     Attachment { blocks: blocks().map(block_info).collect() }
 }
 

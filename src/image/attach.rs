@@ -10,7 +10,7 @@
 
 use std::rc::Rc;
 use std::sync::atomic::AtomicPtr;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::block::{Descriptor, ObjectEntry, Outcome};
@@ -24,12 +24,17 @@ static BLOCKS: AtomicPtr<Descriptor> = AtomicPtr::new(std::ptr::null_mut());
 /// One thread attaches at a time.
 static ATTACHING: Mutex<()> = Mutex::new(());
 
-fn attaching() -> MutexGuard<'static, ()> {
+/// Held while the list of blocks is walked or changed.
+pub(crate) fn attaching() -> MutexGuard<'static, ()> {
     ATTACHING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Start-up entry: makes a block known.
-pub fn register(block: &'static Descriptor) {
+///
+/// # Safety
+/// The descriptor tells the truth about the block: its pages are its own, and hold variables of those schemas.
+#[allow(unsafe_code)]
+pub unsafe fn register(block: &'static Descriptor) {
     let this = std::ptr::from_ref(block).cast_mut();
     let mut head = BLOCKS.load(Relaxed);
     loop {
@@ -42,7 +47,7 @@ pub fn register(block: &'static Descriptor) {
     }
 }
 
-/// The blocks of this image.
+/// The blocks of this image. The caller holds [`attaching`].
 pub(crate) fn blocks() -> impl Iterator<Item = &'static Descriptor> {
     let first = Descriptor::at(BLOCKS.load(Acquire));
     std::iter::successors(first, |block| Descriptor::at(block.status.next.load(Acquire)))
@@ -70,7 +75,8 @@ pub extern "C" fn attach_at_load() {
 }
 
 /// Attaches the blocks of this program or library that say `attach = by_call`. Until then their values are private;
-/// from then on the same variables hold the shared values, whatever they held before.
+/// from then on the same variables hold the shared values, whatever they held before. A reference or a guard that was
+/// taken before stays with the private values.
 ///
 /// May be called any number of times, from any thread; blocks only for the time of a few system calls, or while
 /// another process that removes or grows the same segment finishes (about two seconds at most).
@@ -108,14 +114,27 @@ pub fn attach() -> Result<()> {
 
 /// Start-down entry: a library that is unloaded gives its slots back. At the end of the program the system does it,
 /// because other threads may hold locks to the last.
-pub extern "C" fn detach_at_unload() {
-    let is_ending = process::is_ending();
-    for block in blocks() {
-        match block.status.outcome.get() {
-            Some(Outcome::Attached(segment)) if is_ending => segment.announce_end(),
-            Some(Outcome::Attached(segment)) => segment.detach(),
-            _ => {}
-        }
+pub fn detach_at_unload(block: &'static Descriptor) {
+    let attached = match block.status.outcome.get() {
+        Some(Outcome::Attached(segment)) => Some(segment),
+        _ => None,
+    };
+    if process::is_ending() {
+        attached.into_iter().for_each(|segment| segment.announce_end());
+        return;
+    }
+    let _one_at_a_time = attaching();
+    attached.into_iter().for_each(|segment| segment.detach());
+    forget(block);
+}
+
+/// Takes a block out of the list. (The loader runs one image's start-up or start-down entries at a time.)
+fn forget(block: &'static Descriptor) {
+    let this = std::ptr::from_ref(block).cast_mut();
+    let next = block.status.next.load(Relaxed);
+    if BLOCKS.compare_exchange(this, next, AcqRel, Relaxed).is_err() {
+        let before = blocks().find(|before| before.status.next.load(Relaxed) == this);
+        before.into_iter().for_each(|before| before.status.next.store(next, Release));
     }
 }
 
@@ -224,7 +243,7 @@ fn mapped_bytes(block: &Descriptor) -> usize {
     block.used_bytes.max(1).next_multiple_of(sys::page_bytes())
 }
 
-/// `image-BUILDID-FINGERPRINT[.WORDS]@SCOPE` or `NAME[+FINGERPRINT]@SCOPE`. Neither `@` nor `+` can stand in a name.
+/// `image-BUILDID-FINGERPRINT[-kept][-by-call][@SCOPE]` or `NAME[+FINGERPRINT][@SCOPE]`. Neither `@` nor `+` can stand in a name.
 fn file_name(plan: &Plan, group: &[&'static Descriptor], separate: bool) -> String {
     let mut name = match plan.kind {
         SegmentKind::Image => {
@@ -253,7 +272,7 @@ fn plan(group: &Group) -> Result<Plan> {
         keep_until_removed: first.words.keep_until_removed,
         mode: first.words.mode,
         group: Some(first.group.as_str()).filter(|group| !group.is_empty()).map(str::to_owned),
-        fingerprint: crate::schema::FINGERPRINT_SEED,
+        fingerprint: seed(first),
         objects: Vec::new(),
         schemas: Vec::new(),
         data_bytes: 0,
@@ -276,6 +295,11 @@ fn plan(group: &Group) -> Result<Plan> {
         plan.data_bytes += mapped_bytes(block) as u64;
     }
     Ok(plan)
+}
+
+/// Blocks of other words go into another segment, even if their variables are alike.
+fn seed(block: &Descriptor) -> u64 {
+    if block.is_named() { crate::schema::FINGERPRINT_SEED } else { block.words.hash(crate::schema::FINGERPRINT_SEED) }
 }
 
 /// `COTENANT_SCOPE`, checked.

@@ -136,6 +136,20 @@ impl Status {
     }
 }
 
+impl Words {
+    /// Goes on hashing with what tells segments of unnamed blocks apart.
+    pub(crate) fn hash(self, seed: u64) -> u64 {
+        let words = [
+            self.keep_until_removed,
+            self.attach_by_call,
+            self.private_on_failure,
+            self.separate_on_mismatch,
+            self.share_when_privileged,
+        ];
+        schema::hash(seed, &words.map(u8::from))
+    }
+}
+
 impl Descriptor {
     pub(crate) fn is_named(&self) -> bool {
         !self.name.as_str().is_empty()

@@ -67,6 +67,8 @@ macro_rules! __block {
             #[allow(non_snake_case)]
             #[repr(C)]
             struct __Block { $($variable: $($type)*,)* }
+            // SAFETY: `assert_variable` below wants `ProcessSync` of each field.
+            unsafe impl $crate::__private::Block for __Block {}
 
             const __VARIABLES: &[$crate::schema::Part] = &[$($crate::schema::Part {
                 name: $crate::__variable_name!($name $variable),
@@ -126,8 +128,9 @@ macro_rules! __block {
             $crate::__place! { register {
                 static __REGISTER: extern "C" fn() = {
                     extern "C" fn register() {
-                        $crate::__place! { symbols __BLOCK __Block { $($variable)* } }
-                        $crate::__private::register(&__DESCRIPTOR);
+                        $crate::__place! { symbols $attach __BLOCK __Block { $($variable)* } }
+                        // SAFETY: the descriptor describes the block above, and is made here alone.
+                        unsafe { $crate::__private::register(&__DESCRIPTOR) };
                     }
                     register
                 };
@@ -136,7 +139,12 @@ macro_rules! __block {
                 static __ATTACH: extern "C" fn() = $crate::__private::attach_at_load;
             }}
             $crate::__place! { detach {
-                static __DETACH: extern "C" fn() = $crate::__private::detach_at_unload;
+                static __DETACH: extern "C" fn() = {
+                    extern "C" fn detach() {
+                        $crate::__private::detach_at_unload(&__DESCRIPTOR);
+                    }
+                    detach
+                };
             }}
 
             $(

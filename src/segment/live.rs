@@ -1,8 +1,7 @@
 //! The words of a mapped segment that change while it is in use.
 //!
 //! All are atomics at fixed offsets of the mapping; what is read is a hint or is checked by the reader. A value of
-//! `Live` says only where the mapping lies: the mapping outlives it, because participants never unmap metadata before
-//! their image goes.
+//! `Live` says only where the mapping lies: who keeps it keeps the mapping beside it.
 
 #![allow(unsafe_code)]
 

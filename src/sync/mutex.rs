@@ -39,7 +39,8 @@ use crate::sys::{Locked, NotLocked, RawLock, Ticket};
 /// *TOTAL.lock_or_repair(|total| *total = 0) += 1;
 /// ```
 ///
-/// After a fork, the child's copy of a guard does nothing: the lock is the parent's. In memory that no block holds, a
+/// After a fork, dropping the child's copy of a guard does nothing: the lock is the parent's, and the child must not use
+/// the copy otherwise. In memory that no block holds, a
 /// `Mutex` works between the threads of one process only. In a process, a thread's id and the process's slot name the
 /// owner; a thread that ends with a leaked guard keeps the lock until its process ends.
 #[repr(C)]
@@ -185,7 +186,9 @@ impl<T> Mutex<T> {
                 guard.on_drop = OnDrop::GiveUp;
                 Err(LockError::OwnerDied(OwnerDied { guard, owner_half }))
             }
-            Err(NotLocked::WouldDeadlock | NotLocked::WouldBlock) => Err(LockError::WouldDeadlock),
+            Err(NotLocked::WouldDeadlock) => Err(LockError::WouldDeadlock),
+            // `try_lock` has dealt with it, and the others wait.
+            Err(NotLocked::WouldBlock) => unreachable!("a lock that waits does not say that it would block"),
             Err(NotLocked::NotRecoverable) => Err(LockError::NotRecoverable),
             Err(NotLocked::NoSlot(error)) => Err(LockError::NotParticipant(error)),
         }
@@ -199,7 +202,7 @@ impl<'a, T> OwnerDied<'a, T> {
         let mut guard = self.guard;
         guard.on_drop = OnDrop::Unlock;
         repair(&mut guard);
-        guard.mutex.lock.mark_consistent();
+        guard.mutex.lock.mark_consistent(guard.ticket);
         guard
     }
 
@@ -250,8 +253,10 @@ impl<T> fmt::Display for LockError<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             LockError::OwnerDied(died) => match died.owner() {
-                Some(owner) => write!(f, "process {} ({}) died while it held the lock", owner.pid, owner.program),
-                None => f.write_str("a process died while it held the lock"),
+                Some(owner) => {
+                    write!(f, "process {} ({}) died or panicked while it held the lock", owner.pid, owner.program)
+                }
+                None => f.write_str("a process died or panicked while it held the lock"),
             },
             LockError::WouldDeadlock => f.write_str("this thread holds the lock already"),
             LockError::NotRecoverable => f.write_str("whoever was to repair the locked value gave up"),

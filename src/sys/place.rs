@@ -4,7 +4,8 @@
 //! | what | ELF (Linux) | PE (Windows) | others |
 //! |---|---|---|---|
 //! | unnamed block, attached at load | `cotenant` | twin in `.shared`, IMAGE_SCN_MEM_SHARED | private |
-//! | other blocks | `cotenant` | file mapping | private |
+//! | named block, attached at load | `cotenant` | file mapping | private |
+//! | attached by call | `.data`, with a pointer to the shared ones | file mapping | private |
 //! | private values | the block itself, unmapped | `.data`, with a pointer to the shared ones | `.data` |
 //! | descriptor | `cotenant_meta` | `.cotmeta` | - |
 //! | registering, then attaching | `.init_array.00101`, `.00102` | `.CRT$XCT`, `.CRT$XCU` | the system's table |
@@ -17,8 +18,14 @@ use std::cell::UnsafeCell;
 use std::sync::atomic::AtomicPtr;
 #[cfg(windows)]
 use std::sync::atomic::AtomicU64;
-#[cfg(not(target_os = "linux"))]
 use std::sync::atomic::Ordering::Acquire;
+
+/// A struct of variables that `__block!` has checked one by one: each is `ProcessSync`.
+///
+/// # Safety
+/// Every field is `ProcessSync`. Only the macro implements it.
+#[doc(hidden)]
+pub unsafe trait Block {}
 
 /// A block in pages of its own, so that what the linker places behind it is not shared by accident.
 ///
@@ -34,8 +41,8 @@ pub struct Pages<T> {
     block: UnsafeCell<T>,
 }
 
-// SAFETY: a block is a struct of `ProcessSync` variables (asserted by `__block!`), which are `Sync`.
-unsafe impl<T> Sync for Pages<T> {}
+// SAFETY: a block's variables are `ProcessSync`, and so `Sync`.
+unsafe impl<T: Block> Sync for Pages<T> {}
 
 impl<T> Pages<T> {
     pub const fn new(block: T) -> Self {
@@ -60,6 +67,9 @@ impl<T> Pages<T> {
 }
 
 /// A block that cannot be mapped where it lies: its variables are reached through a pointer once it is attached.
+///
+/// So it is on Linux for `attach = by_call`, too: whoever holds a reference or a guard from before the call keeps it on
+/// the private values, which nobody else changes.
 #[doc(hidden)]
 #[repr(C)]
 pub struct Indirect<T> {
@@ -68,7 +78,7 @@ pub struct Indirect<T> {
 }
 
 // SAFETY: as for `Pages`.
-unsafe impl<T> Sync for Indirect<T> {}
+unsafe impl<T: Block> Sync for Indirect<T> {}
 
 impl<T> Indirect<T> {
     pub const fn new(block: T) -> Self {
@@ -76,7 +86,6 @@ impl<T> Indirect<T> {
     }
 
     /// The attached block, or the private one.
-    #[cfg(not(target_os = "linux"))]
     #[inline(always)]
     pub fn get(&'static self) -> &'static T {
         // Acquire pairs with the Release of attaching: who sees the pointer sees the mapped values.
@@ -104,7 +113,7 @@ impl<T> Indirect<T> {
 pub struct Pristine<T>(UnsafeCell<T>);
 
 // SAFETY: nobody reads it through a reference; attaching copies its bytes.
-unsafe impl<T> Sync for Pristine<T> {}
+unsafe impl<T: Block> Sync for Pristine<T> {}
 
 impl<T> Pristine<T> {
     pub const fn new(block: T) -> Self {
@@ -128,7 +137,7 @@ pub struct Twin<T> {
 
 // SAFETY: as for `Pristine`; as shared values it is reached like `Indirect`.
 #[cfg(windows)]
-unsafe impl<T> Sync for Twin<T> {}
+unsafe impl<T: Block> Sync for Twin<T> {}
 
 #[cfg(windows)]
 impl<T> Twin<T> {
@@ -160,8 +169,10 @@ impl NoPristine {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __block_cell {
-    ($name:tt $attach:ident $block:ty) => { $crate::__private::Pages<$block> };
-    (new $name:tt $attach:ident $init:expr) => { $crate::__private::Pages::new($init) };
+    (new $name:tt at_load $init:expr) => { $crate::__private::Pages::new($init) };
+    (new $name:tt by_call $init:expr) => { $crate::__private::Indirect::new($init) };
+    ($name:tt at_load $block:ty) => { $crate::__private::Pages<$block> };
+    ($name:tt by_call $block:ty) => { $crate::__private::Indirect<$block> };
 }
 
 #[cfg(windows)]
@@ -211,9 +222,13 @@ macro_rules! __pristine_cell {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __place {
-    (block $name:tt $attach:ident { $($static:tt)* }) => {
+    (block $name:tt at_load { $($static:tt)* }) => {
         #[used]
         #[unsafe(link_section = "cotenant")]
+        $($static)*
+    };
+    (block $name:tt by_call { $($static:tt)* }) => {
+        #[used]
         $($static)*
     };
     (pristine $name:tt $attach:ident { $($static:tt)* }) => { $($static)* };
@@ -237,9 +252,11 @@ macro_rules! __place {
         #[unsafe(link_section = ".fini_array")]
         $($static)*
     };
+    // The values of a block that is attached by call have no fixed address.
+    (symbols by_call $block:ident $layout:ident { $($variable:ident)* }) => {};
     // A name for each variable in `nm` and the debugger. Local symbols; the module's path keeps two of one name apart,
     // and of two that are alike even so the first one keeps it. Directives only: the function's code stays as it is.
-    (symbols $block:ident $layout:ident { $($variable:ident)* }) => {$(
+    (symbols at_load $block:ident $layout:ident { $($variable:ident)* }) => {$(
         // SAFETY: no instruction, only names for addresses.
         unsafe {
             ::core::arch::asm!(
@@ -290,7 +307,7 @@ macro_rules! __place {
         $($static)*
     };
     (detach { $($static:tt)* }) => {};
-    (symbols $block:ident $layout:ident { $($variable:ident)* }) => {};
+    (symbols $attach:ident $block:ident $layout:ident { $($variable:ident)* }) => {};
 }
 
 /// Systems whose start-up tables are known register their blocks, so that `attachment()` tells that nothing is shared.
@@ -345,7 +362,7 @@ macro_rules! __place_privately {
     (pristine $name:tt $attach:ident { $($static:tt)* }) => { $($static)* };
     (descriptor { $($static:tt)* }) => { $($static)* };
     (detach { $($static:tt)* }) => {};
-    (symbols $block:ident $layout:ident { $($variable:ident)* }) => {};
+    (symbols $attach:ident $block:ident $layout:ident { $($variable:ident)* }) => {};
 }
 
 /// Warns where a program is compiled for a system on which nothing is shared.

@@ -91,7 +91,7 @@ pub(super) const fn zeroed<T: ProcessSync>() -> T {
         assert!(
             T::ZERO_IS_VALID,
             "zero bytes are no value of this type, so the empty places need another filler: use \
-             `Array::filled(filler)` instead of `Array::new()`, `Optional::none_with(filler)` instead of \
+             `Array::empty_with(filler)` instead of `Array::new()`, `Optional::none_with(filler)` instead of \
              `Optional::none()`"
         );
     }

@@ -5,6 +5,7 @@
 use std::ffi::CStr;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::time::Duration;
 
 use super::attached::Attached;
@@ -34,29 +35,42 @@ pub(crate) fn attach(plan: &Plan, file_name: &str, places: &[Place<'_>]) -> Resu
     let name = file::c_string(file_name.as_bytes()).map_err(|cause| Error::system("use that name", &cause))?;
     let open = segment_file::open_or_create(&folder, &name, plan)?;
     let file = &open.file;
-    let attached = prepare(&folder, &name, &open)?;
+    let mut attached = prepare(&folder, &name, &open)?;
     if !open.created {
         reconcile(plan, &attached, file)?;
     }
     attached.ensure_slot(owner::current_epoch())?;
+    let mut views = Vec::new();
     for (done, (place, bytes)) in runs(places).enumerate() {
-        let address = place.block.block.cast_mut();
-        // SAFETY: a descriptor's block is padded to whole pages of its own, `check_block` found it where it should be,
-        // and `reconcile` found the same types at the same offsets.
-        let mapped = unsafe { mapping::over(address, bytes, file, attached.header.data_at + place.data_at) };
+        let at = attached.header.data_at + place.data_at;
+        let mapped = match place.block.target {
+            Some(_) => Mapping::shared(file, at, bytes, true).map(|view| views.push(view)),
+            // SAFETY: a descriptor's block is padded to whole pages of its own, `check_block` found it where it should
+            // be, and `reconcile` found the same types at the same offsets.
+            None => unsafe { mapping::over(place.block.block.cast_mut(), bytes, file, at) },
+        };
         if let Err(cause) = mapped {
             attached.detach();
             let error = cannot_map(&attached.path, &cause);
-            if done > 0 {
+            if done > views.len() {
                 // Some blocks are shared and some are not: nothing can be said of the program any more.
                 process::end(&format!("cotenant: {error}"), EXIT_STATUS);
             }
             return Err(error);
         }
     }
+    attached.keep_views(views);
     let attached: &'static Attached = Box::leak(Box::new(attached));
+    let mut views = attached.views();
     for place in places {
-        owner::publish(place.block.block as usize, place.bytes, attached);
+        let Some(target) = place.block.target else {
+            owner::publish(place.block.block as usize, place.bytes, attached);
+            continue;
+        };
+        let Some(view) = views.next() else { break };
+        owner::publish(view.as_ptr() as usize, place.bytes, attached);
+        // Release pairs with the Acquire of `Indirect::get`: who sees the address finds the range known to the locks.
+        target.store(view.as_ptr(), Release);
     }
     Ok(attached)
 }
@@ -64,7 +78,10 @@ pub(crate) fn attach(plan: &Plan, file_name: &str, places: &[Place<'_>]) -> Resu
 /// Places that follow each other in memory as in the segment are mapped in one call: the first of them, and all bytes.
 fn runs<'a>(places: &'a [Place<'a>]) -> impl Iterator<Item = (&'a Place<'a>, usize)> {
     let follows = |a: &Place<'_>, b: &Place<'_>| {
-        a.block.block as usize + a.bytes == b.block.block as usize && a.data_at + a.bytes as u64 == b.data_at
+        let in_place = a.block.target.is_none() && b.block.target.is_none();
+        in_place
+            && a.block.block as usize + a.bytes == b.block.block as usize
+            && a.data_at + a.bytes as u64 == b.data_at
     };
     places.chunk_by(follows).map(|run| (&run[0], run.iter().map(|place| place.bytes).sum()))
 }
@@ -119,8 +136,6 @@ fn reconcile(plan: &Plan, attached: &Attached, file: &File) -> Result<()> {
 /// Appends the plan's further objects. Nobody uses them before `object_count` is stored, so a death on the way leaves
 /// bytes that the next one writes again.
 fn grow(plan: &Plan, attached: &Attached, file: &File) -> Result<()> {
-    use std::sync::atomic::Ordering::{Relaxed, Release};
-
     let failed = |cause: std::io::Error| {
         Error::system(format!("make the segment {} grow to {} bytes of data", attached.path, plan.data_bytes), &cause)
     };

@@ -2,9 +2,9 @@
 
 #![allow(unsafe_code)]
 
-use std::ptr::null_mut;
+use std::ptr::{NonNull, null_mut};
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicPtr, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64};
 
 use super::mapping::{Mapping, page_bytes};
 use super::slot::{self, Reopen};
@@ -28,6 +28,10 @@ pub(crate) struct Attached {
     owner: &'static AtomicU64,
     /// The page whose mapping holds the slot's lock. Of another process's slot if `owner` is zero: a child's copy.
     slot_page: AtomicPtr<u8>,
+    /// Data that is not mapped in place.
+    views: Vec<Mapping>,
+    /// The image that held the blocks is gone; what comes late must not take a slot.
+    is_detached: AtomicBool,
 }
 
 impl Attached {
@@ -44,7 +48,28 @@ impl Attached {
         let live = unsafe { Live::new(metadata.base(), header.participants_max) };
         let (segment, locks) = files;
         let slot_page = AtomicPtr::new(null_mut());
-        Ok(Attached { path, segment, locks, header, live, created, metadata, owner, slot_page })
+        Ok(Attached {
+            path,
+            segment,
+            locks,
+            header,
+            live,
+            created,
+            metadata,
+            owner,
+            slot_page,
+            views: Vec::new(),
+            is_detached: AtomicBool::new(false),
+        })
+    }
+
+    pub(crate) fn keep_views(&mut self, views: Vec<Mapping>) {
+        self.views = views;
+    }
+
+    /// Where the blocks lie that are not mapped in place, in their order.
+    pub(crate) fn views(&self) -> impl Iterator<Item = NonNull<u8>> {
+        self.views.iter().map(Mapping::base)
     }
 
     pub(crate) fn owner(&self) -> &'static AtomicU64 {
@@ -65,6 +90,9 @@ impl Attached {
         if now as u32 != 0 {
             self.owner.store(u64::from(epoch) << 32 | u64::from(now as u32), Release);
             return Ok(());
+        }
+        if self.is_detached.load(Acquire) {
+            return Err(Error::new(ErrorKind::Unsupported, "the library that holds the variable was unloaded"));
         }
         let slot = slot::take(self.live, &self.segment, &self.locks)
             .map_err(|cause| self.no_slot(&cause))?
@@ -112,6 +140,15 @@ impl Attached {
     pub(crate) fn owner_is_dead(&self, owner_half: u32) -> bool {
         let (number, generation) = (owner_half >> 20, owner_half >> 1 & slot::MAX_GENERATION);
         number != 0 && slot::is_dead(self.live, &self.locks, number, generation)
+    }
+
+    /// Whether the owner that a lock word names is a slot of this very process.
+    pub(crate) fn is_this_process(&self, owner_half: u32) -> bool {
+        let Some(entry) = self.live.participant(owner_half >> 20) else { return false };
+        let namespace = entry.pid_namespace.load(Relaxed);
+        entry.generation.load(Acquire) == owner_half >> 1 & slot::MAX_GENERATION
+            && entry.pid.load(Relaxed) == process::pid()
+            && namespace == process::pid_namespace()
     }
 
     /// Process id and program of an owner, if its slot has no later tenant.
@@ -162,6 +199,7 @@ impl Attached {
     /// Gives the slot back and lets go of the segment: the image that holds the blocks is being unloaded, and the
     /// loader will unmap the blocks with it. Called once for each block.
     pub(crate) fn detach(&self) {
+        self.is_detached.store(true, Release);
         let number = self.slot();
         // A child of a fork may have none of its own; the page's address is its parent's then.
         if number != 0 {
@@ -177,5 +215,8 @@ impl Attached {
         // Else this mapping would keep the life byte, and with it the values, until the process ends. If it fails,
         // just that.
         let _ = self.metadata.let_go_of_file();
+        for view in &self.views {
+            let _ = view.let_go_of_file();
+        }
     }
 }

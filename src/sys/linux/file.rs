@@ -74,8 +74,8 @@ pub(crate) fn c_string(bytes: &[u8]) -> io::Result<CString> {
     CString::new(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "a name contains a zero byte"))
 }
 
-/// [`openat(2)`](https://man7.org/linux/man-pages/man2/open.2.html), always close-on-exec and without following a
-/// link at the end of the path.
+/// [`openat(2)`](https://man7.org/linux/man-pages/man2/open.2.html), always close-on-exec. Whether a link at the
+/// end of the path is followed is the caller's `O_NOFOLLOW`.
 #[doc(alias = "openat")]
 pub(crate) fn open_at(folder: Option<&File>, name: &CStr, flags: c_int, mode: u32) -> io::Result<File> {
     let folder = folder.map_or(libc::AT_FDCWD, AsRawFd::as_raw_fd);

@@ -16,7 +16,7 @@ use std::ffi::CStr;
 use std::fs::{File, Permissions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -81,6 +81,8 @@ fn make(path: &Path, mode: u32) -> io::Result<()> {
 
 /// `COTENANT_DIR`: taken as it is, made if it is missing. Segments for others lie in it too, under their own names.
 fn given_folder(path: &Path, audience: Audience) -> Result<Folder> {
+    // The folder of today stays the folder after a chdir(2).
+    let path = &std::path::absolute(path).map_err(|cause| Error::system("resolve COTENANT_DIR", &cause))?;
     let doing = |verb: &str| format!("{verb} the folder {} (COTENANT_DIR)", path.display());
     let folder = match open(path, 0) {
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
@@ -198,6 +200,12 @@ fn ours(path: &Path, audience: Audience) -> Result<Found> {
     };
     let doing = format!("look at the folder {}", path.display());
     let mut stat = file::stat(&folder).map_err(|cause| Error::system(doing, &cause))?;
+    // On the parent's own file system: another one mounted there (FUSE) can report any owner.
+    let parent = path.parent().and_then(|parent| std::fs::metadata(parent).ok());
+    let is_mounted = parent.is_none_or(|parent| parent.dev() != stat.device);
+    if is_mounted {
+        return Ok(Found::Foreign);
+    }
     let mine = stat.uid == process::effective_uid();
     if mine && stat.permissions() != audience.mode() {
         complete(&folder, audience)

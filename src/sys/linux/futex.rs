@@ -35,7 +35,14 @@ pub(crate) fn clear_and_wake(word: &AtomicU64) {
     std::sync::atomic::fence(Release);
     let low = low_half(word);
     // SAFETY: both addresses are the word's, mapped while it is borrowed.
-    unsafe { libc::syscall(libc::SYS_futex, low, libc::FUTEX_WAKE_OP, 1, 0_usize, low, SET_ZERO) };
+    let result = unsafe { libc::syscall(libc::SYS_futex, low, libc::FUTEX_WAKE_OP, 1, 0_usize, low, SET_ZERO) };
+    if result == -1 {
+        // A sandbox that forbids the call. Then in two steps: killed between them, the sleepers wake by their timeouts.
+        // SAFETY: aligned, and mapped while the word is borrowed; locks mix 32- and 64-bit atomics on purpose, as the
+        // kernel does.
+        unsafe { AtomicU32::from_ptr(low.cast_mut()) }.store(0, Release);
+        wake_all(word);
+    }
 }
 
 /// Wakes all sleepers ([`FUTEX_WAKE`](https://man7.org/linux/man-pages/man2/futex.2.html)).

@@ -46,7 +46,7 @@ pub(crate) fn image_of(block: &'static Descriptor) -> Result<Image> {
 /// Refuses a block that cannot be mapped over: one that the code sees in another image, or across a page's border.
 pub(crate) fn check_block(block: &'static Descriptor, image: &Image) -> Result<()> {
     let address = block.block as usize;
-    if !image.holds(address, block.padded_bytes) {
+    if !image.holds(address, block.used_bytes) {
         return Err(Error::new(
             ErrorKind::Unsupported,
             format!(
@@ -58,7 +58,7 @@ pub(crate) fn check_block(block: &'static Descriptor, image: &Image) -> Result<(
         )
         .hint("do not export the variable: let the library export a function that gives its address"));
     }
-    if address % page_bytes() != 0 {
+    if block.target.is_none() && address % page_bytes() != 0 {
         return Err(Error::new(
             ErrorKind::Unsupported,
             format!("the block `{}` does not start on a page of {} bytes of this kernel", block.label(), page_bytes()),
@@ -111,6 +111,10 @@ unsafe extern "C" fn visit(info: *mut libc::dl_phdr_info, _bytes: usize, search:
     let mut build_id = Vec::new();
     for header in headers.iter().filter(|header| header.p_type == libc::PT_NOTE) {
         let start = base.wrapping_add(header.p_vaddr as usize);
+        let is_loaded = |&(first, end): &(usize, usize)| first <= start && start + header.p_memsz as usize <= end;
+        if !segments.iter().any(is_loaded) {
+            continue;
+        }
         // SAFETY: the loader mapped the image's notes there.
         let notes = unsafe { std::slice::from_raw_parts(start as *const u8, header.p_memsz as usize) };
         if let Some(id) = gnu_build_id(notes, header.p_align as usize) {

@@ -6,7 +6,7 @@ use std::ffi::{CStr, OsString, c_int, c_void};
 use std::fs::File;
 use std::io;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicBool, AtomicPtr};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64};
 
 use super::file;
 
@@ -58,15 +58,24 @@ pub(crate) fn boottime_ns() -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
-/// Inode of the PID namespace; 0 where `/proc` does not tell.
+/// Inode of the PID namespace; 0 where `/proc` does not tell and never told this process.
 pub(crate) fn pid_namespace() -> u64 {
+    /// What was told, and to which process: after chroot(2) it cannot be asked again, and a child may have another.
+    static TOLD: AtomicU64 = AtomicU64::new(0);
+    static TOLD_TO: AtomicU32 = AtomicU32::new(0);
+    if TOLD_TO.load(Acquire) == pid() {
+        return TOLD.load(Relaxed);
+    }
     let mut stat = std::mem::MaybeUninit::<libc::stat>::uninit();
     // SAFETY: a C string and a buffer of the call's own type.
     if unsafe { libc::stat(c"/proc/self/ns/pid".as_ptr(), stat.as_mut_ptr()) } != 0 {
         return 0;
     }
     // SAFETY: the call succeeded and has filled it.
-    unsafe { stat.assume_init() }.st_ino
+    let inode = unsafe { stat.assume_init() }.st_ino;
+    TOLD.store(inode, Relaxed);
+    TOLD_TO.store(pid(), Release);
+    inode
 }
 
 /// The thread's name (of the first thread: the program's), at most 15 bytes.
@@ -162,10 +171,13 @@ pub(crate) fn complain(message: &str) {
 
 /// Posted when the process ends; in memory of its own, because this library may be unloaded before that.
 static ENDING: AtomicPtr<libc::sem_t> = AtomicPtr::new(std::ptr::null_mut());
+/// The process that watches; a child of a fork does not.
+static WATCHED_BY: AtomicU32 = AtomicU32::new(0);
 
 /// Has the C library note the end of the process, so that an unloading library can be told from it: both run
 /// `.fini_array`. The handler is a function of the C library's own, so nothing dangles when this library is gone.
 pub(crate) fn watch_for_end() {
+    WATCHED_BY.store(pid(), Relaxed);
     if !ENDING.load(Acquire).is_null() {
         return;
     }
@@ -186,7 +198,8 @@ pub(crate) fn watch_for_end() {
 pub(crate) fn watch_for_end_before_locking() {
     static DONE: AtomicBool = AtomicBool::new(false);
     let semaphore = ENDING.load(Acquire);
-    if !semaphore.is_null() && !DONE.swap(true, Relaxed) {
+    // Not in a child: the C library's list of handlers may have been locked by another thread of the parent.
+    if !semaphore.is_null() && WATCHED_BY.load(Relaxed) == pid() && !DONE.swap(true, Relaxed) {
         post_at_end(semaphore);
     }
 }

@@ -129,13 +129,16 @@ impl RawLock {
             if given_up && !take_given_up {
                 return Err(NotLocked::NotRecoverable);
             }
-            if seen & OWNER == mine & OWNER {
+            if seen & OWNER == mine & OWNER || self.is_this_thread(seen, mine) {
                 return Err(NotLocked::WouldDeadlock);
             }
             if given_up || seen & OWNER_DIED != 0 || (spins == 0 && self.owner_is_dead(seen)) {
                 // Killed after this step: the word names us, and the next one finds us dead.
                 match self.take(seen, mine | INCONSISTENT | seen & WAITERS | have_slept) {
-                    Ok(locked) => return Ok(locked),
+                    Ok(locked) => {
+                        self.count_death();
+                        return Ok(locked);
+                    }
                     Err(now) => seen = now,
                 }
                 continue;
@@ -171,17 +174,28 @@ impl RawLock {
     }
 
     fn owner_is_dead(&self, seen: u64) -> bool {
-        let dead = owner::segment_at(self.address()).filter(|segment| segment.owner_is_dead((seen >> 32) as u32));
-        if let Some(segment) = dead {
+        owner::segment_at(self.address()).is_some_and(|segment| segment.owner_is_dead((seen >> 32) as u32))
+    }
+
+    /// Whether this thread holds the lock through another slot of its process: one named block may be declared twice
+    /// in a process, by a program and its plug-in.
+    fn is_this_thread(&self, seen: u64, mine: u64) -> bool {
+        seen & THREAD_ID == mine & THREAD_ID
+            && owner::segment_at(self.address()).is_some_and(|segment| segment.is_this_process((seen >> 32) as u32))
+    }
+
+    fn count_death(&self) {
+        if let Some(segment) = owner::segment_at(self.address()) {
             segment.live.deaths().fetch_add(1, Relaxed);
         }
-        dead.is_some()
     }
 
     /// Says that the value is whole again. Only the owner calls it.
-    pub(crate) fn mark_consistent(&self) {
-        // Release: who sees the flag gone sees the repaired value.
-        self.word.fetch_and(!INCONSISTENT, Release);
+    pub(crate) fn mark_consistent(&self, ticket: Ticket) {
+        if self.is_ours(ticket) {
+            // Release: who sees the flag gone sees the repaired value.
+            self.word.fetch_and(!INCONSISTENT, Release);
+        }
     }
 
     /// Says that the value may be half changed, as if the owner had died here. Only the owner calls it.

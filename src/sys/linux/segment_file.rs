@@ -30,6 +30,9 @@ use crate::segment::plan::Plan;
 /// everybody up, so after about two seconds they are told.
 const ATTEMPTS: u32 = 120;
 
+/// How often a dead segment's candidates are waited for.
+const PATIENCE: u32 = 16;
+
 /// A segment that this process may map: the description holds the read lock on the life byte.
 pub(crate) struct OpenSegment {
     pub(crate) file: File,
@@ -45,7 +48,7 @@ pub(crate) fn open_or_create(folder: &Folder, name: &CStr, plan: &Plan) -> Resul
     let mut busy = 0;
     while busy < ATTEMPTS {
         let found = match file::open_at(Some(&folder.file), name, libc::O_RDWR | libc::O_NOFOLLOW, 0) {
-            Ok(found) => join(folder, name, found, plan)?,
+            Ok(found) => join(folder, name, found, plan, busy)?,
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => create(folder, name, plan)?,
             Err(cause) => return Err(cannot_open(folder, name, &cause)),
         };
@@ -98,7 +101,7 @@ fn create(folder: &Folder, name: &CStr, plan: &Plan) -> Result<Found> {
         Err(cause) if matches!(cause.raw_os_error(), Some(libc::EOPNOTSUPP | libc::EISDIR | libc::ENOENT)) => {}
         Err(cause) => return Err(failed(cause)),
     }
-    let (file, temporary) = create_temporary(folder).map_err(failed)?;
+    let Some((file, temporary)) = create_temporary(folder).map_err(failed)? else { return Ok(Found::Gone) };
     match publish(folder, name, plan, file, Some(&temporary)) {
         // Swept by another creator between our making it and our locking it.
         Err(cause) if cause.raw_os_error() == Some(libc::ENOENT) => Ok(Found::Gone),
@@ -163,15 +166,18 @@ fn no_room(error: Error, plan: &Plan) -> Error {
 }
 
 /// A file in `folder` under a name that nobody looks for, where there are no unnamed files or they cannot be linked.
-fn create_temporary(folder: &Folder) -> io::Result<(File, CString)> {
+/// `None`: another creator swept it before it was locked.
+fn create_temporary(folder: &Folder) -> io::Result<Option<(File, CString)>> {
     leftovers::sweep_temporaries(folder);
     let random = u128::from_le_bytes(process::random()?) as u64;
     let name = file::c_string(format!(".new-{random:016x}").as_bytes())?;
     let flags = libc::O_RDWR | libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW;
     let file = file::open_at(Some(&folder.file), &name, flags, 0o600)?;
     // From here on the sweep of others leaves it alone.
-    file::try_lock(&file, LockKind::Read, lock_byte::LIFE)?;
-    Ok((file, name))
+    if !file::try_lock(&file, LockKind::Read, lock_byte::LIFE)? {
+        return Ok(None);
+    }
+    Ok(Some((file, name)))
 }
 
 fn group_of(plan: &Plan) -> io::Result<Option<u32>> {
@@ -233,7 +239,7 @@ fn write_whole(file: &File, plan: &Plan, header: &mut Header) -> io::Result<()> 
     Ok(())
 }
 
-fn join(folder: &Folder, name: &CStr, found: File, plan: &Plan) -> Result<Found> {
+fn join(folder: &Folder, name: &CStr, found: File, plan: &Plan, busy: u32) -> Result<Found> {
     let path = folder.path_of(name);
     let failed = |cause: io::Error| Error::system(format!("look at the segment {path}"), &cause);
     let mut page = [0_u8; HEADER_BYTES];
@@ -248,7 +254,10 @@ fn join(folder: &Folder, name: &CStr, found: File, plan: &Plan) -> Result<Found>
     let keep = page[std::mem::offset_of!(Header, keep)] != 0;
     let cannot_lock = |cause: io::Error| no_locks(&path, &cause);
     let lock = |kind, bytes| file::try_lock_range(&found, kind, bytes).map_err(cannot_lock);
-    if !keep && lock(LockKind::Write, lock_byte::CANDIDATE..=lock_byte::LIFE)? {
+    // One who may only read can hold the candidates' byte for ever. After a while it is not asked for: a candidate that
+    // has looked meanwhile finds the life byte locked, or the name gone.
+    let first = if busy < PATIENCE { lock_byte::CANDIDATE } else { lock_byte::LIFE };
+    if !keep && lock(LockKind::Write, first..=lock_byte::LIFE)? {
         let stat = file::stat(&found).map_err(failed)?;
         check_owner(&stat, plan, &path)?;
         remove_dead(folder, name, &stat, &page[..bytes]).map_err(failed)?;

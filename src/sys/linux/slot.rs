@@ -78,6 +78,9 @@ fn lock_slot(live: Live, holder: &File, number: u32) -> io::Result<Option<Slot>>
     if !file::try_lock(holder, LockKind::Write, lock_byte::SLOT + i64::from(number))? {
         return Ok(None); // The hint was wrong: somebody lives there.
     }
+    if entry.generation.load(Relaxed) >= MAX_GENERATION {
+        return Ok(None); // Retired by one who was here a moment ago; closing `holder` in the end gives the lock back.
+    }
     let page = Mapping::shared(holder, 0, mapping::page_bytes(), false)?;
     page.keep_from_children()?;
     // Ours from here on. Killed before the next line: the lock falls, the next tenant counts on.
@@ -154,9 +157,14 @@ pub(crate) fn is_dead(live: Live, locks: &Reopen, number: u32, generation: u32) 
         return true;
     }
     if let Ok(asker) = locks.open() {
-        return file::is_write_locked(&asker, lock_byte::SLOT + i64::from(number)).is_ok_and(|locked| !locked);
+        match file::is_write_locked(&asker, lock_byte::SLOT + i64::from(number)) {
+            Ok(false) => return true,
+            Ok(true) => {}
+            Err(_) => return false,
+        }
     }
-    // The file has no name any more (somebody removed it). Process ids still tell within one namespace.
+    // A held lock is not the last word: a child that another thread forked while the slot was being taken may hold a
+    // copy of it. Nor is a file without a name (somebody removed it). Process ids tell within one namespace.
     let namespace = entry.pid_namespace.load(Relaxed);
     let same_namespace = namespace != 0 && namespace == process::pid_namespace();
     let pid = entry.pid.load(Acquire);

@@ -117,7 +117,7 @@ impl RawLock {
     }
 
     /// Says that the value is whole again. Only the owner calls it.
-    pub(crate) fn mark_consistent(&self) {
+    pub(crate) fn mark_consistent(&self, _ticket: Ticket) {
         self.word.fetch_and(!INCONSISTENT, Release);
     }
 
