@@ -29,6 +29,10 @@ Examples:
 
 Exit status: 0 fine, 1 something that --fail-on names, 2 a file is no image, truncated or damaged.";
 
+/// Shared variables of a file that are remembered while others are looked at, and bytes of the name of one.
+const EXPORTS_MAX: usize = 10_000;
+const EXPORT_BYTES_MAX: usize = 512;
+
 /// Arguments of `cotenant inspect`.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
@@ -206,7 +210,8 @@ impl Inspect {
             // What is wrong with a file is said when its turn comes.
             let Ok(bytes) = input::read(path) else { continue };
             if let Ok(Contents::Image(image)) = inspect(&bytes) {
-                names.extend(image.shared_exports.iter().map(|symbol| symbol.name.to_vec()));
+                let exports = image.shared_exports.iter().filter(|symbol| symbol.name.len() <= EXPORT_BYTES_MAX);
+                names.extend(exports.take(EXPORTS_MAX).map(|symbol| symbol.name.to_vec()));
             }
         }
         names

@@ -98,6 +98,29 @@ fn thousands_of_sections_are_all_shown() {
     assert_eq!(document["files"][0]["sections"].as_array().map(Vec::len), Some(20_001));
 }
 
+/// 60,000 sections that are all shown, within the memory of a small multiple of the file.
+#[cfg(unix)]
+#[test]
+fn memory_is_a_small_multiple_of_the_file() {
+    let mut elf = Elf::new(TARGETS[0], 2);
+    for _ in 0..60_000 {
+        elf.section("cotenant_meta", PROGBITS, ALLOC | WRITE, 0x1000, &[]);
+    }
+    let (folder, mut bytes) = (Folder::new(), elf.build());
+    // The segments, one of each section, would say nothing and do not fit into their count.
+    bytes[56..58].fill(0);
+    assert!(bytes.len() < 12 << 20);
+    folder.put("many", &bytes);
+    for option in ["--all", "--json"] {
+        let limited = "ulimit -v 81920 && exec \"$0\" inspect \"$1\" many";
+        let mut shell = Command::new("sh");
+        let shell = shell.args(["-c", limited, env!("CARGO_BIN_EXE_cotenant"), option]).current_dir(folder.0.path());
+        let ran = Ran::from(shell.output().expect("starting a shell"));
+        assert_eq!((ran.status, ran.err.as_str()), (Some(0), ""), "{option}");
+        assert!(ran.out.matches("cotenant_meta").count() >= 60_000);
+    }
+}
+
 #[test]
 fn fail_on_makes_it_a_check() {
     let folder = Folder::new();

@@ -14,6 +14,9 @@ const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 const FAINT: Style = Style::new().dimmed();
 /// Characters of an initial value and of a doc line.
 const VALUE_CHARS_MAX: usize = 80;
+/// Rows that are aligned together. A table holds all of its text: one of a hostile file's sections would hold many times
+/// the file.
+const ROWS_MAX: usize = 500;
 /// Names of copied variables that are listed.
 const COPIES_MAX: usize = 200;
 
@@ -65,7 +68,9 @@ impl<W: Write> Human<W> {
         let shown = shown.filter(|(index, section)| self.shows_all || matters(section) || is_named(*index));
         let shown: Vec<_> = shown.map(|(_, section)| section).collect();
         if !shown.is_empty() {
-            self.table(&sections_table(&shown, self.shows_all))?;
+            for (index, part) in shown.chunks(ROWS_MAX).enumerate() {
+                self.table(&sections_table(part, self.shows_all), index == 0)?;
+            }
         }
         let hidden = image.sections.len() - shown.len();
         match (image.sections.len(), hidden) {
@@ -101,23 +106,27 @@ impl<W: Write> Human<W> {
         writeln!(self.out, "    fingerprint {:016x}{differs}, {}", block.fingerprint, words(block))?;
         let (used, padded) = (block.used_bytes, block.padded_bytes);
         writeln!(self.out, "    at {:#x}{place}, {used} of {padded} bytes used", block.address)?;
-        let mut table = table(&["variable", "type", "offset", "initially", ""], &[2]);
-        for variable in &block.variables {
-            table.add_row([
-                printable(variable.name()),
-                variable.type_text(),
-                variable.offset().to_string(),
-                variable.initial(VALUE_CHARS_MAX).unwrap_or_else(|| "?".to_owned()),
-                printable(variable.doc().trim()),
-            ]);
+        for (index, part) in block.variables.chunks(ROWS_MAX).enumerate() {
+            let mut table = table(&["variable", "type", "offset", "initially", ""], &[2]);
+            for variable in part {
+                table.add_row([
+                    printable(variable.name()),
+                    variable.type_text(),
+                    variable.offset().to_string(),
+                    variable.initial(VALUE_CHARS_MAX).unwrap_or_else(|| "?".to_owned()),
+                    printable(variable.doc().trim()),
+                ]);
+            }
+            self.table(&table, index == 0)?;
         }
-        self.table(&table)
+        Ok(())
     }
 
-    fn table(&mut self, table: &Table) -> io::Result<()> {
+    fn table(&mut self, table: &Table, with_headings: bool) -> io::Result<()> {
         for (index, line) in table.lines().enumerate() {
             let line = line.trim_end();
             match index {
+                0 if !with_headings => {}
                 0 => writeln!(self.out, "  {FAINT}{line}{FAINT:#}")?,
                 _ => writeln!(self.out, "  {line}")?,
             }

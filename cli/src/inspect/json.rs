@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use cotenant::inspect::{Block, ByteOrder, Finding, Format, Image, ImageKind, Section, SectionRole};
-use serde::Serialize;
+use cotenant::inspect::{Block, ByteOrder, Finding, Format, Image, ImageKind, Section, SectionRole, Variable};
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::View;
@@ -107,11 +107,11 @@ struct Document<'a> {
     build_id: Option<String>,
     time_stamp: Option<u32>,
     image_base: Option<u64>,
-    sections: Sections<'a>,
+    sections: Each<Sections<'a>>,
     findings: Vec<Value>,
-    copies: Vec<String>,
-    shared_exports: Vec<String>,
-    blocks: Vec<Value>,
+    copies: Each<Copies<'a>>,
+    shared_exports: Each<Exports<'a>>,
+    blocks: Each<Blocks<'a>>,
 }
 
 fn document<'a>(image: &'a Image<'_>) -> Document<'a> {
@@ -137,20 +137,61 @@ fn document<'a>(image: &'a Image<'_>) -> Document<'a> {
         build_id: Some(hex).filter(|hex| !hex.is_empty()),
         time_stamp: image.time_stamp,
         image_base: image.image_base,
-        sections: Sections(image),
+        sections: Each(Sections(image)),
         findings: image.findings.iter().map(|found| finding(image, found)).collect(),
-        copies: image.copies.iter().map(|copy| text(copy.name)).collect(),
-        shared_exports: image.shared_exports.iter().map(|symbol| text(symbol.name)).collect(),
-        blocks: image.blocks.iter().map(|found| block(image, found)).collect(),
+        copies: Each(Copies(image)),
+        shared_exports: Each(Exports(image)),
+        blocks: Each(Blocks(image)),
     }
 }
 
-/// Written one at a time: there may be tens of thousands.
-struct Sections<'a>(&'a Image<'a>);
+/// A list that is written one at a time and never held as text: what a hostile file's names add up to is many times the
+/// file.
+struct Each<L>(L);
 
-impl Serialize for Sections<'_> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.sections.iter().map(section))
+trait List {
+    fn items(&self) -> impl Iterator<Item = impl Serialize>;
+}
+
+impl<L: List> Serialize for Each<L> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.items())
+    }
+}
+
+struct Sections<'a>(&'a Image<'a>);
+struct Copies<'a>(&'a Image<'a>);
+struct Exports<'a>(&'a Image<'a>);
+struct Blocks<'a>(&'a Image<'a>);
+struct Variables<'a>(&'a Block<'a>);
+
+impl List for Sections<'_> {
+    fn items(&self) -> impl Iterator<Item = impl Serialize> {
+        self.0.sections.iter().map(section)
+    }
+}
+
+impl List for Copies<'_> {
+    fn items(&self) -> impl Iterator<Item = impl Serialize> {
+        self.0.copies.iter().map(|copy| text(copy.name))
+    }
+}
+
+impl List for Exports<'_> {
+    fn items(&self) -> impl Iterator<Item = impl Serialize> {
+        self.0.shared_exports.iter().map(|symbol| text(symbol.name))
+    }
+}
+
+impl List for Blocks<'_> {
+    fn items(&self) -> impl Iterator<Item = impl Serialize> {
+        self.0.blocks.iter().map(|found| block(self.0, found))
+    }
+}
+
+impl List for Variables<'_> {
+    fn items(&self) -> impl Iterator<Item = impl Serialize> {
+        self.0.variables.iter().map(variable)
     }
 }
 
@@ -192,20 +233,16 @@ fn finding(image: &Image<'_>, finding: &Finding) -> Value {
     })
 }
 
-fn block(image: &Image<'_>, block: &Block<'_>) -> Value {
+#[derive(Serialize)]
+struct BlockDocument<'a> {
+    #[serde(flatten)]
+    words: Value,
+    variables: Each<Variables<'a>>,
+}
+
+fn block<'a>(image: &Image<'_>, block: &'a Block<'_>) -> BlockDocument<'a> {
     let section = block.section.and_then(|index| image.sections.get(index));
-    let variables = block.variables.iter().map(|variable| {
-        json!({
-            "name": variable.name(),
-            "type": variable.type_text(),
-            "offset": variable.offset(),
-            "size": variable.size_bytes(),
-            "align": variable.align_bytes(),
-            "initial": variable.initial(VALUE_CHARS_MAX),
-            "doc": variable.doc().trim(),
-        })
-    });
-    json!({
+    let words = json!({
         "name": Some(block.name).filter(|name| !name.is_empty()),
         "module": block.module,
         "group": Some(block.group).filter(|group| !group.is_empty()),
@@ -221,7 +258,19 @@ fn block(image: &Image<'_>, block: &Block<'_>) -> Value {
         "padded_bytes": block.padded_bytes,
         "fingerprint": format!("{:016x}", block.fingerprint),
         "computed_fingerprint": format!("{:016x}", block.computed_fingerprint),
-        "variables": variables.collect::<Vec<_>>(),
+    });
+    BlockDocument { words, variables: Each(Variables(block)) }
+}
+
+fn variable(variable: &Variable<'_>) -> Value {
+    json!({
+        "name": variable.name(),
+        "type": variable.type_text(),
+        "offset": variable.offset(),
+        "size": variable.size_bytes(),
+        "align": variable.align_bytes(),
+        "initial": variable.initial(VALUE_CHARS_MAX),
+        "doc": variable.doc().trim(),
     })
 }
 

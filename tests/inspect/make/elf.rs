@@ -116,7 +116,7 @@ impl Elf {
         head.raw(b"\x7fELF").raw(&[if is_64 { 2 } else { 1 }, if self.target.is_big { 2 } else { 1 }, 1]).pad_to(16);
         head.u16(self.kind).u16(self.machine()).u32(1).word(0);
         head.word(if segments > 0 { header as u64 } else { 0 }).word(table_at).u32(0);
-        head.u16(header as u16).u16(segment as u16).u16(segments as u16);
+        head.u16(header as u16).u16(segment as u16).u16(segments.min(0xfffe) as u16);
         head.u16(section as u16).u16(count).u16(count.saturating_sub(1));
         for (section, at) in
             self.sections.iter().zip(&places).filter(|(s, _)| s.flags & ALLOC != 0 && !loaded.is_empty())
