@@ -118,6 +118,11 @@ trait View {
 
 impl Inspect {
     pub(crate) fn run(&self) -> Result<ExitCode> {
+        let is_diff = !self.diff.is_empty();
+        if self.fail_on.iter().any(|kind| (*kind == FailOn::Incompatible) != is_diff) {
+            complain("--fail-on incompatible and --diff go together, the other kinds and files");
+            return Ok(ExitCode::from(2)); // A check that never fails would be worse than none.
+        }
         if let [old, new] = self.diff.as_slice() {
             let is_failure = self.fail_on.contains(&FailOn::Incompatible);
             return diff::run(old, new, self.json, is_failure);

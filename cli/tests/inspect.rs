@@ -146,6 +146,11 @@ fn fail_on_makes_it_a_check() {
         assert_eq!(folder.inspect(&["--json", "--fail-on", kind, "plain", file]).status, Some(status), "{kind} {file}");
     }
     assert_eq!(folder.inspect(&["classic.exe"]).status, Some(0), "without --fail-on");
+    for arguments in
+        [&["--fail-on", "incompatible", "plain"][..], &["--fail-on", "pointers", "--diff", "plain", "plain"]]
+    {
+        assert_eq!(folder.inspect(arguments).status, Some(2), "a check that could never fail");
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Any bytes as a binary: read, judged, printed, and compared with themselves. Nothing may panic or run away.
 //!
 //! `cargo +nightly fuzz run inspect` from the repository's root; seeds are made by
-//! `COTENANT_SEEDS=fuzz/corpus/inspect cargo test -p cotenant-cli --test inspect seeds`.
+//! `COTENANT_SEEDS=fuzz/corpus/inspect cargo test --package cotenant --features inspect --test inspect seeds`.
 
 #![no_main]
 
