@@ -1,14 +1,7 @@
-//! A named block that grew at its end is shared by old and new builds, whichever comes first.
-
-use std::path::PathBuf;
+//! A named block that grew at its end is shared by old and new builds, whichever comes first. Also on Windows.
 
 use crate::process::{Folder, Tenant};
-use crate::programs::{Program, optimised_reader};
-
-/// A version of the block of alone/block.rs.
-pub(crate) fn block(version: &str) -> PathBuf {
-    Program::new("block").named(version).flags(&["--cfg", &format!("block=\"{version}\"")]).build()
-}
+use crate::programs::{block, optimised_reader};
 
 fn get<const N: usize>(tenant: &mut Tenant, names: [&str; N]) -> [i64; N] {
     names.map(|name| tenant.number(&format!("get {name}")))

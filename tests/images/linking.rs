@@ -3,10 +3,9 @@
 use std::path::Path;
 
 use crate::elf;
-use crate::growth::block;
 use crate::names;
 use crate::process::Folder;
-use crate::programs::{Program, optimised_reader};
+use crate::programs::{Program, block, optimised_reader};
 
 /// Two processes share, and the variables have their names.
 pub(crate) fn works(program: &Path) {

@@ -1,4 +1,6 @@
 //! A running program that answers lines, and a folder of segments of a test's own. Every wait ends.
+//!
+//! tests/windows has this file, too. There segments lie in no folder, so each folder is a scope.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -32,12 +34,17 @@ impl Folder {
     /// A command that shares in this folder, and knows of no other wishes.
     pub(crate) fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
+        command.env_remove("COTENANT_PRIVATE");
+        if cfg!(windows) {
+            command.env("COTENANT_SCOPE", self.0.file_name().unwrap());
+            return command;
+        }
         let segments = self.0.join("segments");
         if std::fs::create_dir(&segments).is_ok() {
-            use std::os::unix::fs::PermissionsExt;
-            std::fs::set_permissions(&segments, std::fs::Permissions::from_mode(0o700)).unwrap();
+            #[cfg(unix)]
+            std::fs::set_permissions(&segments, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
         }
-        command.env("COTENANT_DIR", segments).env_remove("COTENANT_SCOPE").env_remove("COTENANT_PRIVATE");
+        command.env("COTENANT_DIR", segments).env_remove("COTENANT_SCOPE");
         command
     }
 

@@ -89,6 +89,11 @@ pub(crate) fn optimised_reader() -> PathBuf {
     target_folder().join("fat/reader")
 }
 
+/// A version of the named block of alone/block.rs.
+pub(crate) fn block(version: &str) -> PathBuf {
+    Program::new("block").named(version).flags(&["--cfg", &format!("block=\"{version}\"")]).build()
+}
+
 /// The library itself, `libcotenant-*.rlib`.
 pub(crate) fn library() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();

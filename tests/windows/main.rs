@@ -1,9 +1,19 @@
 //! Shared variables on Windows, by several processes. Each test runs a copy of this program: another file is another
 //! image, whose section `.shared` no other test uses.
+//!
+//! Programs of several builds with one named block, and their tests, are those of tests/images.
 #![cfg(windows)]
 
 mod blocks;
+#[path = "../images/growth.rs"]
+mod growth;
+#[path = "../images/mismatch.rs"]
+mod mismatch;
 mod peer;
+#[path = "../images/process.rs"]
+#[allow(dead_code)] // What only the other tests there need.
+mod process;
+mod programs;
 
 use peer::{Peer, Program};
 

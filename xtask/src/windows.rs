@@ -23,6 +23,21 @@ const TARGET: &str = "x86_64-pc-windows-gnu";
 const STANDARD_CRATES: &str = "std,panic_unwind,test";
 /// `rustup target add` takes seconds or, where the server is out of reach, minutes.
 const RUSTUP_LIMIT_SECONDS: &str = "90";
+/// What tests/programs/alone/block.rs can be.
+const BLOCK_VERSIONS: [&str; 12] = [
+    "old",
+    "documented",
+    "new",
+    "other_initial",
+    "reordered",
+    "without_first",
+    "separate",
+    "separate_grown",
+    "retyped",
+    "wide",
+    "struct",
+    "struct_changed",
+];
 /// The first start of a new prefix takes about 10 s.
 const WINE_LIMIT: Duration = Duration::from_secs(180);
 
@@ -175,7 +190,23 @@ fn build_companions(workshop: &Workshop, toolchain: &Toolchain) -> Result<()> {
     let folder = workshop.target.join("windows").join(TARGET).join("debug");
     let mut compile = workshop.command("x86_64-w64-mingw32-gcc");
     compile.args(["-Wall", "-Wextra", "-Werror", "examples/library/count.c", "-o"]).arg(folder.join("count-c.exe"));
-    check(workshop, compile.arg("-L").arg(&folder).arg("-lvisits"))
+    check(workshop, compile.arg("-L").arg(&folder).arg("-lvisits"))?;
+
+    let of_reader = |subcommand| {
+        let mut cargo = toolchain.cargo(workshop, subcommand);
+        cargo.args(["--quiet", "--manifest-path", "tests/programs/Cargo.toml", "--package", "reader"]);
+        cargo
+    };
+    check(workshop, of_reader("build").args(["--profile", "fat"]))?;
+    let blocks = folder.join("blocks");
+    std::fs::create_dir_all(&blocks)?;
+    for version in BLOCK_VERSIONS {
+        let mut build = of_reader("rustc");
+        build.args(["--features", "block", "--bin", "block", "--", "--cap-lints=allow", "--cfg"]);
+        check(workshop, build.arg(format!("block=\"{version}\"")))?;
+        std::fs::copy(folder.join("block.exe"), blocks.join(format!("{version}.exe")))?;
+    }
+    Ok(())
 }
 
 fn prefix(workshop: &Workshop) -> PathBuf {
