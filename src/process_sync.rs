@@ -22,8 +22,8 @@ use crate::schema::{Kind, Part, Schema};
 ///
 /// Who implements this by hand promises:
 /// - the type holds no pointer, reference, descriptor or handle, and has no destructor;
-/// - a process killed while it changes a value leaves a valid value, at whatever instruction it is killed (docs/safety.md
-///   names the one exception that is taken: a byte-wise copy cut inside a `char` or a wide enum);
+/// - a process killed while it changes a value leaves a valid value, at whatever instruction it is killed
+///   (docs/safety.md names the one exception that is taken: a byte-wise copy cut inside a `char` or a wide enum);
 /// - `SCHEMA` describes the type's layout truly, and `ZERO_IS_VALID` is `true` only if all-zero bytes are a value.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be shared between processes: it is not `ProcessSync`",

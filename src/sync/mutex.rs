@@ -39,8 +39,8 @@ use crate::sys::{Locked, NotLocked, RawLock, Ticket};
 /// *TOTAL.lock_or_repair(|total| *total = 0) += 1;
 /// ```
 ///
-/// After a fork, dropping the child's copy of a guard does nothing: the lock is the parent's, and the child must not use
-/// the copy otherwise. In memory that no block holds, a
+/// After a fork, dropping the child's copy of a guard does nothing: the lock is the parent's, and the child must not
+/// use the copy otherwise. In memory that no block holds, a
 /// `Mutex` works between the threads of one process only. In a process, a thread's id and the process's slot name the
 /// owner; a thread that ends with a leaked guard keeps the lock until its process ends.
 #[repr(C)]
