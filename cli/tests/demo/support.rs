@@ -88,7 +88,6 @@ impl Running {
         line
     }
 
-    #[cfg(unix)]
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
