@@ -9,11 +9,15 @@ mod support;
 #[cfg(target_os = "linux")]
 mod actor;
 #[cfg(target_os = "linux")]
+mod corners;
+#[cfg(target_os = "linux")]
 mod crowd;
 #[cfg(target_os = "linux")]
 mod fork;
 #[cfg(target_os = "linux")]
 mod mutex;
+#[cfg(target_os = "linux")]
+mod odd;
 #[cfg(target_os = "linux")]
 mod users;
 #[cfg(target_os = "linux")]
@@ -21,8 +25,9 @@ mod values;
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
-    let tests = [values::TESTS, mutex::TESTS, fork::TESTS, crowd::TESTS].concat();
-    support::run(&tests, users::TESTS, &[("actor", actor::play), ("other", actor::play)])
+    let tests = [values::TESTS, mutex::TESTS, fork::TESTS, crowd::TESTS, corners::TESTS].concat();
+    let root_tests = [users::TESTS, corners::ROOT_TESTS].concat();
+    support::run(&tests, &root_tests, &[("actor", actor::play), ("other", actor::play)])
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -49,6 +49,12 @@ impl Sandbox {
     #[track_caller]
     pub(crate) fn child_of(&self, parent: &mut Peer, how: &str) -> Peer {
         parent.ask(how);
+        self.accept()
+    }
+
+    /// The next process that connects.
+    #[track_caller]
+    pub(crate) fn accept(&self) -> Peer {
         Peer::accept(&self.listener)
     }
 
