@@ -14,8 +14,8 @@ const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 const FAINT: Style = Style::new().dimmed();
 /// Characters of an initial value and of a doc line.
 const VALUE_CHARS_MAX: usize = 80;
-/// Rows that are aligned together. A table holds all of its text: one of a hostile file's sections would hold many times
-/// the file.
+/// Rows that are aligned together. A table holds all of its text: one of a hostile file's sections would hold many
+/// times the file.
 const ROWS_MAX: usize = 500;
 /// Names of copied variables that are listed.
 const COPIES_MAX: usize = 200;
