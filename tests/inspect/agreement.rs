@@ -180,7 +180,13 @@ fn sections_of_pe_files_are_those_of_objdump() {
     if !knows_pe {
         return skip("no `objdump` that knows PE is installed");
     }
-    let folders = ["/usr/lib/x86_64-linux-gnu/wine", "/usr/lib/i386-linux-gnu/wine", "/usr/x86_64-w64-mingw32"];
+    let folders = [
+        "/usr/lib/x86_64-linux-gnu/wine/x86_64-windows",
+        "/usr/lib/x86_64-linux-gnu/wine/i386-windows",
+        "/usr/lib/i386-linux-gnu/wine",
+        "/usr/lib/wine",
+        "/usr/x86_64-w64-mingw32",
+    ];
     let mut agreed = 0;
     for folder in folders {
         let is_pe = |_: &Path, bytes: &[u8]| bytes.starts_with(b"MZ") && inspect(bytes).is_ok();
