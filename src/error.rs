@@ -73,6 +73,12 @@ impl Error {
         self
     }
 
+    /// Adds a line of explanation.
+    pub(crate) fn line(mut self, more: impl fmt::Display) -> Error {
+        self.message = format!("{}\n  {more}", self.message);
+        self
+    }
+
     /// What a caller can act on.
     pub fn kind(&self) -> ErrorKind {
         self.kind

@@ -49,6 +49,7 @@ pub mod value;
 pub use attachment::{Attachment, BlockInfo, BlockState, Participant, attachment};
 pub use error::{EXIT_STATUS, Error, ErrorKind, Result};
 pub use image::attach::attach;
+pub use image::variable::SharedStatic;
 pub use process_sync::ProcessSync;
 
 /// What the macros expand to. Not for use by hand, and without any promise.
@@ -59,6 +60,7 @@ pub mod __private {
         DESCRIPTOR_MAGIC, Descriptor, ObjectEntry, StaticSlice, StaticText, Status, Words, assert_variable,
         block_fingerprint, encode_schemas, objects, schemas_bytes,
     };
+    pub use crate::image::variable::Declared;
     pub use crate::process_sync::assert_shareable;
     pub use crate::sys::place::*;
     pub use cotenant_macros::shared_impl;

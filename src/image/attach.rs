@@ -310,10 +310,8 @@ fn scope() -> Result<String> {
         text.len() <= MAX_SCOPE_BYTES && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
     };
     scope.to_str().filter(allowed).map(str::to_owned).ok_or_else(|| {
-        Error::new(
-            ErrorKind::InvalidInput,
-            format!("COTENANT_SCOPE is {}, which is no name for a scope", scope.to_string_lossy()),
-        )
-        .hint(format!("use at most {MAX_SCOPE_BYTES} of A-Z a-z 0-9 . _ -"))
+        let shown: String = scope.to_string_lossy().chars().take(MAX_SCOPE_BYTES).collect();
+        Error::new(ErrorKind::InvalidInput, format!("COTENANT_SCOPE is {shown:?}, which is no name for a scope"))
+            .hint(format!("use at most {MAX_SCOPE_BYTES} of A-Z a-z 0-9 . _ -"))
     })
 }

@@ -59,9 +59,9 @@ macro_rules! __block {
         $(
             #[doc(hidden)]
             #[allow(non_camel_case_types)]
-            $($vis)* struct $variable { __zero_sized: () }
+            $($vis)* struct $variable {}
             $($attribute)*
-            $($vis)* static $variable: $variable = $variable { __zero_sized: () };
+            $($vis)* static $variable: $crate::SharedStatic<$variable> = $crate::SharedStatic::__new();
         )*
         const _: () = {
             #[allow(non_snake_case)]
@@ -148,11 +148,11 @@ macro_rules! __block {
             }}
 
             $(
-                impl ::core::ops::Deref for $variable {
-                    type Target = $($type)*;
+                impl $crate::__private::Declared for $variable {
+                    type Value = $($type)*;
 
                     #[inline(always)]
-                    fn deref(&self) -> &$($type)* {
+                    fn get() -> &'static $($type)* {
                         &__BLOCK.get().$variable
                     }
                 }

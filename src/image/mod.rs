@@ -3,3 +3,4 @@
 pub(crate) mod attach;
 pub(crate) mod block;
 mod declare;
+pub(crate) mod variable;

@@ -18,6 +18,7 @@ pub(crate) struct Known {
     pub(crate) objects: Vec<ObjectEntry>,
     schemas: Vec<u8>,
     data_bytes: u64,
+    is_kept: bool,
 }
 
 /// What growth appends.
@@ -59,7 +60,7 @@ impl Known {
         let mut schemas = vec![0; end as usize];
         read_at(&mut schemas, header.schemas_at).map_err(failed)?;
         let data_bytes = live.data_bytes().load(Acquire);
-        Ok(Known { objects, schemas, data_bytes })
+        Ok(Known { objects, schemas, data_bytes, is_kept: header.keep != 0 })
     }
 
     /// The decoded schemas, which lie one behind the other; nothing if they are damaged.
@@ -126,10 +127,17 @@ fn mismatch(plan: &Plan, known: &Known, path: &str) -> Error {
         // Writing into a String cannot fail.
         let _ = write!(text, "\n  {line}");
     }
-    Error::new(ErrorKind::Mismatch, text).hint(
-        "\n  to go on: add variables only at the end of the block; or end the programs that use the old layout; or \
-         give the block another name; or write `on_mismatch = separate` into it",
-    )
+    let ways = if known.is_kept {
+        format!("end the programs that use it and remove it (rm {path}; its values go with it)")
+    } else {
+        "end the programs that use the old layout".to_owned()
+    };
+    let _ = write!(
+        text,
+        "\n  to go on: add variables only at the end of the block; or {ways}; or give the block another name; or write \
+         `on_mismatch = separate` into it"
+    );
+    Error::new(ErrorKind::Mismatch, text)
 }
 
 /// Tells, in a line each, which initial values differ from those that the segment started with.

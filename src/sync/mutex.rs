@@ -13,7 +13,7 @@
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::marker::PhantomData;
-use std::mem::{ManuallyDrop, offset_of};
+use std::mem::offset_of;
 use std::ops::{Deref, DerefMut};
 
 use crate::error::Error;
@@ -73,8 +73,8 @@ pub enum LockError<'a, T> {
     OwnerDied(OwnerDied<'a, T>),
     /// This thread holds the lock already.
     WouldDeadlock,
-    /// Somebody got [`OwnerDied`](LockError::OwnerDied) and dropped it without repairing the value.
-    /// [`Mutex::lock_or_repair`] is the way out.
+    /// Somebody got [`OwnerDied`](LockError::OwnerDied) and [gave up](OwnerDied::give_up). [`Mutex::lock_or_repair`] is
+    /// the way out.
     NotRecoverable,
     /// This process could not become a participant of the segment, so it cannot own the lock: all slots are taken, or
     /// a child of a fork may not open the segment any more.
@@ -98,11 +98,16 @@ pub struct DeadOwner {
     pub program: String,
 }
 
-/// The lock, held, over a value that may be half changed. Dropped without [`repair`](OwnerDied::repair), it gives the
-/// lock up: everybody then gets [`LockError::NotRecoverable`].
+/// The lock, held, over a value that may be half changed.
+///
+/// Dropped, it is put back as it was found: the next one gets `OwnerDied`, so code that only looks, or gives no thought
+/// to it, does no harm. (POSIX makes such a mutex unusable; here that is said: [`give_up`](OwnerDied::give_up).)
+#[must_use = "dropped, it leaves the value unrepaired to the next one"]
 pub struct OwnerDied<'a, T> {
-    guard: MutexGuard<'a, T>,
+    mutex: &'a Mutex<T>,
+    ticket: Ticket,
     owner_half: u32,
+    not_send: PhantomData<*const ()>,
 }
 
 /// The lock, held. Dropping it releases the lock; dropping it in a panic leaves `OwnerDied` to the next one.
@@ -111,15 +116,8 @@ pub struct MutexGuard<'a, T> {
     mutex: &'a Mutex<T>,
     ticket: Ticket,
     panicking_before: bool,
-    on_drop: OnDrop,
     /// The owner is a thread: a guard stays with it.
     not_send: PhantomData<*const ()>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum OnDrop {
-    Unlock,
-    GiveUp,
 }
 
 // SAFETY: shared references to a guard give shared references to the value.
@@ -160,6 +158,7 @@ impl<T> Mutex<T> {
     /// # Panics
     /// If this thread holds the lock already, or if the process cannot become a participant ([`LockError`]). If
     /// `repair` panics, the next one gets `OwnerDied` again.
+    #[track_caller]
     pub fn lock_or_repair(&self, repair: impl FnOnce(&mut T)) -> MutexGuard<'_, T> {
         let locked = match self.lock.lock() {
             Err(NotLocked::NotRecoverable) => self.lock.lock_abandoned(),
@@ -174,7 +173,7 @@ impl<T> Mutex<T> {
 
     fn guard(&self, ticket: Ticket) -> MutexGuard<'_, T> {
         let panicking_before = std::thread::panicking();
-        MutexGuard { mutex: self, ticket, panicking_before, on_drop: OnDrop::Unlock, not_send: PhantomData }
+        MutexGuard { mutex: self, ticket, panicking_before, not_send: PhantomData }
     }
 
     #[cold]
@@ -182,9 +181,7 @@ impl<T> Mutex<T> {
         match locked {
             Ok((ticket, Locked::Clean)) => Ok(self.guard(ticket)),
             Ok((ticket, Locked::Inconsistent(owner_half))) => {
-                let mut guard = self.guard(ticket);
-                guard.on_drop = OnDrop::GiveUp;
-                Err(LockError::OwnerDied(OwnerDied { guard, owner_half }))
+                Err(LockError::OwnerDied(OwnerDied { mutex: self, ticket, owner_half, not_send: PhantomData }))
             }
             Err(NotLocked::WouldDeadlock) => Err(LockError::WouldDeadlock),
             // `try_lock` has dealt with it, and the others wait.
@@ -199,8 +196,8 @@ impl<'a, T> OwnerDied<'a, T> {
     /// Puts the value right; the lock is an ordinary one from then on. If `repair` panics or the process is killed in
     /// it, the next one gets `OwnerDied` again.
     pub fn repair(self, repair: impl FnOnce(&mut T)) -> MutexGuard<'a, T> {
-        let mut guard = self.guard;
-        guard.on_drop = OnDrop::Unlock;
+        let mut guard = self.mutex.guard(self.ticket);
+        std::mem::forget(self);
         repair(&mut guard);
         guard.mutex.lock.mark_consistent(guard.ticket);
         guard
@@ -208,12 +205,20 @@ impl<'a, T> OwnerDied<'a, T> {
 
     /// The value as the owner left it.
     pub fn value(&self) -> &T {
-        &self.guard
+        // SAFETY: the lock is held, so nobody changes the value.
+        unsafe { &*self.mutex.value.get() }
+    }
+
+    /// Says that the value cannot be repaired: everybody gets [`LockError::NotRecoverable`] from now on, until
+    /// [`Mutex::lock_or_repair`] is called.
+    pub fn give_up(self) {
+        self.mutex.lock.give_up(self.ticket);
+        std::mem::forget(self);
     }
 
     /// Who died, if that is still known: another process may have taken its slot.
     pub fn owner(&self) -> Option<DeadOwner> {
-        let (pid, program) = self.guard.mutex.lock.describe_owner(self.owner_half)?;
+        let (pid, program) = self.mutex.lock.describe_owner(self.owner_half)?;
         Some(DeadOwner { pid, program })
     }
 }
@@ -242,8 +247,6 @@ impl<T> Drop for MutexGuard<'_, T> {
         let panics = !self.panicking_before && std::thread::panicking();
         if panics {
             self.mutex.lock.mark_inconsistent(self.ticket);
-        } else if self.on_drop == OnDrop::GiveUp {
-            return self.mutex.lock.give_up(self.ticket);
         }
         self.mutex.lock.unlock(self.ticket);
     }
@@ -315,23 +318,19 @@ impl<T: fmt::Debug> fmt::Debug for Mutex<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.try_lock() {
             Ok(guard) => f.debug_struct("Mutex").field("value", &*guard).finish(),
-            // An `OwnerDied` must not be dropped here: that would give the lock up.
-            Err(TryLockError::Lock(LockError::OwnerDied(died))) => {
-                died.leave();
-                f.write_str("Mutex { <owner died> }")
-            }
             Err(error) => write!(f, "Mutex {{ <{error}> }}"),
         }
     }
 }
 
-impl<T> OwnerDied<'_, T> {
-    /// Puts the lock back as it was found: the next one gets `OwnerDied`.
-    pub fn leave(self) {
-        let guard = ManuallyDrop::new(self.guard);
-        guard.mutex.lock.leave(guard.ticket, self.owner_half);
+impl<T> Drop for OwnerDied<'_, T> {
+    fn drop(&mut self) {
+        self.mutex.lock.leave(self.ticket, self.owner_half);
     }
 }
+
+// SAFETY: shared references to it give shared references to the value.
+unsafe impl<T: Sync> Sync for OwnerDied<'_, T> {}
 
 impl<T: Default> Default for Mutex<T> {
     fn default() -> Self {

@@ -81,7 +81,7 @@ fn goes_on_alone_without_a_folder() {
 fn goes_on_alone_beside_an_open_folder() {
     let sandbox = Sandbox::new();
     set_mode(sandbox.path(), 0o777);
-    assert_alone(|| sandbox.command("actor"), &["can be written by others", "chmod go-w"]);
+    assert_alone(|| sandbox.command("actor"), &["can be written by others", "name a folder of this user alone"]);
 }
 
 fn goes_on_alone_with_a_scope_that_is_no_name() {
@@ -91,7 +91,7 @@ fn goes_on_alone_with_a_scope_that_is_no_name() {
         command.env("COTENANT_SCOPE", "a/b");
         command
     };
-    assert_alone(start, &["COTENANT_SCOPE is a/b"]);
+    assert_alone(start, &["COTENANT_SCOPE is \"a/b\""]);
 }
 
 fn goes_on_alone_in_a_full_file_system() {

@@ -1,5 +1,6 @@
 //! The peer of these tests, with blocks for every audience.
 
+use std::os::fd::IntoRawFd;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use cotenant::sync::{Mutex, TryLockError};
@@ -41,7 +42,8 @@ pub(crate) const GROUP_ID: u32 = 4242;
 
 /// Serves a test.
 pub(crate) fn serve() {
-    serve::stdin(|line| {
+    let mut held = None;
+    serve::stdin(move |line| {
         let (command, argument) = line.split_once(' ').unwrap_or((line, ""));
         match command {
             "add" => (COUNT.fetch_add(1, Relaxed) + 1).to_string(),
@@ -52,6 +54,15 @@ pub(crate) fn serve() {
                     "locked".into()
                 },
             ),
+            "hold" => {
+                held = Some(GUARDED.lock().expect("a clean lock"));
+                "held".into()
+            }
+            "release" => {
+                held = None;
+                "released".into()
+            }
+            "hold-candidates" => hold_candidates(argument),
             "attach" => cotenant::attach().map_or_else(|error| error.to_string(), |()| "attached".into()),
             "readable" => both(&READABLE, &READABLE_GUARDED),
             "group" => both(&GROUP, &GROUP_GUARDED),
@@ -76,6 +87,20 @@ pub(crate) fn probe() {
         Err(TryLockError::Lock(error)) => drop(error),
     }
     let _ = cotenant::attachment();
+}
+
+/// Read-locks what one locks who looks whether anybody maps the segment, for as long as this process lives.
+fn hold_candidates(segment: &str) -> String {
+    const CANDIDATE: i64 = (1 << 40) - 1;
+    let file = std::fs::File::open(segment).expect("a segment that may be read");
+    // SAFETY: all zeros is a value of the structure.
+    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+    lock.l_type = libc::F_RDLCK as _;
+    lock.l_whence = libc::SEEK_SET as _;
+    (lock.l_start, lock.l_len) = (CANDIDATE, 1);
+    // SAFETY: the structure outlives the call.
+    let result = unsafe { libc::fcntl(file.into_raw_fd(), libc::F_OFD_SETLK, &raw const lock) };
+    if result == 0 { "held".into() } else { std::io::Error::last_os_error().to_string() }
 }
 
 /// Counts on an atomic and on a guarded value; says both.

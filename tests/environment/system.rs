@@ -1,4 +1,4 @@
-//! Systems without `/proc`, without `O_TMPFILE`; raised privileges.
+//! Systems without `/proc`, `O_TMPFILE` or `FUTEX_WAKE_OP`; raised privileges.
 
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -14,6 +14,7 @@ pub(crate) const TESTS: &[Named] = &[
     ("without_unnamed_files_a_temporary_name_is_used", without_unnamed_files_a_temporary_name_is_used),
     ("without_unnamed_files_many_can_start_at_once", without_unnamed_files_many_can_start_at_once),
     ("left_over_temporary_file_is_removed", left_over_temporary_file_is_removed),
+    ("lock_with_waiters_is_released_without_wake_op", lock_with_waiters_is_released_without_wake_op),
 ];
 
 pub(crate) const ROOT_TESTS: &[Named] = &[
@@ -21,24 +22,56 @@ pub(crate) const ROOT_TESTS: &[Named] = &[
     ("program_with_raised_privileges_shares_nothing", program_with_raised_privileges_shares_nothing),
 ];
 
-/// Has the kernel refuse `O_TMPFILE` to `command`, as a file system without it does (seccomp(2)).
-fn without_unnamed_files(mut command: Command) -> Command {
-    const fn step(code: u32, k: u32, jt: u8, jf: u8) -> libc::sock_filter {
-        libc::sock_filter { code: code as u16, jt, jf, k }
-    }
-    const LOAD: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
-    const EQUAL: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
-    const ANY_BIT: u32 = libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K;
-    const RETURN: u32 = libc::BPF_RET | libc::BPF_K;
-    let install = || {
-        let filter = [
+const LOAD: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
+const AND: u32 = libc::BPF_ALU | libc::BPF_AND | libc::BPF_K;
+const EQUAL: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
+const ANY_BIT: u32 = libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K;
+const RETURN: u32 = libc::BPF_RET | libc::BPF_K;
+
+const fn step(code: u32, k: u32, jt: u8, jf: u8) -> libc::sock_filter {
+    libc::sock_filter { code: code as u16, jt, jf, k }
+}
+
+/// Where the filter finds the low half of a system call's argument.
+const fn argument(index: u32) -> u32 {
+    16 + index * 8 + if cfg!(target_endian = "big") { 4 } else { 0 }
+}
+
+/// Has the kernel refuse `O_TMPFILE` to `command`, as a file system without it does.
+fn without_unnamed_files(command: Command) -> Command {
+    filtered(
+        command,
+        [
             step(LOAD, 0, 0, 0), // The call's number.
-            step(EQUAL, libc::SYS_openat as u32, 0, 3),
-            step(LOAD, 16 + 2 * 8, 0, 0), // The low half of the third argument.
-            step(ANY_BIT, (libc::O_TMPFILE & !libc::O_DIRECTORY) as u32, 0, 1),
+            step(EQUAL, libc::SYS_openat as u32, 0, 4),
+            step(LOAD, argument(2), 0, 0),
+            step(AND, (libc::O_TMPFILE & !libc::O_DIRECTORY) as u32, 0, 0),
+            step(ANY_BIT, u32::MAX, 0, 1),
             step(RETURN, libc::SECCOMP_RET_ERRNO | libc::EOPNOTSUPP as u32, 0, 0),
             step(RETURN, libc::SECCOMP_RET_ALLOW, 0, 0),
-        ];
+        ],
+    )
+}
+
+/// Has the kernel refuse `FUTEX_WAKE_OP` to `command`, as some sandboxes do.
+fn without_wake_op(command: Command) -> Command {
+    filtered(
+        command,
+        [
+            step(LOAD, 0, 0, 0), // The call's number.
+            step(EQUAL, libc::SYS_futex as u32, 0, 4),
+            step(LOAD, argument(1), 0, 0),
+            step(AND, libc::FUTEX_CMD_MASK as u32, 0, 0),
+            step(EQUAL, libc::FUTEX_WAKE_OP as u32, 0, 1),
+            step(RETURN, libc::SECCOMP_RET_ERRNO | libc::EPERM as u32, 0, 0),
+            step(RETURN, libc::SECCOMP_RET_ALLOW, 0, 0),
+        ],
+    )
+}
+
+/// Has the kernel ask `filter` about each system call of `command` (seccomp(2)).
+fn filtered(mut command: Command, filter: [libc::sock_filter; 7]) -> Command {
+    let install = move || {
         let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_ptr().cast_mut() };
         // SAFETY: no pointer.
         let failed = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } != 0
@@ -49,6 +82,21 @@ fn without_unnamed_files(mut command: Command) -> Command {
     // SAFETY: system calls only.
     unsafe { command.pre_exec(install) };
     command
+}
+
+fn lock_with_waiters_is_released_without_wake_op() {
+    let sandbox = Sandbox::new();
+    let start = || Peer::start(&mut without_wake_op(sandbox.command("actor")));
+    let (mut one, mut two) = (start(), start());
+    for _ in 0..5 {
+        assert_eq!(one.ask("hold"), "held");
+        two.tell("hold");
+        two.expect_silence(std::time::Duration::from_millis(100), "the lock is held");
+        assert_eq!(one.ask("release"), "released");
+        assert_eq!(two.answer("hold"), "held");
+        std::mem::swap(&mut one, &mut two);
+        assert_eq!(one.ask("release"), "released");
+    }
 }
 
 fn without_unnamed_files_a_temporary_name_is_used() {

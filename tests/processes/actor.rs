@@ -113,10 +113,10 @@ fn lock_command(command: &str, argument: &str) -> String {
             drop(take());
             "dropped".into()
         }
-        "leave" => {
-            let Held::Died(died) = take() else { panic!("nothing to leave") };
-            died.leave();
-            "left".into()
+        "give-up" => {
+            let Held::Died(died) = take() else { panic!("nothing to give up") };
+            died.give_up();
+            "gave up".into()
         }
         "panic" => {
             let held = take();

@@ -66,7 +66,7 @@ fn copied_repairer_does_nothing(kind: &str) {
     let mut child = sandbox.child_of(&mut parent, kind);
     child.ask("drop");
     let mut child = sandbox.child_of(&mut parent, kind);
-    child.ask("leave");
+    child.ask("drop");
     assert_eq!(sandbox.start("actor").ask("try"), "would block", "{kind}");
     parent.ask("repair 3");
     parent.ask("drop");

@@ -17,8 +17,11 @@ pub(crate) const TESTS: &[Named] = &[
     ("repairer_that_is_killed_is_the_next_dead_owner", repairer_that_is_killed_is_the_next_dead_owner),
     ("repair_that_panics_leaves_owner_died", repair_that_panics_leaves_owner_died),
     ("child_forked_in_a_repair_repairs_nothing", child_forked_in_a_repair_repairs_nothing),
-    ("dropped_owner_died_is_not_recoverable_but_by_repair", dropped_owner_died_is_not_recoverable_but_by_repair),
-    ("left_owner_died_is_found_by_the_next", left_owner_died_is_found_by_the_next),
+    (
+        "lock_that_was_given_up_is_not_recoverable_but_by_repair",
+        lock_that_was_given_up_is_not_recoverable_but_by_repair,
+    ),
+    ("dropped_owner_died_is_found_by_the_next", dropped_owner_died_is_found_by_the_next),
     ("panic_under_a_guard_is_owner_died_elsewhere", panic_under_a_guard_is_owner_died_elsewhere),
     ("stopped_owner_is_not_robbed", stopped_owner_is_not_robbed),
     ("ended_thread_with_a_leaked_guard_keeps_the_lock", ended_thread_with_a_leaked_guard_keeps_the_lock),
@@ -138,13 +141,13 @@ fn child_forked_in_a_repair_repairs_nothing() {
     assert_eq!(sandbox.start("actor").ask("lock"), format!("died {} 7", repairer.pid));
 }
 
-fn dropped_owner_died_is_not_recoverable_but_by_repair() {
+fn lock_that_was_given_up_is_not_recoverable_but_by_repair() {
     let (sandbox, _, mut gives_up) = after_a_death();
     let (mut waits, mut repairs) = two(&sandbox);
     gives_up.ask("lock");
     waits.tell("lock");
     waits.expect_silence(A_WHILE, "the lock is held by a repairer");
-    gives_up.ask("drop");
+    gives_up.ask("give-up");
     assert_eq!(waits.answer("lock"), "not recoverable");
     assert_eq!(repairs.ask("try"), "not recoverable");
     assert_eq!(gives_up.ask("lock"), "not recoverable");
@@ -153,14 +156,14 @@ fn dropped_owner_died_is_not_recoverable_but_by_repair() {
     assert_eq!(waits.ask("lock"), "clean 1");
 }
 
-fn left_owner_died_is_found_by_the_next() {
+fn dropped_owner_died_is_found_by_the_next() {
     let (sandbox, _, mut leaves) = after_a_death();
     leaves.ask("lock");
-    leaves.ask("leave");
+    leaves.ask("drop");
     let mut next = sandbox.start("actor");
     let answer = next.ask("lock");
     assert!(answer.starts_with("died ") && answer.ends_with(" 7"), "{answer}");
-    next.ask("leave");
+    next.ask("drop");
     assert_eq!(leaves.ask("lock-or-repair"), "clean 1");
     leaves.ask("drop");
     assert_eq!(next.ask("lock"), "clean 1");

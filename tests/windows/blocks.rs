@@ -113,7 +113,7 @@ fn about(mutex: &'static Mutex<u64>, command: &str) -> String {
         "repair" => format!("clean {}", *mutex.lock_or_repair(|value| *value = 1000)),
         "give up" => match mutex.lock() {
             Err(LockError::OwnerDied(died)) => {
-                drop(died);
+                died.give_up();
                 "given up".to_owned()
             }
             _ => "nobody died".to_owned(),
@@ -138,7 +138,6 @@ fn describe<T>(error: LockError<'_, T>) -> String {
     match error {
         LockError::OwnerDied(died) => {
             let owner = died.owner();
-            died.leave();
             owner.map_or("owner died".to_owned(), |owner| format!("owner died {} {}", owner.pid, owner.program))
         }
         LockError::WouldDeadlock => "would deadlock".to_owned(),

@@ -94,7 +94,7 @@ fn a_scope_that_is_no_name_ends_the_program_before_main() {
     let ended = peer::run(program.command().env("COTENANT_SCOPE", "not/a/scope"));
     assert_eq!(ended.status.code(), Some(78));
     assert!(ended.stderr.starts_with("cotenant: cannot share the variables of `"), "{}", ended.stderr);
-    assert!(ended.stderr.contains("COTENANT_SCOPE is not/a/scope"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("COTENANT_SCOPE is \"not/a/scope\""), "{}", ended.stderr);
     assert_eq!(ended.stdout, "");
 }
 

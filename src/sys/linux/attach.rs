@@ -37,7 +37,7 @@ pub(crate) fn attach(plan: &Plan, file_name: &str, places: &[Place<'_>]) -> Resu
     let file = &open.file;
     let mut attached = prepare(&folder, &name, &open)?;
     if !open.created {
-        reconcile(plan, &attached, file)?;
+        reconcile(plan, &attached, file).map_err(|error| name_users(error, &attached))?;
     }
     attached.ensure_slot(owner::current_epoch())?;
     let mut views = Vec::new();
@@ -131,6 +131,18 @@ fn reconcile(plan: &Plan, attached: &Attached, file: &File) -> Result<()> {
     }
     compare::initial_values(plan, &known, &attached.path, process::complain);
     Ok(())
+}
+
+/// Says who uses the segment that this program cannot share.
+fn name_users(error: Error, attached: &Attached) -> Error {
+    const SHOWN: usize = 8;
+    if error.kind() != ErrorKind::Mismatch {
+        return error;
+    }
+    let users = attached.participants();
+    let mut names: Vec<_> = users.iter().take(SHOWN).map(|user| format!("{} ({})", user.pid, user.program)).collect();
+    names.extend((users.len() > SHOWN).then(|| format!("{} more", users.len() - SHOWN)));
+    if names.is_empty() { error } else { error.line(format!("in use by {}", names.join(", "))) }
 }
 
 /// Appends the plan's further objects. Nobody uses them before `object_count` is stored, so a death on the way leaves

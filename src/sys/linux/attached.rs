@@ -42,7 +42,8 @@ impl Attached {
         metadata: Mapping,
         created: bool,
     ) -> Result<Attached> {
-        let owner = super::owner::new_owner_word()
+        let owner = process::remember_pid_namespace()
+            .and_then(|()| super::owner::new_owner_word())
             .map_err(|cause| Error::system("set a page apart that forks wipe (MADV_WIPEONFORK)", &cause))?;
         // SAFETY: `metadata` maps that many shared bytes and lives in the same value.
         let live = unsafe { Live::new(metadata.base(), header.participants_max) };
@@ -181,14 +182,14 @@ impl Attached {
             let lives = match &asker {
                 _ if pid == 0 => false,
                 Some(asker) => file::is_write_locked(asker, file::lock_byte::SLOT + i64::from(slot)).unwrap_or(false),
-                None => process::is_gone(pid, attached_ns) == Some(false),
+                None => process::is_gone(pid, Some(attached_ns)) == Some(false),
             };
             if !lives {
                 continue;
             }
             let same_pid_namespace = match entry.pid_namespace.load(Relaxed) {
                 // It has not locked anything yet: is there a process of that id, and as old?
-                0 => process::is_gone(pid, attached_ns) == Some(false),
+                0 => process::is_gone(pid, Some(attached_ns)) == Some(false),
                 theirs => theirs == namespace,
             };
             found.push(Participant { slot, pid, program: entry.program(), same_pid_namespace });

@@ -106,12 +106,17 @@ fn given_folder(path: &Path, audience: Audience) -> Result<Folder> {
                 stat.permissions()
             ),
         )
-        .hint(format!("chmod go-w {}", path.display())));
+        .hint(format!("name a folder of this user alone, such as {}", own_folder_in(path))));
     }
     if stat.uid != user && stat.uid != 0 && !matches!(audience, Audience::Group(_)) {
         return Err(foreign(path, &format!("belongs to user {}, not to {user}", stat.uid)));
     }
     Ok(Folder { path: path.to_owned(), file: folder })
+}
+
+/// A folder to advise. (Not "chmod": the given one may be /tmp.)
+fn own_folder_in(path: &Path) -> String {
+    path.join(Audience::Own.prefix()).display().to_string()
 }
 
 fn foreign(path: &Path, why: &str) -> Error {
@@ -235,7 +240,9 @@ fn complete(folder: &File, audience: Audience) -> io::Result<()> {
 fn smallest_of_ours(parent: &Path, prefix: &str, audience: Audience) -> Result<Option<Folder>> {
     let doing = || format!("list the folder {}", parent.display());
     let start = format!("{prefix}-");
-    let entries = std::fs::read_dir(parent).map_err(|cause| Error::system(doing(), &cause))?;
+    let entries = std::fs::read_dir(parent).map_err(|cause| {
+        Error::system(doing(), &cause).hint("mount a tmpfs there, or name another folder with COTENANT_DIR")
+    })?;
     let mut names: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
     names.retain(|name| name.as_bytes().starts_with(start.as_bytes()));
     names.sort();

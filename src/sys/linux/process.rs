@@ -58,13 +58,27 @@ pub(crate) fn boottime_ns() -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
+/// Where this process keeps the inode of its PID namespace. Forks wipe it: a child may be in another namespace, and even
+/// have its parent's process id there.
+static PID_NAMESPACE: AtomicPtr<AtomicU64> = AtomicPtr::new(std::ptr::null_mut());
+
+/// Asks for the PID namespace while `/proc` is there to tell: after chroot(2) it cannot be asked any more.
+/// Called by one thread at a time.
+pub(crate) fn remember_pid_namespace() -> io::Result<()> {
+    if PID_NAMESPACE.load(Relaxed).is_null() {
+        PID_NAMESPACE.store(std::ptr::from_ref(super::owner::new_owner_word()?).cast_mut(), Release);
+    }
+    pid_namespace();
+    Ok(())
+}
+
 /// Inode of the PID namespace; 0 where `/proc` does not tell and never told this process.
 pub(crate) fn pid_namespace() -> u64 {
-    /// What was told, and to which process: after chroot(2) it cannot be asked again, and a child may have another.
-    static TOLD: AtomicU64 = AtomicU64::new(0);
-    static TOLD_TO: AtomicU32 = AtomicU32::new(0);
-    if TOLD_TO.load(Acquire) == pid() {
-        return TOLD.load(Relaxed);
+    // SAFETY: null, or a word of a page that is never unmapped.
+    let told = unsafe { PID_NAMESPACE.load(Acquire).as_ref() };
+    let known = told.map_or(0, |told| told.load(Relaxed));
+    if known != 0 {
+        return known;
     }
     let mut stat = std::mem::MaybeUninit::<libc::stat>::uninit();
     // SAFETY: a C string and a buffer of the call's own type.
@@ -73,8 +87,7 @@ pub(crate) fn pid_namespace() -> u64 {
     }
     // SAFETY: the call succeeded and has filled it.
     let inode = unsafe { stat.assume_init() }.st_ino;
-    TOLD.store(inode, Relaxed);
-    TOLD_TO.store(pid(), Release);
+    told.inspect(|told| told.store(inode, Relaxed));
     inode
 }
 
@@ -112,7 +125,7 @@ pub(crate) fn group_id(name: &str) -> Option<u32> {
 
 /// Whether the process `pid` of this PID namespace, which was there at `since_boottime_ns`, is gone. `None`: cannot
 /// tell.
-pub(crate) fn is_gone(pid: u32, since_boottime_ns: u64) -> Option<bool> {
+pub(crate) fn is_gone(pid: u32, since_boottime_ns: Option<u64>) -> Option<bool> {
     // Asked first: `/proc` may hide other users' processes (hidepid), which then look gone.
     // SAFETY: no pointer; signal 0 is sent to nobody.
     let found = unsafe { libc::kill(pid as libc::pid_t, 0) };
@@ -139,7 +152,7 @@ pub(crate) fn is_gone(pid: u32, since_boottime_ns: u64) -> Option<bool> {
     let ticks_per_second = (unsafe { libc::sysconf(libc::_SC_CLK_TCK) }).max(1) as u64;
     let started_ns = started_ticks.saturating_mul(1_000_000_000 / ticks_per_second);
     let is_zombie = matches!(process_state, "Z" | "X") && threads <= 1;
-    Some(is_zombie || started_ns > since_boottime_ns)
+    Some(is_zombie || since_boottime_ns.is_some_and(|since| started_ns > since))
 }
 
 /// Whether `/proc` counts processes as we do: a container may see that of another PID namespace.

@@ -156,13 +156,17 @@ fn no_room(error: Error, plan: &Plan) -> Error {
     if error.kind() != ErrorKind::NoSpace {
         return error;
     }
+    if error.os_error() == Some(libc::EFBIG) {
+        let needed = plan.header([0; 16], 0, 0).file_bytes.div_ceil(1024);
+        return error.hint(format!(
+            "its file is {needed} KiB long (with holes), more than the process's limit for files (ulimit -f)"
+        ));
+    }
     let needed = plan.data_bytes.div_ceil(1024) + 16;
-    let cause = if error.os_error() == Some(libc::EFBIG) {
-        "the process's file-size limit (ulimit -f) is below that"
-    } else {
-        "make room there (df -h shows it; in a container --shm-size), or name another folder with COTENANT_DIR"
-    };
-    error.hint(format!("it needs about {needed} KiB: {cause}"))
+    error.hint(format!(
+        "it needs about {needed} KiB: make room there (df -h shows it; in a container --shm-size), or name another \
+         folder with COTENANT_DIR"
+    ))
 }
 
 /// A file in `folder` under a name that nobody looks for, where there are no unnamed files or they cannot be linked.

@@ -156,10 +156,12 @@ pub(crate) fn is_dead(live: Live, locks: &Reopen, number: u32, generation: u32) 
     if entry.generation.load(Acquire) != generation {
         return true;
     }
+    let mut since = Some(entry.attached_boottime_ns.load(Relaxed));
     if let Ok(asker) = locks.open() {
         match file::is_write_locked(&asker, lock_byte::SLOT + i64::from(number)) {
             Ok(false) => return true,
-            Ok(true) => {}
+            // Times would rob a living tenant of another time namespace.
+            Ok(true) => since = None,
             Err(_) => return false,
         }
     }
@@ -168,8 +170,7 @@ pub(crate) fn is_dead(live: Live, locks: &Reopen, number: u32, generation: u32) 
     let namespace = entry.pid_namespace.load(Relaxed);
     let same_namespace = namespace != 0 && namespace == process::pid_namespace();
     let pid = entry.pid.load(Acquire);
-    let attached_ns = entry.attached_boottime_ns.load(Relaxed);
-    same_namespace && pid != 0 && process::is_gone(pid, attached_ns).unwrap_or(false)
+    same_namespace && pid != 0 && process::is_gone(pid, since).unwrap_or(false)
 }
 
 /// Says in which PID namespace the tenant's process id counts. Before its first lock: only owners are asked about.
