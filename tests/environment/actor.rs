@@ -59,7 +59,7 @@ pub(crate) fn serve() {
                 "held".into()
             }
             "release" => {
-                held = None;
+                drop(held.take());
                 "released".into()
             }
             "hold-candidates" => hold_candidates(argument),

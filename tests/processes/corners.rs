@@ -1,6 +1,8 @@
 //! Situations that are rare, each of which once went wrong.
 
 use std::fs;
+use std::io::Error;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 
 use crate::mutex::A_WHILE;
@@ -21,8 +23,12 @@ pub(crate) const TESTS: &[Named] = &[
     ("dead_segments_of_other_builds_go", dead_segments_of_other_builds_go),
 ];
 
-pub(crate) const ROOT_TESTS: &[Named] =
-    &[("dead_owner_is_noticed_from_another_root", dead_owner_is_noticed_from_another_root)];
+pub(crate) const ROOT_TESTS: &[Named] = &[
+    ("dead_owner_is_noticed_from_another_root", dead_owner_is_noticed_from_another_root),
+    ("dead_owner_is_noticed_by_one_that_never_locked_before_chroot", || noticed_from_another_root(false)),
+    ("owner_in_another_time_namespace_is_not_robbed", owner_in_another_time_namespace_is_not_robbed),
+    ("child_with_its_parents_process_id_robs_nobody", child_with_its_parents_process_id_robs_nobody),
+];
 
 fn guard_from_before_attaching_stays_on_private_memory() {
     let sandbox = Sandbox::new();
@@ -109,6 +115,47 @@ fn noticed_from_another_root(has_locked: bool) {
     waits.expect_silence(A_WHILE, "the owner lives");
     owner.kill();
     assert_eq!(waits.answer("lock"), format!("died {} 100", owner.pid));
+}
+
+/// Its clock is a day ahead: every process seems to have started after it took its slot.
+fn owner_in_another_time_namespace_is_not_robbed() {
+    let sandbox = Sandbox::new();
+    let mut owner = sandbox.start("actor");
+    let mut command = sandbox.command("actor");
+    let unshare = || {
+        // SAFETY: no pointer. Children are in the new namespace.
+        if unsafe { libc::unshare(libc::CLONE_NEWTIME) } != 0 {
+            return Err(Error::last_os_error());
+        }
+        fs::write("/proc/self/timens_offsets", "boottime 86400 0")
+    };
+    // SAFETY: system calls only.
+    unsafe { command.pre_exec(unshare) };
+    let mut outside = Peer::start(&mut command);
+    let mut waits = sandbox.child_of(&mut outside, "fork fork");
+    owner.ask("lock");
+    assert_eq!(waits.ask("try"), "would block");
+    owner.kill();
+    assert_eq!(waits.ask("lock"), format!("died {} 100", owner.pid));
+    assert_eq!(outside.ask("try"), "would block");
+}
+
+/// The first process of one PID namespace makes the first of another.
+fn child_with_its_parents_process_id_robs_nobody() {
+    let sandbox = Sandbox::new();
+    let mut outside = sandbox.start("actor");
+    outside.ask("unshare-pids");
+    let mut parent = sandbox.child_of(&mut outside, "fork fork");
+    assert_eq!(parent.ask("lock"), "clean 100");
+    parent.ask("drop");
+    let mut owner = sandbox.child_of(&mut parent, "fork fork");
+    parent.ask("unshare-pids");
+    let mut child = sandbox.child_of(&mut parent, "fork fork");
+    assert_eq!((parent.ask("pid"), owner.ask("pid"), child.ask("pid")), ("1".into(), "2".into(), "1".into()));
+    assert_eq!(owner.ask("lock"), "clean 100");
+    assert_eq!(child.ask("try"), "would block", "a process 2 lives, but not in its namespace");
+    owner.ask("drop");
+    assert_eq!(child.ask("lock"), "clean 100");
 }
 
 /// The segments of 16 builds that nobody uses, of one in use, and of one that is kept.

@@ -65,6 +65,11 @@ pub(crate) fn answer(command: &str, argument: &str) -> String {
             FORKS.store(false, Relaxed);
             attached.map_or_else(|error| error.to_string(), |()| "attached".into())
         }
+        "unshare-pids" => {
+            // SAFETY: no pointer. Children are in the new namespace, not this process.
+            assert_eq!(unsafe { libc::unshare(libc::CLONE_NEWPID) }, 0, "{}", std::io::Error::last_os_error());
+            "unshared".into()
+        }
         "chdir" => std::env::set_current_dir(argument).map_or_else(|error| error.to_string(), |()| "changed".into()),
         "chroot" => std::os::unix::fs::chroot(argument)
             .and_then(|()| std::env::set_current_dir("/"))

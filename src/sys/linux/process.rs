@@ -58,8 +58,8 @@ pub(crate) fn boottime_ns() -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
-/// Where this process keeps the inode of its PID namespace. Forks wipe it: a child may be in another namespace, and even
-/// have its parent's process id there.
+/// Where this process keeps the inode of its PID namespace. Forks wipe it: a child may be in another namespace, and
+/// even have its parent's process id there.
 static PID_NAMESPACE: AtomicPtr<AtomicU64> = AtomicPtr::new(std::ptr::null_mut());
 
 /// Asks for the PID namespace while `/proc` is there to tell: after chroot(2) it cannot be asked any more.
