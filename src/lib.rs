@@ -31,7 +31,8 @@
 //!
 //! # When sharing is impossible
 //!
-//! The program ends before `main`, with one line on standard error and status [`EXIT_STATUS`], unless the block says
+//! The program ends before `main`, with one line on standard error (a mismatch has a line for each field) and status
+//! [`EXIT_STATUS`], unless the block says
 //! `on_failure = private`. docs/platform.md has what each system can do, SECURITY.md who is protected from whom.
 
 mod attachment;

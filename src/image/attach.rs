@@ -243,8 +243,8 @@ fn mapped_bytes(block: &Descriptor) -> usize {
     block.used_bytes.max(1).next_multiple_of(sys::page_bytes())
 }
 
-/// `image-BUILDID-FINGERPRINT[-kept][-by-call][@SCOPE]` or `NAME[+FINGERPRINT][@SCOPE]`. Neither `@` nor `+` can stand in
-/// a name.
+/// `image-BUILDID-FINGERPRINT[-kept][-by-call][@SCOPE]` or `NAME[+FINGERPRINT][@SCOPE]`. Neither `@` nor `+` can stand
+/// in a name.
 fn file_name(plan: &Plan, group: &[&'static Descriptor], separate: bool) -> String {
     let mut name = match plan.kind {
         SegmentKind::Image => {

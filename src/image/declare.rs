@@ -22,12 +22,15 @@
 ///
 /// # The block's words
 ///
+/// A variable cannot be more visible than its type: `pub(crate) static X: Mutex<P>` with a `P` that is private to the
+/// module is an error here, where a plain static gives a lint.
+///
 /// `#![shared(...)]` as the first thing in the block:
 ///
 /// | word | values (default first) | meaning |
 /// |---|---|---|
 /// | `name` | none, `"acme.web"` | shared with every program that declares the block; types must be `#[repr(C)]` |
-/// | `mode` | `0o600` | who may open it: `0o660` the group too, `0o644` others may read; needs a name |
+/// | `mode` | `0o600` | who may open it: `0o660` the group too, `0o644` others may read the file; needs a name |
 /// | `group` | the process's own, `"www-data"` | the group that `mode` speaks of; needs a name |
 /// | `keep` | `while_attached`, `until_removed` | how long values live |
 /// | `attach` | `at_load`, `by_call` | before `main`, or by [`attach`](crate::attach()); private until then |

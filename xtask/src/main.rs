@@ -26,8 +26,8 @@ const EXAMPLES: &str = "\
 Examples:
   cargo xtask test                                 everything that CI runs
   cargo xtask tidy                                 the form of the repository, in a second
-  cargo xtask linux -- -p cotenant --test locks    one test file; arguments are those of `cargo test`
-  cargo xtask windows -- --test locks -- owner     the same under Wine, tests whose name has `owner`
+  cargo xtask linux -- -p cotenant --test processes  one test folder; arguments are those of `cargo test`
+  cargo xtask windows -- --test windows -- lock      under Wine, tests whose name has `lock`
   eval \"$(cargo xtask windows --env)\"              this shell builds for Windows by hand
   cargo xtask install                              Debian packages and the Windows toolchain
 
