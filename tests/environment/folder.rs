@@ -79,7 +79,10 @@ fn folder_that_others_can_write_is_refused() {
         let sandbox = Sandbox::new();
         set_mode(sandbox.path(), mode);
         let line = refusal(sandbox.path());
-        assert_says(&line, &[sandbox.path().to_str().expect("UTF-8"), &format!("mode {mode:o}"), "name a folder of this user alone"]);
+        assert_says(
+            &line,
+            &[sandbox.path().to_str().expect("UTF-8"), &format!("mode {mode:o}"), "name a folder of this user alone"],
+        );
         assert_eq!(sandbox.files(), [""; 0]);
     }
 }
