@@ -15,9 +15,13 @@ mod crowd;
 #[cfg(target_os = "linux")]
 mod fork;
 #[cfg(target_os = "linux")]
+mod kinds;
+#[cfg(target_os = "linux")]
 mod mutex;
 #[cfg(target_os = "linux")]
 mod odd;
+#[cfg(target_os = "linux")]
+mod slots;
 #[cfg(target_os = "linux")]
 mod users;
 #[cfg(target_os = "linux")]
@@ -25,9 +29,10 @@ mod values;
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
-    let tests = [values::TESTS, mutex::TESTS, fork::TESTS, crowd::TESTS, corners::TESTS].concat();
+    let tests = [values::TESTS, kinds::TESTS, mutex::TESTS, fork::TESTS, crowd::TESTS, corners::TESTS, slots::TESTS];
     let root_tests = [users::TESTS, corners::ROOT_TESTS].concat();
-    support::run(&tests, &root_tests, &[("actor", actor::play), ("other", actor::play)])
+    let roles: &[support::Named] = &[("actor", actor::play), ("other", actor::play), ("kinds", kinds::play)];
+    support::run(&tests.concat(), &root_tests, roles)
 }
 
 #[cfg(not(target_os = "linux"))]
