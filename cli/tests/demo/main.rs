@@ -3,7 +3,7 @@
 mod kill;
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -55,7 +55,7 @@ fn defaults_are_three_instances_of_ten_ticks() {
     let ended = Place::new().demo(&[]).end();
     let ticks = ended.ticks();
     assert_eq!(sorted_values(&ticks), (1..=30).collect::<Vec<_>>());
-    let pids: std::collections::BTreeSet<u32> = ticks.iter().map(|(pid, _)| *pid).collect();
+    let pids: BTreeSet<u32> = ticks.iter().map(|(pid, _)| *pid).collect();
     assert_eq!(pids.len(), 3);
     assert_eq!(ended.lines.len(), 31);
     assert_eq!(ended.lines[30], "increments: 30, counter: 30, lost: 0");
@@ -187,8 +187,10 @@ fn killed_instance_is_reported_and_the_others_go_on() {
         assert_eq!(survivors, 60, "{ended:#?}");
         let sum = ended.sum();
         assert!(sum.lost == 0 && (61..90).contains(&sum.counter), "{sum:?}");
-        let said = format!("cotenant: instance 1 of 3 (process {victim}) ended before its time: ");
-        assert!(ended.errors.starts_with(&said) && ended.errors.lines().count() == 1, "{}", ended.errors);
+        // Mostly the first one prints first, but a machine may be slow to start it.
+        let said = format!(" of 3 (process {victim}) ended before its time: ");
+        assert!(ended.errors.starts_with("cotenant: instance ") && ended.errors.contains(&said), "{}", ended.errors);
+        assert_eq!(ended.errors.lines().count(), 1, "{}", ended.errors);
         // Windows has no status that tells of a kill: it is the one that the killer chose.
         assert_eq!(ended.status.success(), cfg!(unix));
     }
@@ -198,7 +200,11 @@ fn killed_instance_is_reported_and_the_others_go_on() {
 fn instances_end_when_their_starter_is_killed() {
     let place = Place::new();
     let mut running = place.demo(&["--ticks", "1000000", "--interval", "10ms"]);
-    running.next_line();
+    // Not while it starts one: Windows starts processes suspended, and this one would stay so for ever.
+    let mut seen = BTreeSet::new();
+    while seen.len() < 3 {
+        seen.insert(parse_tick(&running.next_line()).0);
+    }
     kill(running.pid());
     // The output ends when the last of them ends.
     let ended = running.end();
