@@ -31,8 +31,9 @@ use crate::schema::{Kind, Part, Schema};
     note = "instead of `String` or `&str` use `cotenant::value::Text<N>`; instead of `Vec<T>` use \
             `cotenant::value::Array<T, N>`; instead of `Option<T>` use `cotenant::value::Optional<T>`; instead of \
             `std::time::Duration` use `cotenant::value::Duration`; instead of `std::sync::Mutex` use \
-            `cotenant::sync::Mutex`",
-    note = "a reference or pointer means nothing in another process: share an index, or the value itself",
+            `cotenant::sync::Mutex`; instead of `NonZeroU32` use `u32` or `Optional<u32>`",
+    note = "a reference or pointer (`Box`, `Rc`, a function) means nothing in another process: share an index, or the \
+            value itself",
     note = "for a struct or a field-less enum of your own: `#[derive(cotenant::ProcessSync)]`"
 )]
 pub unsafe trait ProcessSync: Sync + Sized + 'static {

@@ -1,4 +1,5 @@
 //~ `fn()` cannot be shared between processes: it is not `ProcessSync`
+//~ means nothing in another process: share an index, or the value itself
 
 use cotenant::ProcessSync;
 

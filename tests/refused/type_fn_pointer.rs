@@ -1,4 +1,5 @@
 //~ `fn(u32) -> u32` cannot be shared between processes: it is not `ProcessSync`
+//~ means nothing in another process: share an index, or the value itself
 
 use cotenant::shared;
 
