@@ -62,6 +62,19 @@ fn defaults_are_three_instances_of_ten_ticks() {
 }
 
 #[test]
+fn help_shows_the_defaults() {
+    let ended = start(&mut Place::new().command(&["demo", "counter", "--help"])).end();
+    assert!(ended.status.success(), "{}", ended.errors);
+    let mut lines = ended.lines.iter().map(|line| line.trim());
+    // Each default stands below its option, before the next one.
+    for (option, default) in [("--instances", "3"), ("--ticks", "10"), ("--interval", "200ms"), ("--how", "atomic")] {
+        assert!(lines.any(|line| line.starts_with(option)), "no {option}: {:#?}", ended.lines);
+        let is_shown = lines.find(|line| line.starts_with("[default: "));
+        assert_eq!(is_shown, Some(format!("[default: {default}]").as_str()), "{option}");
+    }
+}
+
+#[test]
 fn two_terminals_count_on_the_same_variable_and_lose_nothing() {
     for how in ["atomic", "mutex"] {
         let place = Place::new();
