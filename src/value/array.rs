@@ -26,6 +26,8 @@ use crate::value::{Full, TooLong};
 /// [`insert`](Array::insert), [`remove`](Array::remove) and [`retain`](Array::retain) may leave one item twice, but
 /// lose none that was to stay. An item of several fields that was just being moved may have old and new fields.
 ///
+/// There is no `Extend` and no `FromIterator`: they have no way to say that it does not fit.
+///
 /// ```
 /// use cotenant::value::Array;
 ///

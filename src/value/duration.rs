@@ -11,6 +11,7 @@
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::ops::{Add, AddAssign, Sub, SubAssign};
 use std::time::Duration as StdDuration;
 
 use crate::process_sync::ProcessSync;
@@ -21,7 +22,7 @@ pub(super) const NANOSECONDS_MAX: u32 = 999_999_999;
 
 /// A span of time, for use instead of [`std::time::Duration`] in shared memory.
 ///
-/// Made to be stored; for arithmetic there is [`to_std`](Duration::to_std). Never blocks. A process killed while it
+/// Made to be stored; for more than sums there is [`to_std`](Duration::to_std). Never blocks. A process killed while it
 /// writes one leaves a duration, perhaps of old seconds and new nanoseconds.
 ///
 /// ```
@@ -99,6 +100,55 @@ impl Duration {
     pub const fn to_std(self) -> StdDuration {
         StdDuration::new(self.seconds, clamped(self.nanoseconds))
     }
+
+    /// The sum; `None` if it is longer than any duration.
+    ///
+    /// ```
+    /// use cotenant::value::Duration;
+    /// assert_eq!(Duration::from_secs(1).checked_add(Duration::from_secs(2)), Some(Duration::from_secs(3)));
+    /// assert_eq!(Duration::from_secs(u64::MAX).checked_add(Duration::from_secs(1)), None);
+    /// ```
+    pub const fn checked_add(self, other: Duration) -> Option<Duration> {
+        match self.to_std().checked_add(other.to_std()) {
+            Some(sum) => Some(Duration::from_std(sum)),
+            None => None,
+        }
+    }
+
+    /// The difference; `None` if `other` is longer.
+    ///
+    /// ```
+    /// use cotenant::value::Duration;
+    /// assert_eq!(Duration::from_secs(3).checked_sub(Duration::from_secs(2)), Some(Duration::from_secs(1)));
+    /// assert_eq!(Duration::ZERO.checked_sub(Duration::from_secs(1)), None);
+    /// ```
+    pub const fn checked_sub(self, other: Duration) -> Option<Duration> {
+        match self.to_std().checked_sub(other.to_std()) {
+            Some(difference) => Some(Duration::from_std(difference)),
+            None => None,
+        }
+    }
+
+    /// The sum, at most the longest duration.
+    ///
+    /// ```
+    /// use cotenant::value::Duration;
+    /// let sum = Duration::from_secs(u64::MAX).saturating_add(Duration::from_secs(1));
+    /// assert_eq!(sum, std::time::Duration::MAX);
+    /// ```
+    pub const fn saturating_add(self, other: Duration) -> Duration {
+        Duration::from_std(self.to_std().saturating_add(other.to_std()))
+    }
+
+    /// The difference, zero if `other` is longer.
+    ///
+    /// ```
+    /// use cotenant::value::Duration;
+    /// assert_eq!(Duration::from_secs(1).saturating_sub(Duration::from_secs(2)), Duration::ZERO);
+    /// ```
+    pub const fn saturating_sub(self, other: Duration) -> Duration {
+        Duration::from_std(self.to_std().saturating_sub(other.to_std()))
+    }
 }
 
 /// Nanoseconds as they may be used, whatever stands in memory.
@@ -115,6 +165,40 @@ impl From<StdDuration> for Duration {
 impl From<Duration> for StdDuration {
     fn from(duration: Duration) -> StdDuration {
         duration.to_std()
+    }
+}
+
+/// Panics if the sum is longer than any duration, as std's does.
+impl Add for Duration {
+    type Output = Duration;
+
+    #[track_caller]
+    fn add(self, other: Duration) -> Duration {
+        self.checked_add(other).expect("overflow when adding durations")
+    }
+}
+
+impl AddAssign for Duration {
+    #[track_caller]
+    fn add_assign(&mut self, other: Duration) {
+        *self = *self + other;
+    }
+}
+
+/// Panics if `other` is longer, as std's does.
+impl Sub for Duration {
+    type Output = Duration;
+
+    #[track_caller]
+    fn sub(self, other: Duration) -> Duration {
+        self.checked_sub(other).expect("overflow when subtracting durations")
+    }
+}
+
+impl SubAssign for Duration {
+    #[track_caller]
+    fn sub_assign(&mut self, other: Duration) {
+        *self = *self - other;
     }
 }
 
@@ -188,5 +272,28 @@ mod tests {
         assert!(short < long && Duration::ZERO < short);
         assert_eq!(Duration::default(), Duration::ZERO);
         assert_eq!(short, StdDuration::from_millis(20));
+    }
+
+    #[test]
+    fn sums_and_differences_are_those_of_std() {
+        let (mut short, long) = (Duration::from_millis(600), Duration::from_millis(1500));
+        assert_eq!((long + short, long - short), (Duration::from_millis(2100), Duration::from_millis(900)));
+        short += long;
+        short -= Duration::from_millis(100);
+        assert_eq!(short, Duration::from_secs(2));
+        let foreign = Duration { seconds: 0, nanoseconds: u32::MAX, reserved: 0 };
+        assert_eq!(foreign + Duration::ZERO, StdDuration::new(0, NANOSECONDS_MAX), "clamped");
+    }
+
+    #[test]
+    #[should_panic(expected = "overflow when subtracting durations")]
+    fn difference_below_zero_panics_as_in_std() {
+        let _ = Duration::ZERO - Duration::from_secs(1);
+    }
+
+    #[test]
+    #[should_panic(expected = "overflow when adding durations")]
+    fn sum_beyond_the_longest_panics_as_in_std() {
+        let _ = Duration::from_std(StdDuration::MAX) + Duration::from_millis(1);
     }
 }

@@ -9,9 +9,9 @@
 //! Here the value is always valid, and every flag byte means something: zero is none, all others are some.
 #![allow(unsafe_code)] // the implementation of `ProcessSync`
 
-use std::cmp::Ordering;
-use std::fmt;
-use std::hash::{Hash, Hasher};
+#[cfg(test)]
+mod tests;
+mod traits;
 
 use crate::process_sync::ProcessSync;
 use crate::schema::{Kind, Part, Schema};
@@ -192,122 +192,5 @@ impl<T: ProcessSync + Copy> Optional<T> {
         let before = self.get();
         retract_flag(&mut self.is_some);
         before
-    }
-}
-
-impl<T: ProcessSync> Default for Optional<T> {
-    fn default() -> Optional<T> {
-        Optional::none()
-    }
-}
-
-/// Does not compile where `T` cannot be zero: there, use [`Optional::some`] and [`Optional::none_with`].
-impl<T: ProcessSync> From<Option<T>> for Optional<T> {
-    fn from(value: Option<T>) -> Optional<T> {
-        value.map_or_else(Optional::none, Optional::some)
-    }
-}
-
-impl<T: ProcessSync> From<Optional<T>> for Option<T> {
-    fn from(optional: Optional<T>) -> Option<T> {
-        if optional.is_some() { Some(optional.value) } else { None }
-    }
-}
-
-impl<T: ProcessSync + fmt::Debug> fmt::Debug for Optional<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.as_ref(), f)
-    }
-}
-
-impl<T: ProcessSync + Eq> Eq for Optional<T> {}
-
-impl<T: ProcessSync + PartialEq> PartialEq for Optional<T> {
-    fn eq(&self, other: &Optional<T>) -> bool {
-        self.as_ref() == other.as_ref()
-    }
-}
-
-impl<T: ProcessSync + PartialEq> PartialEq<Option<T>> for Optional<T> {
-    fn eq(&self, other: &Option<T>) -> bool {
-        self.as_ref() == other.as_ref()
-    }
-}
-
-impl<T: ProcessSync + PartialOrd> PartialOrd for Optional<T> {
-    fn partial_cmp(&self, other: &Optional<T>) -> Option<Ordering> {
-        self.as_ref().partial_cmp(&other.as_ref())
-    }
-}
-
-impl<T: ProcessSync + Ord> Ord for Optional<T> {
-    fn cmp(&self, other: &Optional<T>) -> Ordering {
-        self.as_ref().cmp(&other.as_ref())
-    }
-}
-
-impl<T: ProcessSync + Hash> Hash for Optional<T> {
-    fn hash<H: Hasher>(&self, hasher: &mut H) {
-        self.as_ref().hash(hasher);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-
-    use super::*;
-
-    #[derive(Clone, Copy, Debug, PartialEq, crate::process_sync::ProcessSync)]
-    #[process_sync(crate = "crate")]
-    #[repr(u8)]
-    enum Level {
-        Low = 1,
-        High = 2,
-    }
-
-    #[test]
-    fn a_flag_that_is_neither_0_nor_1_is_some() {
-        for is_some in [1, 7, 0xff] {
-            let mut optional = Optional { is_some, value: 5u32 };
-            assert_eq!(optional, Some(5));
-            assert_eq!(optional, Optional::some(5));
-            assert_eq!(optional.take(), Some(5));
-            assert_eq!(optional.is_some, 0);
-        }
-    }
-
-    #[test]
-    fn optional_behaves_as_option() {
-        let mut optional = Optional::none();
-        assert_eq!(optional.replace((1u8, 'a')), None);
-        assert_eq!(optional.replace((2, 'b')), Some((1, 'a')));
-        assert_eq!(format!("{optional:?} {:?}", Optional::<u8>::none()), "Some((2, 'b')) None");
-        optional.set(None);
-        assert_eq!(optional, None);
-        assert_eq!(Option::from(Optional::from(Some(3))), Some(3));
-        assert_eq!(Option::<u8>::from(Optional::from(None)), None);
-    }
-
-    #[test]
-    fn none_is_less_than_some_and_equal_to_none() {
-        assert!(Optional::none() < Optional::some(0));
-        assert!(Optional::some(1) < Optional::some(2));
-        assert_eq!(Optional::none_with(1), Optional::none_with(2));
-        assert_eq!(Optional::<u8>::default(), Optional::none());
-    }
-
-    #[test]
-    fn types_that_cannot_be_zero_have_a_filler() {
-        let mut optional = Optional::none_with(Level::Low);
-        assert_eq!(optional.get(), None);
-        optional.set(Some(Level::High));
-        assert_eq!(optional.take(), Some(Level::High));
-    }
-
-    #[test]
-    fn the_value_need_not_be_copy() {
-        static OPTIONAL: Optional<AtomicU32> = Optional::some(AtomicU32::new(1));
-        assert_eq!(OPTIONAL.as_ref().map(|value| value.fetch_add(1, Relaxed)), Some(1));
     }
 }

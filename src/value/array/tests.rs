@@ -1,3 +1,4 @@
+use std::borrow::BorrowMut;
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::sync::atomic::AtomicU64;
@@ -157,4 +158,15 @@ fn insert_past_the_end_panics() {
 fn a_slice_that_is_too_long_is_refused() {
     assert_eq!(Array::<u8, 2>::try_from(&[1, 2, 3][..]), Err(TooLong { len: 3, capacity: 2 }));
     assert_eq!(Array::<u8, 2>::try_from(&[1, 2][..]).unwrap(), [1, 2]);
+}
+
+#[test]
+fn array_is_made_of_items_and_gives_them_back() {
+    let mut array = Array::from([3, 1, 2]);
+    assert!(array.is_full());
+    AsMut::<[i32]>::as_mut(&mut array).sort_unstable();
+    BorrowMut::<[i32]>::borrow_mut(&mut array)[0] = 0;
+    assert_eq!(array.pop(), Some(3));
+    assert_eq!(array.into_iter().collect::<Vec<i32>>(), [0, 2], "only what counts");
+    assert_eq!(hostile(u32::MAX).into_iter().count(), 4);
 }

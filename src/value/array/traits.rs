@@ -1,13 +1,16 @@
 //! What `Array` has in common with `Vec`: it reads, compares, hashes and prints as the slice of its items.
 
-use std::borrow::Borrow;
+use std::array;
+use std::borrow::{Borrow, BorrowMut};
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::iter::Take;
 use std::ops::{Deref, DerefMut};
 use std::slice;
 
 use crate::process_sync::ProcessSync;
+use crate::value::write::capacity_fits;
 use crate::value::{Array, TooLong};
 
 impl<T: ProcessSync, const N: usize> Default for Array<T, N> {
@@ -36,9 +39,31 @@ impl<T: ProcessSync, const N: usize> AsRef<[T]> for Array<T, N> {
     }
 }
 
+impl<T: ProcessSync, const N: usize> AsMut<[T]> for Array<T, N> {
+    fn as_mut(&mut self) -> &mut [T] {
+        self
+    }
+}
+
 impl<T: ProcessSync, const N: usize> Borrow<[T]> for Array<T, N> {
     fn borrow(&self) -> &[T] {
         self
+    }
+}
+
+impl<T: ProcessSync, const N: usize> BorrowMut<[T]> for Array<T, N> {
+    fn borrow_mut(&mut self) -> &mut [T] {
+        self
+    }
+}
+
+impl<T: ProcessSync, const N: usize> IntoIterator for Array<T, N> {
+    type Item = T;
+    type IntoIter = Take<array::IntoIter<T, N>>;
+
+    fn into_iter(self) -> Take<array::IntoIter<T, N>> {
+        let len = self.used();
+        self.items.into_iter().take(len)
     }
 }
 
@@ -57,6 +82,14 @@ impl<'a, T: ProcessSync, const N: usize> IntoIterator for &'a mut Array<T, N> {
 
     fn into_iter(self) -> slice::IterMut<'a, T> {
         self.iter_mut()
+    }
+}
+
+/// A full array. Of fewer items than it has room for: [`Array::from_array`].
+impl<T: ProcessSync, const N: usize> From<[T; N]> for Array<T, N> {
+    fn from(items: [T; N]) -> Array<T, N> {
+        capacity_fits::<N>();
+        Array { len: N as u32, items }
     }
 }
 

@@ -1,3 +1,4 @@
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
@@ -111,4 +112,12 @@ fn text_prints_as_str_does() {
 #[should_panic(expected = "inside a character")]
 fn truncate_refuses_to_halve_a_character() {
     Text::<4>::from_static("é").truncate(1);
+}
+
+#[test]
+fn text_compares_with_string_and_gives_its_bytes() {
+    let text = Text::<8>::from_static("né");
+    assert!(text == String::from("né") && String::from("né") == text && text != String::from("ne"));
+    assert_eq!(AsRef::<[u8]>::as_ref(&text), "né".as_bytes());
+    assert_eq!(AsRef::<[u8]>::as_ref(&hostile(4, *b"ab\xffd")), b"ab", "no more than the text");
 }
