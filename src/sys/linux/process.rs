@@ -5,6 +5,7 @@
 use std::ffi::{CStr, OsString, c_int, c_void};
 use std::fs::File;
 use std::io;
+use std::os::fd::{AsRawFd, FromRawFd};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64};
 
@@ -72,7 +73,7 @@ pub(crate) fn remember_pid_namespace() -> io::Result<()> {
     Ok(())
 }
 
-/// Inode of the PID namespace; 0 where `/proc` does not tell and never told this process.
+/// Inode of the PID namespace; 0 where the system does not tell and never told this process.
 pub(crate) fn pid_namespace() -> u64 {
     // SAFETY: null, or a word of a page that is never unmapped.
     let told = unsafe { PID_NAMESPACE.load(Acquire).as_ref() };
@@ -80,15 +81,40 @@ pub(crate) fn pid_namespace() -> u64 {
     if known != 0 {
         return known;
     }
+    let Some(inode) = pid_namespace_by_descriptor().or_else(pid_namespace_by_path) else { return 0 };
+    told.inspect(|told| told.store(inode, Relaxed));
+    inode
+}
+
+/// Linux 6.11 and later give the namespace of a process descriptor
+/// ([`pidfd_open(2)`](https://man7.org/linux/man-pages/man2/pidfd_open.2.html)): without `/proc`, and five times as fast as
+/// its entry, which is made anew for each process.
+#[doc(alias = "pidfd_open")]
+fn pid_namespace_by_descriptor() -> Option<u64> {
+    /// `_IO(PIDFS_IOCTL_MAGIC, 5)` of linux/pidfd.h.
+    const PIDFD_GET_PID_NAMESPACE: libc::c_ulong = 0xff05;
+    // SAFETY: no pointer.
+    let process = descriptor(unsafe { libc::syscall(libc::SYS_pidfd_open, pid(), 0) })?;
+    // SAFETY: no pointer.
+    let namespace = unsafe { libc::ioctl(process.as_raw_fd(), PIDFD_GET_PID_NAMESPACE as _, 0) };
+    file::stat(&descriptor(namespace.into())?).ok().map(|stat| stat.inode)
+}
+
+/// Owns what a system call gave, unless it failed.
+fn descriptor(result: libc::c_long) -> Option<File> {
+    let fd = c_int::try_from(result).ok().filter(|fd| *fd >= 0)?;
+    // SAFETY: the call just made this descriptor and nobody else knows it.
+    Some(unsafe { File::from_raw_fd(fd) })
+}
+
+fn pid_namespace_by_path() -> Option<u64> {
     let mut stat = std::mem::MaybeUninit::<libc::stat>::uninit();
     // SAFETY: a C string and a buffer of the call's own type.
     if unsafe { libc::stat(c"/proc/self/ns/pid".as_ptr(), stat.as_mut_ptr()) } != 0 {
-        return 0;
+        return None;
     }
     // SAFETY: the call succeeded and has filled it.
-    let inode = unsafe { stat.assume_init() }.st_ino;
-    told.inspect(|told| told.store(inode, Relaxed));
-    inode
+    Some(unsafe { stat.assume_init() }.st_ino)
 }
 
 /// The thread's name (of the first thread: the program's), at most 15 bytes.
@@ -238,4 +264,17 @@ pub(crate) fn is_ending() -> bool {
     // Never watched: this is the program itself, whose end handlers run only at the end.
     // SAFETY: set by `watch_for_end` to a semaphore that is never freed.
     semaphore.is_null() || (unsafe { libc::sem_getvalue(semaphore, &raw mut posts) } == 0 && posts > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pid_namespace_is_the_same_by_either_way() {
+        let by_path = pid_namespace_by_path();
+        assert!(by_path.is_some());
+        // Before Linux 6.11 there is no other way.
+        assert!(pid_namespace_by_descriptor().is_none_or(|inode| Some(inode) == by_path));
+    }
 }
