@@ -4,6 +4,8 @@
 
 #[path = "../../tests/inspect/make/mod.rs"]
 mod make;
+#[path = "../../tests/support/skip.rs"]
+mod not_tried;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -237,9 +239,7 @@ fn classic_program_built_with_mingw_is_flagged() {
     let mut compiler = Command::new("x86_64-w64-mingw32-g++");
     let compiler = compiler.args(["-o", "classic.exe", "classic.cpp"]).current_dir(folder.0.path());
     let Ok(output) = compiler.output() else {
-        eprintln!("\n!!! SKIPPED: x86_64-w64-mingw32-g++ is not installed\n");
-        assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "CI=true: a skipped part is a failure");
-        return;
+        return not_tried::skip("x86_64-w64-mingw32-g++ is not installed");
     };
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let ran = folder.inspect(&["--fail-on", "shared-writable", "classic.exe"]);

@@ -6,6 +6,8 @@
 
 mod build;
 mod library;
+#[path = "../support/skip.rs"]
+mod not_tried;
 mod run;
 
 use std::env::consts::EXE_SUFFIX;

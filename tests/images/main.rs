@@ -6,12 +6,16 @@
 mod elf;
 mod process;
 mod programs;
+#[path = "../support/mod.rs"]
+#[allow(unsafe_code)]
+mod support;
 
 mod builds;
 mod copies;
 mod debuggers;
 mod declarations;
 mod dependencies;
+mod groups;
 mod growth;
 mod instructions;
 mod libraries;

@@ -10,6 +10,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, OnceLock};
 
+#[path = "../support/skip.rs"]
+mod not_tried;
+
+pub(crate) use not_tried::{say_skipped, skip};
+
 /// tests/programs.
 pub(crate) fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs")
@@ -32,7 +37,7 @@ pub(crate) fn output(command: &mut Command) -> String {
     text
 }
 
-/// Whether a tool is there. Without it the test says so and passes, unless this is CI.
+/// Whether a tool is there. Without it the test says so and counts as skipped; in CI it fails.
 pub(crate) fn have(tool: &str) -> bool {
     let found = is_installed(tool);
     if !found {
@@ -52,21 +57,6 @@ pub(crate) fn happen_to_have(tool: &str) -> bool {
 
 fn is_installed(tool: &str) -> bool {
     Command::new(tool).arg("--version").output().is_ok_and(|output| output.status.success())
-}
-
-/// Says loudly that something was not tried; in CI that is a failure.
-pub(crate) fn skip(why: &str) {
-    say_skipped(why);
-    assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "CI=true: a skipped part is a failure: {why}");
-}
-
-/// Says loudly that something was not tried.
-pub(crate) fn say_skipped(why: &str) {
-    use std::io::Write;
-
-    let test = std::thread::current().name().unwrap_or_default().to_owned();
-    // Not `eprintln!`, which the test harness hides.
-    let _ = writeln!(std::io::stderr(), "\n!!! SKIPPED: {test}: {why}\n");
 }
 
 fn cargo_build(arguments: &[&str]) -> String {

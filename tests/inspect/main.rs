@@ -5,4 +5,6 @@ mod blocks;
 mod hostile;
 mod judgements;
 mod make;
+#[path = "../support/skip.rs"]
+mod not_tried;
 mod seeds;

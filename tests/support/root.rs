@@ -15,8 +15,7 @@ pub(crate) const NOBODY: u32 = 65534;
 
 /// A test that needs root.
 pub(crate) fn trial(name: &'static str, test: fn()) -> Trial {
-    // SAFETY: no arguments.
-    if unsafe { libc::geteuid() } == 0 {
+    if is_root() {
         return super::trial(name, test);
     }
     if std::env::var_os("CI").is_some_and(|value| value == "true") {
@@ -24,6 +23,11 @@ pub(crate) fn trial(name: &'static str, test: fn()) -> Trial {
     }
     eprintln!("\n!!! SKIPPED: {name} needs root (mount namespaces, other users)\n");
     super::trial(name, test).with_ignored_flag(true)
+}
+
+pub(crate) fn is_root() -> bool {
+    // SAFETY: no arguments.
+    unsafe { libc::geteuid() == 0 }
 }
 
 /// Runs `test` where its mounts are seen by nobody but the processes that it starts.

@@ -76,14 +76,16 @@ impl Sandbox {
 /// A command that runs `role` of this test program, with no other word of ours in its environment.
 pub(crate) fn command(role: &str, folder: Option<&Path>) -> Command {
     let mut command = Command::new(std::env::current_exe().expect("the path of this test program"));
-    for word in ["COTENANT_DIR", "COTENANT_SCOPE", "COTENANT_PRIVATE"] {
-        command.env_remove(word);
-    }
-    command.env(ROLE, role);
+    without_our_words(&mut command).env(ROLE, role);
     if let Some(folder) = folder {
         command.env("COTENANT_DIR", folder);
     }
     command
+}
+
+/// Has `command` know of no wishes of whoever runs the tests.
+pub(crate) fn without_our_words(command: &mut Command) -> &mut Command {
+    command.env_remove("COTENANT_DIR").env_remove("COTENANT_SCOPE").env_remove("COTENANT_PRIVATE")
 }
 
 pub(crate) fn files_in(folder: &Path) -> Vec<String> {

@@ -6,7 +6,11 @@
 //! several: rustdoc runs the examples in groups.
 //!
 //! After a program that failed cargo prints a line, which also tells of one that was killed before its result.
+//!
+//! libtest knows no test that finds out while it runs that it cannot be tried: such a test passes, and says
+//! `!!! SKIPPED by NAME: why` past the harness (tests/support/skip.rs). It counts as skipped.
 
+use std::collections::BTreeSet;
 use std::ops::AddAssign;
 
 use crate::workshop::Workshop;
@@ -77,6 +81,8 @@ enum Piece {
     Program {
         last_result: Option<Tally>,
         is_failed: bool,
+        /// The names of the tests that said so.
+        skipped: BTreeSet<String>,
     },
     Documentation {
         sum: Tally,
@@ -90,7 +96,10 @@ impl TestOutput {
         if is_indented && header.starts_with("Doc-tests ") {
             self.next_piece(Piece::Documentation { sum: Tally::default() });
         } else if is_indented && header.starts_with("Running ") && header.ends_with(')') {
-            self.next_piece(Piece::Program { last_result: None, is_failed: false });
+            self.next_piece(Piece::Program { last_result: None, is_failed: false, skipped: BTreeSet::new() });
+        }
+        if let (Piece::Program { skipped, .. }, Some(test)) = (&mut self.piece, parse_skipped(line)) {
+            skipped.insert(test.to_owned());
         }
         match (&mut self.piece, parse_result(line)) {
             (Piece::Program { last_result, .. }, Some(result)) => *last_result = Some(result),
@@ -113,9 +122,12 @@ impl TestOutput {
         match std::mem::replace(&mut self.piece, next) {
             Piece::None => {}
             // A program without libtest (`harness = false`) is one test.
-            Piece::Program { last_result: None, is_failed: false } => self.total += Tally::PASS,
-            Piece::Program { last_result, is_failed } => {
+            Piece::Program { last_result: None, is_failed: false, .. } => self.total += Tally::PASS,
+            Piece::Program { last_result, is_failed, skipped } => {
                 let mut result = last_result.unwrap_or_default();
+                let skipped = result.passed.min(skipped.len() as u64);
+                result.passed -= skipped;
+                result.skipped += skipped;
                 if is_failed && result.failed == 0 {
                     result.failed = 1;
                 }
@@ -139,6 +151,11 @@ fn parse_result(line: &str) -> Option<Tally> {
         }
     }
     Some(tally)
+}
+
+/// `!!! SKIPPED by debuggers::valgrind_is_content: `valgrind` is not installed`
+fn parse_skipped(line: &str) -> Option<&str> {
+    Some(line.strip_prefix("!!! SKIPPED by ")?.split_once(": ")?.0)
 }
 
 #[cfg(test)]
@@ -178,6 +195,28 @@ test result: ok. 2 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; fini
    Doc-tests cotenant_macros
 test result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s";
         assert_eq!(count(text, true), Tally { passed: 9, failed: 0, skipped: 1 });
+    }
+
+    #[test]
+    fn tests_that_say_that_they_are_skipped_have_not_passed() {
+        let text = "     Running tests/images/main.rs (target/debug/deps/images-1)
+running 4 tests
+test linkers::all_agree ... ok
+
+!!! SKIPPED by linkers::more: `ld.gold` is not installed
+
+
+!!! SKIPPED by linkers::more: `mold` is not installed
+
+test linkers::more ... ok
+
+!!! SKIPPED by debuggers::valgrind: `valgrind` is not installed
+
+!!! SKIPPED: as_root needs root (mount namespaces, other users)
+test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.21s
+     Running tests/next.rs (target/debug/deps/next-1)
+test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s";
+        assert_eq!(count(text, true), Tally { passed: 3, failed: 0, skipped: 3 });
     }
 
     #[test]
