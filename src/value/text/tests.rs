@@ -117,7 +117,11 @@ fn truncate_refuses_to_halve_a_character() {
 #[test]
 fn text_compares_with_string_and_gives_its_bytes() {
     let text = Text::<8>::from_static("né");
-    assert!(text == String::from("né") && String::from("né") == text && text != String::from("ne"));
+    let (same, other) = (String::from("né"), String::from("ne"));
+    assert_eq!(text, same);
+    assert_eq!(same, text);
+    assert_ne!(text, other);
+    assert_ne!(other, text);
     assert_eq!(AsRef::<[u8]>::as_ref(&text), "né".as_bytes());
     assert_eq!(AsRef::<[u8]>::as_ref(&hostile(4, *b"ab\xffd")), b"ab", "no more than the text");
 }
