@@ -9,7 +9,7 @@ use std::process::Command;
 use crate::support::Named;
 use crate::support::peer::{Peer, run};
 use crate::support::root::{Copied, in_mount_namespace, mount_tmpfs};
-use crate::support::sandbox::Sandbox;
+use crate::support::sandbox::{Sandbox, files_in};
 
 pub(crate) const TESTS: &[Named] = &[
     ("file_size_limit_is_told_without_a_signal", file_size_limit_is_told_without_a_signal),
@@ -19,6 +19,9 @@ pub(crate) const TESTS: &[Named] = &[
 
 pub(crate) const ROOT_TESTS: &[Named] = &[
     ("full_file_system_is_told_with_the_way_out", full_file_system_is_told_with_the_way_out),
+    ("full_shared_memory_is_told_with_the_way_out", full_shared_memory_is_told_with_the_way_out),
+    ("shared_memory_without_room_for_the_folder_is_told", shared_memory_without_room_for_the_folder_is_told),
+    ("shared_memory_with_few_files_never_kills", shared_memory_with_few_files_never_kills),
     ("almost_full_file_system_never_kills", almost_full_file_system_never_kills),
     ("file_system_that_fills_up_later_never_kills", file_system_that_fills_up_later_never_kills),
 ];
@@ -84,11 +87,60 @@ fn full_file_system_is_told_with_the_way_out() {
         fill(sandbox.path(), 0);
         let ended = run(&mut sandbox.command("probe"));
         let line = ended.refusal();
-        for part in [folder, "No space left", "make room", "df -h", "--shm-size", "COTENANT_DIR"] {
-            assert!(line.contains(part), "no {part:?} in {line:?}");
-        }
+        assert_says_the_way_out(line, folder);
         assert_eq!(sandbox.files(), ["filler"]);
     });
+}
+
+fn full_shared_memory_is_told_with_the_way_out() {
+    let copied = Copied::new();
+    in_mount_namespace(|| {
+        mount_tmpfs("/dev/shm", "size=1m,mode=1777");
+        fill(Path::new("/dev/shm"), 0);
+        let ended = run(&mut copied.command("probe", None));
+        assert_says_the_way_out(ended.refusal(), "/dev/shm/cotenant-0");
+        assert_eq!(ended.stdout, "");
+        fs::remove_file("/dev/shm/filler").expect("making room");
+        assert!(run(&mut copied.command("probe", None)).status.success());
+    });
+}
+
+/// Where no file can be made there is no room for the folder either.
+fn shared_memory_without_room_for_the_folder_is_told() {
+    let copied = Copied::new();
+    in_mount_namespace(|| {
+        // The one inode is that of /dev/shm itself.
+        mount_tmpfs("/dev/shm", "nr_inodes=1,mode=1777");
+        let ended = run(&mut copied.command("probe", None));
+        assert_says_the_way_out(ended.refusal(), "/dev/shm/cotenant-0");
+        assert_eq!(files_in(Path::new("/dev/shm")), [""; 0]);
+    });
+}
+
+#[track_caller]
+fn assert_says_the_way_out(line: &str, folder: &str) {
+    for part in [folder, "No space left", "make room", "df -h", "--shm-size", "COTENANT_DIR"] {
+        assert!(line.contains(part), "no {part:?} in {line:?}");
+    }
+}
+
+/// The folder and two segments need an inode each.
+fn shared_memory_with_few_files_never_kills() {
+    let copied = Copied::new();
+    let (mut refused, mut shared) = (0, 0);
+    for inodes in 1..7 {
+        in_mount_namespace(|| {
+            mount_tmpfs("/dev/shm", &format!("nr_inodes={inodes},mode=1777"));
+            let ended = run(&mut copied.command("probe", None));
+            if ended.status.success() {
+                shared += 1;
+            } else {
+                assert_says_the_way_out(ended.refusal(), "/dev/shm/cotenant-0");
+                refused += 1;
+            }
+        });
+    }
+    assert!(refused > 2 && shared > 1, "{refused} refused, {shared} shared: the range was to show both");
 }
 
 fn almost_full_file_system_never_kills() {

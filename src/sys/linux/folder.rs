@@ -24,6 +24,9 @@ use super::{file, process};
 use crate::error::{Error, ErrorKind, Result};
 
 const SHM: &str = "/dev/shm";
+/// What to do about a file system that is full.
+pub(super) const MAKE_ROOM: &str = "make room there (df -h and df -i show it; in a container --shm-size), or name \
+     another folder with COTENANT_DIR";
 /// How often the search starts over because others change the folder meanwhile.
 const ATTEMPTS: u32 = 20;
 
@@ -147,7 +150,9 @@ fn shared_memory_folder(parent: &Path, audience: Audience) -> Result<Folder> {
         }
         let doing = format!("create the folder {}", path.display());
         make_whole(parent, &path, audience).or_else(exists_is_fine).map_err(|cause| {
-            Error::system(doing, &cause).hint("name a folder that can be written with COTENANT_DIR")
+            let error = Error::system(doing, &cause);
+            let has_room = error.kind() != ErrorKind::NoSpace;
+            error.hint(if has_room { "name a folder that can be written with COTENANT_DIR" } else { MAKE_ROOM })
         })?;
     }
     Err(Error::new(ErrorKind::Busy, format!("others keep changing {}/{prefix}", parent.display())))

@@ -20,7 +20,7 @@ use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use super::file::{self, LockKind, Stat, lock_byte};
-use super::folder::Folder;
+use super::folder::{Folder, MAKE_ROOM};
 use super::{leftovers, process};
 use crate::error::{Error, ErrorKind, Result};
 use crate::segment::header::{HEADER_BYTES, Header, PARTICIPANT_BYTES, SegmentKind};
@@ -163,10 +163,7 @@ fn no_room(error: Error, plan: &Plan) -> Error {
         ));
     }
     let needed = plan.data_bytes.div_ceil(1024) + 16;
-    error.hint(format!(
-        "it needs about {needed} KiB: make room there (df -h shows it; in a container --shm-size), or name another \
-         folder with COTENANT_DIR"
-    ))
+    error.hint(format!("it needs about {needed} KiB: {MAKE_ROOM}"))
 }
 
 /// A file in `folder` under a name that nobody looks for, where there are no unnamed files or they cannot be linked.
