@@ -140,6 +140,15 @@ fn mismatch(plan: &Plan, known: &Known, path: &str) -> Error {
     Error::new(ErrorKind::Mismatch, text)
 }
 
+/// Says who uses the segment that a program cannot share: process ids and programs.
+pub(crate) fn name_users<'a>(error: Error, users: impl ExactSizeIterator<Item = (u32, &'a str)>) -> Error {
+    const SHOWN: usize = 8;
+    let more = users.len().saturating_sub(SHOWN);
+    let mut names: Vec<_> = users.take(SHOWN).map(|(pid, program)| format!("{pid} ({program})")).collect();
+    names.extend((more > 0).then(|| format!("{more} more")));
+    if names.is_empty() { error } else { error.line(format!("in use by {}", names.join(", "))) }
+}
+
 /// Tells, in a line each, which initial values differ from those that the segment started with.
 pub(crate) fn initial_values(plan: &Plan, known: &Known, path: &str, tell: impl Fn(&str)) {
     for (ours, theirs) in plan.objects.iter().zip(&known.objects) {

@@ -135,14 +135,11 @@ fn reconcile(plan: &Plan, attached: &Attached, file: &File) -> Result<()> {
 
 /// Says who uses the segment that this program cannot share.
 fn name_users(error: Error, attached: &Attached) -> Error {
-    const SHOWN: usize = 8;
     if error.kind() != ErrorKind::Mismatch {
         return error;
     }
     let users = attached.participants();
-    let mut names: Vec<_> = users.iter().take(SHOWN).map(|user| format!("{} ({})", user.pid, user.program)).collect();
-    names.extend((users.len() > SHOWN).then(|| format!("{} more", users.len() - SHOWN)));
-    if names.is_empty() { error } else { error.line(format!("in use by {}", names.join(", "))) }
+    compare::name_users(error, users.iter().map(|user| (user.pid, user.program.as_str())))
 }
 
 /// Appends the plan's further objects. Nobody uses them before `object_count` is stored, so a death on the way leaves

@@ -60,7 +60,7 @@ pub(crate) fn attach(plan: &Plan, file_name: &str, places: &[Place<'_>]) -> Resu
     let segment = open_or_create(plan, &path)?;
     let Segment { mapping, header, live, created } = segment;
     if !created {
-        reconcile(plan, &mapping.view, &header, live, &path)?;
+        reconcile(plan, &mapping.view, &header, live, &path).map_err(|error| name_users(error, live))?;
     }
     let owner = participants::take(live, &path)?;
     let objects = format!(r"Local\cotenant-{:032x}", u128::from_le_bytes(header.instance));
@@ -205,6 +205,15 @@ fn create(plan: &Plan, view: View, handle: Handle, fresh: Header, path: &str) ->
     // SAFETY: committed pages of a view that lives as long as what is made of it.
     let live = unsafe { Live::new(view.base(), fresh.participants_max) };
     Ok(Segment { mapping: FileMapping { view, _handle: handle }, header: fresh, live, created: true })
+}
+
+/// Says who uses the segment that this program cannot share.
+fn name_users(error: Error, live: Live) -> Error {
+    if error.kind() != ErrorKind::Mismatch {
+        return error;
+    }
+    let users = participants::list(live);
+    compare::name_users(error, users.iter().map(|user| (user.pid, user.program.as_str())))
 }
 
 /// Compares what is there with the plan; makes the segment grow if the plan only adds at its end. The attach mutex
