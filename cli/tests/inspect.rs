@@ -227,10 +227,8 @@ fn diff_tells_what_a_rolling_deploy_meets() {
 
 /// The classic example as people write it today: `.shared` is flagged, and what to use instead is printed.
 #[test]
+#[cfg_attr(windows, ignore = "the compiler is a program of Linux")]
 fn classic_program_built_with_mingw_is_flagged() {
-    if cfg!(windows) {
-        return; // The compiler is a program of Linux.
-    }
     let folder = Folder::new();
     let source = "#include <stdio.h>\n\
         __attribute__((section(\".shared\"), shared)) volatile long instances = 0;\n\
