@@ -87,8 +87,8 @@ pub(crate) fn pid_namespace() -> u64 {
 }
 
 /// Linux 6.11 and later give the namespace of a process descriptor
-/// ([`pidfd_open(2)`](https://man7.org/linux/man-pages/man2/pidfd_open.2.html)): without `/proc`, and five times as fast as
-/// its entry, which is made anew for each process.
+/// ([`pidfd_open(2)`](https://man7.org/linux/man-pages/man2/pidfd_open.2.html)): without `/proc`, and five times as
+/// fast as its entry, which is made anew for each process.
 #[doc(alias = "pidfd_open")]
 fn pid_namespace_by_descriptor() -> Option<u64> {
     /// `_IO(PIDFS_IOCTL_MAGIC, 5)` of linux/pidfd.h.
