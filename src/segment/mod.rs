@@ -7,4 +7,5 @@
 pub(crate) mod compare;
 pub(crate) mod header;
 pub(crate) mod live;
+pub(crate) mod lock_word;
 pub(crate) mod plan;

@@ -19,7 +19,8 @@ use std::ops::{Deref, DerefMut};
 use crate::error::Error;
 use crate::process_sync::ProcessSync;
 use crate::schema::{Kind, Part, Schema};
-use crate::sys::{Locked, NotLocked, RawLock, Ticket};
+use crate::segment::lock_word::{Locked, NotLocked};
+use crate::sys::{RawLock, Ticket};
 
 /// Mutual exclusion between the threads of all processes that share it.
 ///

@@ -21,4 +21,4 @@ pub(crate) use attach::{Place, attach};
 pub(crate) use attached::Attached;
 pub(crate) use loader::{Image, check_block, image_of};
 pub(crate) use mapping::page_bytes;
-pub(crate) use raw_lock::{Locked, NotLocked, RawLock, Ticket};
+pub(crate) use raw_lock::{RawLock, Ticket};

@@ -20,43 +20,13 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::time::Duration;
 
 use super::{futex, owner};
-use crate::error::Error;
-
-/// Somebody sleeps, or may: unlocking must wake.
-const WAITERS: u64 = 1 << 31;
-/// Set by the kernel when the owner's thread ended with the word on its robust list.
-const OWNER_DIED: u64 = 1 << 30;
-const THREAD_ID: u64 = OWNER_DIED - 1;
-const LOW: u64 = 0xffff_ffff;
-/// The value may be half changed: the owner died, or panicked.
-const INCONSISTENT: u64 = 1 << 32;
-/// The thread id of nobody: who was to repair the value gave up.
-const NOT_RECOVERABLE: u64 = THREAD_ID;
-/// What names an owner: everything but the flags.
-const OWNER: u64 = !(WAITERS | OWNER_DIED | INCONSISTENT);
+use crate::segment::lock_word::{
+    INCONSISTENT, LOW, Locked, NOT_RECOVERABLE, NotLocked, OWNER, OWNER_DIED, THREAD_ID, WAITERS,
+};
 
 const SPINS: u32 = 100;
 const FIRST_SLEEP: Duration = Duration::from_micros(500);
 const LONGEST_SLEEP: Duration = Duration::from_millis(20);
-
-/// How a lock was had.
-pub(crate) enum Locked {
-    Clean,
-    /// The one before died or panicked inside; the high half of its owner word.
-    Inconsistent(u32),
-}
-
-/// Why a lock was not had.
-pub(crate) enum NotLocked {
-    /// This thread holds it.
-    WouldDeadlock,
-    /// Somebody else holds it (`try_lock` only).
-    WouldBlock,
-    /// Whoever was to repair the value gave up.
-    NotRecoverable,
-    /// This process has no slot and could not take one.
-    NoSlot(Error),
-}
 
 /// The lock word, in shared or private memory.
 #[repr(transparent)]

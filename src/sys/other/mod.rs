@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::image::block::Descriptor;
 use crate::segment::plan::Plan;
 
-pub(crate) use raw_lock::{Locked, NotLocked, RawLock, Ticket};
+pub(crate) use raw_lock::{RawLock, Ticket};
 
 /// The program; nothing is known of it.
 pub(crate) struct Image {

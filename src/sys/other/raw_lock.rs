@@ -13,34 +13,10 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::time::Duration;
 
-use crate::error::Error;
+use crate::segment::lock_word::{INCONSISTENT, Locked, NOT_RECOVERABLE, NotLocked, THREAD_ID};
 
-const THREAD: u64 = (1 << 30) - 1;
-const INCONSISTENT: u64 = 1 << 32;
-/// The number of nobody: who was to repair the value gave up.
-const NOT_RECOVERABLE: u64 = THREAD;
 const FIRST_SLEEP: Duration = Duration::from_micros(50);
 const LONGEST_SLEEP: Duration = Duration::from_millis(2);
-
-/// How a lock was had.
-pub(crate) enum Locked {
-    Clean,
-    /// A thread panicked inside.
-    Inconsistent(u32),
-}
-
-/// Why a lock was not had.
-pub(crate) enum NotLocked {
-    /// This thread holds it.
-    WouldDeadlock,
-    /// Somebody else holds it (`try_lock` only).
-    WouldBlock,
-    /// Whoever was to repair the value gave up.
-    NotRecoverable,
-    /// Where there are no segments, never.
-    #[allow(dead_code)]
-    NoSlot(Error),
-}
 
 /// The lock word.
 #[repr(transparent)]
@@ -56,7 +32,7 @@ fn thread_number() -> u64 {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     thread_local! { static NUMBER: Cell<u32> = const { Cell::new(0) } }
     if NUMBER.get() == 0 {
-        NUMBER.set(COUNT.fetch_add(1, Relaxed) % (THREAD as u32 - 1) + 1);
+        NUMBER.set(COUNT.fetch_add(1, Relaxed) % (THREAD_ID as u32 - 1) + 1);
     }
     u64::from(NUMBER.get())
 }
@@ -96,14 +72,14 @@ impl RawLock {
         let mine = thread_number();
         let mut seen = self.word.load(Relaxed);
         loop {
-            let given_up = seen & THREAD == NOT_RECOVERABLE;
+            let given_up = seen & THREAD_ID == NOT_RECOVERABLE;
             if given_up && !take_given_up {
                 return Err(NotLocked::NotRecoverable);
             }
-            if seen & THREAD == mine {
+            if seen & THREAD_ID == mine {
                 return Err(NotLocked::WouldDeadlock);
             }
-            if seen & THREAD != 0 && !given_up {
+            if seen & THREAD_ID != 0 && !given_up {
                 return Err(NotLocked::WouldBlock);
             }
             let inconsistent = if given_up { INCONSISTENT } else { seen & INCONSISTENT };
@@ -123,7 +99,7 @@ impl RawLock {
 
     /// Says that the value may be half changed. Only the owner calls it.
     pub(crate) fn mark_inconsistent(&self, ticket: Ticket) {
-        if self.word.load(Relaxed) & THREAD == ticket.0 {
+        if self.word.load(Relaxed) & THREAD_ID == ticket.0 {
             self.word.fetch_or(INCONSISTENT, Relaxed);
         }
     }
@@ -145,7 +121,7 @@ impl RawLock {
 
     /// The owner alone changes a word that names it.
     fn leave_word(&self, ticket: Ticket, left: u64) {
-        if self.word.load(Relaxed) & THREAD == ticket.0 {
+        if self.word.load(Relaxed) & THREAD_ID == ticket.0 {
             self.word.store(left, Release); // Pairs with the Acquire in `take`.
         }
     }

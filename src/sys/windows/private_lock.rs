@@ -11,7 +11,8 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use windows_sys::Win32::System::Threading::{INFINITE, WaitOnAddress, WakeByAddressAll, WakeByAddressSingle};
 
 use super::process;
-use super::raw_lock::{INCONSISTENT, LOW, Locked, NOT_RECOVERABLE, NotLocked, OWNER, THREAD_ID, Ticket, Waits};
+use super::raw_lock::{Ticket, Waits};
+use crate::segment::lock_word::{INCONSISTENT, LOW, Locked, NOT_RECOVERABLE, NotLocked, OWNER, THREAD_ID};
 
 /// Somebody sleeps, or may: unlocking must wake.
 const WAITERS: u64 = 1 << 31;

@@ -25,38 +25,11 @@ use super::kernel_mutex::KernelMutex;
 use super::participants::OwnerHalf;
 use super::{private_lock, process};
 use crate::error::{Error, ErrorKind};
-
-pub(crate) const THREAD_ID: u64 = (1 << 30) - 1;
-pub(crate) const LOW: u64 = 0xffff_ffff;
-/// The value may be half changed: the owner died, or panicked.
-pub(crate) const INCONSISTENT: u64 = 1 << 32;
-/// The thread id of nobody: who was to repair the value gave up.
-pub(crate) const NOT_RECOVERABLE: u64 = THREAD_ID;
-/// What names an owner: everything but the flags.
-pub(crate) const OWNER: u64 = !(LOW ^ THREAD_ID | INCONSISTENT);
+use crate::segment::lock_word::{INCONSISTENT, LOW, Locked, NOT_RECOVERABLE, NotLocked, OWNER, THREAD_ID};
 
 /// How often one looks again at a lock whose owner leaked its guard and ended, in a process that lives.
 const FIRST_SLEEP: Duration = Duration::from_micros(500);
 const LONGEST_SLEEP: Duration = Duration::from_millis(100);
-
-/// How a lock was had.
-pub(crate) enum Locked {
-    Clean,
-    /// The one before died or panicked inside; the high half of its owner word.
-    Inconsistent(u32),
-}
-
-/// Why a lock was not had.
-pub(crate) enum NotLocked {
-    /// This thread holds it.
-    WouldDeadlock,
-    /// Somebody else holds it (`try_lock` only).
-    WouldBlock,
-    /// Whoever was to repair the value gave up.
-    NotRecoverable,
-    /// The kernel's mutex could not be had, for example because another user has its name.
-    NoSlot(Error),
-}
 
 /// Whether to wait for a lock that somebody holds.
 #[derive(Clone, Copy, PartialEq, Eq)]
