@@ -8,6 +8,7 @@ mod install;
 mod lint;
 mod linux;
 mod msrv;
+mod others;
 mod package;
 mod run;
 mod suite;
@@ -77,6 +78,8 @@ enum Task {
     },
     /// The library builds with the oldest Rust that Cargo.toml promises
     Msrv,
+    /// Systems on which nothing is run: their targets are checked where rustup has them
+    Others,
     /// The packages for crates.io can be made, and build from what is in them
     Package,
     /// Install what the tasks need
@@ -111,6 +114,7 @@ fn dispatch(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Task::Linux { arguments } => suite::one("linux", || linux::run(w, arguments)),
         Task::Windows { arguments, .. } => suite::one("windows", || windows::run(w, arguments)),
         Task::Msrv => suite::one("msrv", || msrv::run(w)),
+        Task::Others => suite::one("others", || others::run(w)),
         Task::Package => suite::one("package", || package::run(w)),
         Task::Install => suite::one("install", || install::run(w)),
     })

@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::tally::Tally;
 use crate::workshop::Workshop;
-use crate::{docs, fmt, install, lint, linux, msrv, package, tidy, windows};
+use crate::{docs, fmt, install, lint, linux, msrv, others, package, tidy, windows};
 
 type Task<'a> = (&'static str, &'a dyn Fn() -> Result<Tally>);
 
@@ -23,6 +23,7 @@ pub(crate) fn all(w: &Workshop) -> ExitCode {
         ("linux", &|| linux::run(w, &[])),
         ("windows", &|| windows::run(w, &[])),
         ("msrv", &|| msrv::run(w)),
+        ("others", &|| others::run(w)),
         ("package", &|| package::run(w)),
     ])
 }
