@@ -258,3 +258,15 @@ fn colours_only_where_they_are_asked_for() {
     assert!(!run("NO_COLOR", "1") && !run("TERM", "xterm-256color"));
     assert!(run("CLICOLOR_FORCE", "1"));
 }
+
+/// The linker's own work instead of a hand-made sample: a block that is attached by call lies in `.data` or `.bss`.
+#[test]
+#[cfg(target_os = "linux")]
+fn nothing_is_said_against_this_command_itself() {
+    let folder = Folder::new();
+    let itself = env!("CARGO_BIN_EXE_cotenant");
+    let all = "shared-writable,writable-executable,pointers,misplaced,copies,damaged-block";
+    let ran = folder.inspect(&[itself, "--fail-on", all]);
+    assert_eq!((ran.status, ran.err.as_str()), (Some(0), ""), "{}", ran.out);
+    assert!(ran.out.contains("attach = by_call") && ran.out.contains("ATOMIC"), "{}", ran.out);
+}
