@@ -62,7 +62,7 @@ pub(crate) fn serve() {
                 drop(held.take());
                 "released".into()
             }
-            "hold-candidates" => hold_candidates(argument),
+            "hold-life" => hold_life(argument),
             "attach" => cotenant::attach().map_or_else(|error| error.to_string(), |()| "attached".into()),
             "readable" => both(&READABLE, &READABLE_GUARDED),
             "group" => both(&GROUP, &GROUP_GUARDED),
@@ -89,15 +89,15 @@ pub(crate) fn probe() {
     let _ = cotenant::attachment();
 }
 
-/// Read-locks what one locks who looks whether anybody maps the segment, for as long as this process lives.
-fn hold_candidates(segment: &str) -> String {
-    const CANDIDATE: i64 = (1 << 40) - 1;
+/// Read-locks the life byte, as if this process mapped the segment, for as long as it lives.
+fn hold_life(segment: &str) -> String {
+    const LIFE: i64 = 1 << 40;
     let file = std::fs::File::open(segment).expect("a segment that may be read");
     // SAFETY: all zeros is a value of the structure.
     let mut lock: libc::flock = unsafe { std::mem::zeroed() };
     lock.l_type = libc::F_RDLCK as _;
     lock.l_whence = libc::SEEK_SET as _;
-    (lock.l_start, lock.l_len) = (CANDIDATE, 1);
+    (lock.l_start, lock.l_len) = (LIFE, 1);
     // SAFETY: the structure outlives the call.
     let result = unsafe { libc::fcntl(file.into_raw_fd(), libc::F_OFD_SETLK, &raw const lock) };
     if result == 0 { "held".into() } else { std::io::Error::last_os_error().to_string() }

@@ -17,7 +17,7 @@ pub(crate) const TESTS: &[Named] = &[
     ("user_outside_the_group_is_refused", user_outside_the_group_is_refused),
     ("readable_segment_keeps_its_locks_in_a_closed_file", readable_segment_keeps_its_locks_in_a_closed_file),
     ("companion_goes_with_its_segment", companion_goes_with_its_segment),
-    ("reader_does_not_keep_a_dead_segment", reader_does_not_keep_a_dead_segment),
+    ("reader_keeps_the_values_and_nobody_out", reader_keeps_the_values_and_nobody_out),
     ("group_folder_planted_by_an_outsider_is_passed_by", group_folder_planted_by_an_outsider_is_passed_by),
 ];
 
@@ -145,8 +145,8 @@ fn companion_goes_with_its_segment() {
     });
 }
 
-/// A stranger holds the byte that those lock who look whether anybody maps the segment.
-fn reader_does_not_keep_a_dead_segment() {
+/// A stranger who may only read holds the life byte: the values live on, which is all that it can do.
+fn reader_keeps_the_values_and_nobody_out() {
     let copied = Copied::new();
     in_mount_namespace(|| {
         mount_tmpfs("/dev/shm", "mode=1777");
@@ -155,12 +155,14 @@ fn reader_does_not_keep_a_dead_segment() {
         owner.kill();
         let mut stranger = launch(&copied, None, NOBODY, &[]);
         assert_eq!(stranger.answer("its start"), "ready");
-        let hold = "hold-candidates /dev/shm/cotenant-readable-4711/environment.readable";
+        let hold = "hold-life /dev/shm/cotenant-readable-4711/environment.readable";
         assert_eq!(stranger.ask(hold), "held");
         let mut owner = start(&copied, None, 4711, &[GROUP_ID]);
-        assert_eq!(owner.ask("readable"), "1 1", "afresh");
-        let mut joins = start(&copied, None, 4711, &[GROUP_ID]);
-        assert_eq!(joins.ask("readable"), "2 2");
+        assert_eq!(owner.ask("readable"), "2 2", "as if the stranger were attached");
+        stranger.kill();
+        owner.kill();
+        let mut alone = start(&copied, None, 4711, &[GROUP_ID]);
+        assert_eq!(alone.ask("readable"), "1 1", "afresh");
     });
 }
 

@@ -8,16 +8,13 @@ use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
-use std::ops::RangeInclusive;
 use std::os::fd::{AsRawFd, FromRawFd};
 
 use libc::c_int;
 
 /// Byte offsets that hold no data: locks on them mean something.
 pub(crate) mod lock_byte {
-    /// Read-locked by one who looks whether anybody maps the data, and by everybody who does.
-    pub(crate) const CANDIDATE: i64 = LIFE - 1;
-    /// Read-locked by everybody who maps the data; who can write-lock it and the candidate's knows that nobody does.
+    /// Read-locked by everybody who maps the data; who can write-lock it knows that nobody does.
     pub(crate) const LIFE: i64 = 1 << 40;
     /// Write-locked by the one who makes the segment grow.
     pub(crate) const GROW: i64 = LIFE + 1;
@@ -238,13 +235,7 @@ fn flock(kind: LockKind, byte: i64) -> libc::flock {
 /// ([`F_OFD_SETLK`](https://man7.org/linux/man-pages/man2/fcntl_locking.2.html)); `false` if somebody else has it.
 #[doc(alias = "F_OFD_SETLK")]
 pub(crate) fn try_lock(file: &File, kind: LockKind, byte: i64) -> io::Result<bool> {
-    try_lock_range(file, kind, byte..=byte)
-}
-
-/// As [`try_lock`], on several bytes at once: all or none.
-pub(crate) fn try_lock_range(file: &File, kind: LockKind, bytes: RangeInclusive<i64>) -> io::Result<bool> {
-    let mut lock = flock(kind, *bytes.start());
-    lock.l_len = bytes.end() - bytes.start() + 1;
+    let lock = flock(kind, byte);
     // SAFETY: the structure is the call's own type.
     match check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) }) {
         Ok(_) => Ok(true),
@@ -253,12 +244,23 @@ pub(crate) fn try_lock_range(file: &File, kind: LockKind, bytes: RangeInclusive<
     }
 }
 
-/// Whether anybody but this description read-locks the byte.
-pub(crate) fn is_read_locked(file: &File, byte: i64) -> io::Result<bool> {
+/// Who holds a lock.
+pub(crate) enum Holder {
+    Nobody,
+    Reader,
+    Writer,
+}
+
+/// Who, but this description, locks the byte; one of them, if there are several.
+pub(crate) fn holder(file: &File, byte: i64) -> io::Result<Holder> {
     let mut lock = flock(LockKind::Write, byte);
     // SAFETY: the structure is the call's own type.
     check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_GETLK, &raw mut lock) })?;
-    Ok(lock.l_type == libc::F_RDLCK as i16)
+    Ok(match c_int::from(lock.l_type) {
+        libc::F_UNLCK => Holder::Nobody,
+        libc::F_RDLCK => Holder::Reader,
+        _ => Holder::Writer,
+    })
 }
 
 /// Whether anybody but this description holds any lock on `byte` or behind it.

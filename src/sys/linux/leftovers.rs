@@ -37,7 +37,7 @@ fn remove_if_dead(folder: &Folder, name: &CStr, segment: &File) {
     if !is_whole || header[std::mem::offset_of!(Header, keep)] != 0 {
         return;
     }
-    let nobody = file::try_lock_range(segment, LockKind::Write, lock_byte::CANDIDATE..=lock_byte::LIFE);
+    let nobody = file::try_lock(segment, LockKind::Write, lock_byte::LIFE);
     if let (Ok(true), Ok(stat)) = (nobody, file::stat(segment)) {
         // Nothing depends on it: what cannot be removed now is found again.
         let _ = segment_file::remove_dead(folder, name, &stat, &header);

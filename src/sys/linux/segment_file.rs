@@ -2,10 +2,10 @@
 //!
 //! ```text
 //! create:  unnamed file -> reserve -> write -> read-lock LIFE -> link into place      (killed: nothing has a name)
-//! join:    open -> try to write-lock CANDIDATE and LIFE
-//!            got it: everybody is dead -> unlink, start over      (killed: the lock falls, the next one does it)
-//!            busy:   read-lock CANDIDATE -> does somebody read-lock LIFE? no: start over
-//!                    yes: read-lock LIFE -> still linked? joined, else start over
+//! join:    open -> who locks LIFE?
+//!            nobody:   everybody is dead -> write-lock LIFE -> unlink, start over  (killed: the lock falls, the next does it)
+//!            a writer: a remover -> start over
+//!            a reader: somebody lives -> read-lock LIFE -> still linked? joined, else start over
 //! ```
 //!
 //! The read lock is taken through the description that will map the data, so it lasts as long as any mapping made
@@ -19,7 +19,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
-use super::file::{self, LockKind, Stat, lock_byte};
+use super::file::{self, Holder, LockKind, Stat, lock_byte};
 use super::folder::{Folder, MAKE_ROOM};
 use super::{leftovers, process};
 use crate::error::{Error, ErrorKind, Result};
@@ -29,9 +29,6 @@ use crate::segment::plan::Plan;
 /// How often joining starts over. A remover holds the life byte for microseconds; one that is stopped there holds
 /// everybody up, so after about two seconds they are told.
 const ATTEMPTS: u32 = 120;
-
-/// How often a dead segment's candidates are waited for.
-const PATIENCE: u32 = 16;
 
 /// A segment that this process may map: the description holds the read lock on the life byte.
 pub(crate) struct OpenSegment {
@@ -46,32 +43,36 @@ pub(crate) struct OpenSegment {
 /// Opens the segment `name` or creates it after `plan`.
 pub(crate) fn open_or_create(folder: &Folder, name: &CStr, plan: &Plan) -> Result<OpenSegment> {
     let mut busy = 0;
+    let mut reason = None;
     while busy < ATTEMPTS {
         let found = match file::open_at(Some(&folder.file), name, libc::O_RDWR | libc::O_NOFOLLOW, 0) {
-            Ok(found) => join(folder, name, found, plan, busy)?,
+            Ok(found) => join(folder, name, found, plan)?,
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => create(folder, name, plan)?,
             Err(cause) => return Err(cannot_open(folder, name, &cause)),
         };
         match found {
             Found::Open(segment) => return Ok(*segment),
             Found::Gone => busy += 1, // Somebody else was first, or it was dead and is removed: look again at once.
-            Found::Busy => {
+            Found::Busy(why) => {
                 busy += 1;
+                reason = why;
                 std::thread::sleep(Duration::from_micros(50 << busy.min(9)));
             }
         }
     }
-    Err(Error::new(
-        ErrorKind::Busy,
-        format!("the segment {} is being removed by a process that does not finish", folder.path_of(name)),
-    )
-    .hint("look for a stopped program of this user"))
+    Err(reason.unwrap_or_else(|| {
+        let path = folder.path_of(name);
+        Error::new(ErrorKind::Busy, format!("the segment {path} is being removed by a process that does not finish"))
+            .hint("look for a stopped program of this user")
+    }))
 }
 
 enum Found {
     Open(Box<OpenSegment>),
+    /// It has lost its name, or got it from somebody else: look again at once.
     Gone,
-    Busy,
+    /// Somebody is at work on it: look again a little later. And why, if that is not all.
+    Busy(Option<Error>),
 }
 
 fn cannot_open(folder: &Folder, name: &CStr, cause: &io::Error) -> Error {
@@ -240,7 +241,7 @@ fn write_whole(file: &File, plan: &Plan, header: &mut Header) -> io::Result<()> 
     Ok(())
 }
 
-fn join(folder: &Folder, name: &CStr, found: File, plan: &Plan, busy: u32) -> Result<Found> {
+fn join(folder: &Folder, name: &CStr, found: File, plan: &Plan) -> Result<Found> {
     let path = folder.path_of(name);
     let failed = |cause: io::Error| Error::system(format!("look at the segment {path}"), &cause);
     let mut page = [0_u8; HEADER_BYTES];
@@ -254,26 +255,22 @@ fn join(folder: &Folder, name: &CStr, found: File, plan: &Plan, busy: u32) -> Re
     }
     let keep = page[std::mem::offset_of!(Header, keep)] != 0;
     let cannot_lock = |cause: io::Error| no_locks(&path, &cause);
-    let lock = |kind, bytes| file::try_lock_range(&found, kind, bytes).map_err(cannot_lock);
-    // One who may only read can hold the candidates' byte for ever. After a while it is not asked for: a candidate that
-    // has looked meanwhile finds the life byte locked, or the name gone.
-    let first = if busy < PATIENCE { lock_byte::CANDIDATE } else { lock_byte::LIFE };
-    if !keep && lock(LockKind::Write, first..=lock_byte::LIFE)? {
-        let stat = file::stat(&found).map_err(failed)?;
-        check_owner(&stat, plan, &path)?;
-        remove_dead(folder, name, &stat, &page[..bytes]).map_err(failed)?;
-        return Ok(Found::Gone);
+    let lock = |kind| file::try_lock(&found, kind, lock_byte::LIFE).map_err(cannot_lock);
+    // Asked before anything is locked: only who has seen a reader may become one. Who merely missed the write lock may
+    // have met a remover, killed since, and would join the dead.
+    match file::holder(&found, lock_byte::LIFE).map_err(cannot_lock)? {
+        _ if keep => {}
+        Holder::Reader => {}
+        Holder::Nobody if lock(LockKind::Write)? => {
+            let stat = file::stat(&found).map_err(failed)?;
+            check_owner(&stat, plan, &path)?;
+            remove_dead(folder, name, &stat, &page[..bytes]).map_err(failed)?;
+            return Ok(Found::Gone);
+        }
+        Holder::Nobody | Holder::Writer => return Ok(Found::Busy(None)),
     }
-    if !lock(LockKind::Read, lock_byte::CANDIDATE..=lock_byte::CANDIDATE)? {
-        return Ok(Found::Busy);
-    }
-    // Nobody can remove it from here on. But the one who kept us from finding it dead may have been a remover, killed
-    // since: only who sees somebody that joined it before has joined it, too.
-    if !keep && !file::is_read_locked(&found, lock_byte::LIFE).map_err(cannot_lock)? {
-        return Ok(Found::Busy);
-    }
-    if !lock(LockKind::Read, lock_byte::LIFE..=lock_byte::LIFE)? {
-        return Ok(Found::Busy);
+    if !lock(LockKind::Read)? {
+        return Ok(Found::Busy(None));
     }
     // Now nobody can find it dead. But it may have been unlinked between our opening and our locking it.
     let stat = file::stat(&found).map_err(failed)?;
@@ -282,8 +279,14 @@ fn join(folder: &Folder, name: &CStr, found: File, plan: &Plan, busy: u32) -> Re
         return Ok(Found::Gone);
     }
     let header = Header::check(&page[..bytes], stat.bytes, &path)?;
-    let companion = open_companion(folder, &header, &path)?;
-    Ok(Found::Open(Box::new(OpenSegment { file: found, header, stat, created: false, companion })))
+    match open_companion(folder, &header, &path) {
+        Ok(companion) => {
+            Ok(Found::Open(Box::new(OpenSegment { file: found, header, stat, created: false, companion })))
+        }
+        // Whom we saw is dead, and a remover that took the companion, too: without us the next look finds nobody.
+        Err(error) if error.os_error() == Some(libc::ENOENT) => Ok(Found::Busy(Some(error))),
+        Err(error) => Err(error),
+    }
 }
 
 fn no_locks(path: &str, cause: &io::Error) -> Error {
