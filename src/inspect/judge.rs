@@ -295,7 +295,8 @@ fn judge_places(image: &Image<'_>, findings: &mut Vec<Finding>) {
     });
 }
 
-/// On ELF a block is mapped where it lies, unless it is reached through a pointer; on Windows the linker must have kept the flag of the section of its twin.
+/// On ELF a block is mapped where it lies, unless it is reached through a pointer; on Windows the linker must have kept
+/// the flag of the section of its twin.
 fn lies_elsewhere(image: &Image<'_>, block: &Block<'_>) -> bool {
     match image.format {
         _ if image.sections.is_empty() => false,

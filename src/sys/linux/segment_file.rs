@@ -3,7 +3,7 @@
 //! ```text
 //! create:  unnamed file -> reserve -> write -> read-lock LIFE -> link into place      (killed: nothing has a name)
 //! join:    open -> who locks LIFE?
-//!            nobody:   everybody is dead -> write-lock LIFE -> unlink, start over  (killed: the lock falls, the next does it)
+//!            nobody:   everybody is dead -> write-lock LIFE -> unlink, start over   (killed: the next does it)
 //!            a writer: a remover -> start over
 //!            a reader: somebody lives -> read-lock LIFE -> still linked? joined, else start over
 //! ```
