@@ -66,32 +66,31 @@ thread_local! {
 /// of ours holds), thread id in the low half.
 #[inline]
 pub(crate) fn mine(address: usize) -> Result<u64> {
-    let me = ME.get();
-    if address.wrapping_sub(me.start) < me.bytes {
-        // SAFETY: points to `NO_WORD` or into a page of owner words, which is never unmapped.
-        let word = unsafe { &*me.owner }.load(Relaxed);
-        if (word >> 32) as u32 == me.epoch {
-            return Ok(word << 32 | u64::from(me.thread_id));
-        }
+    match remembered(address) {
+        Some(mine) => Ok(mine),
+        None => mine_slow(address),
     }
-    mine_slow(address)
 }
 
 /// As [`mine`], but `None` instead of taking a slot: for asking "is this lock mine", which it is not without one.
 #[inline]
 pub(crate) fn mine_if_known(address: usize) -> Option<u64> {
-    let me = ME.get();
-    if address.wrapping_sub(me.start) < me.bytes {
-        // SAFETY: as in `mine`.
-        let word = unsafe { &*me.owner }.load(Relaxed);
-        if (word >> 32) as u32 == me.epoch {
-            return Some(word << 32 | u64::from(me.thread_id));
-        }
-    }
-    match segment_at(address) {
+    remembered(address).or_else(|| match segment_at(address) {
         Some(segment) if segment.slot() == 0 => None,
         _ => mine_slow(address).ok(),
+    })
+}
+
+/// The answer for the range that this thread asked about last, if it still holds in this process and epoch.
+#[inline]
+fn remembered(address: usize) -> Option<u64> {
+    let me = ME.get();
+    if address.wrapping_sub(me.start) >= me.bytes {
+        return None;
     }
+    // SAFETY: points to `NO_WORD` or into a page of owner words, which is never unmapped.
+    let word = unsafe { &*me.owner }.load(Relaxed);
+    ((word >> 32) as u32 == me.epoch).then_some(word << 32 | u64::from(me.thread_id))
 }
 
 #[cold]
@@ -113,7 +112,7 @@ fn mine_slow(address: usize) -> Result<u64> {
         None => (me.start, me.bytes, me.owner) = (address, 1, process_word),
     }
     ME.set(me);
-    // SAFETY: as in `mine`.
+    // SAFETY: as in `remembered`.
     let word = unsafe { &*me.owner }.load(Relaxed);
     Ok(word << 32 | u64::from(me.thread_id))
 }
