@@ -30,6 +30,10 @@ pub enum ErrorKind {
     Full,
     /// This system, file system or program image cannot do what was asked.
     Unsupported,
+    /// There is no segment or object of that name.
+    NotFound,
+    /// There is one already.
+    AlreadyExists,
     /// A name, scope or option that is not allowed.
     InvalidInput,
     /// Other processes kept changing the segment at the same moment, longer than we try.

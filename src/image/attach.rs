@@ -16,7 +16,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::block::{Descriptor, ObjectEntry, Outcome};
 use crate::error::{EXIT_STATUS, Error, ErrorKind, Result};
 use crate::segment::header::{MAX_SCOPE_BYTES, SegmentKind};
-use crate::segment::plan::{InitialBytes, Plan};
+use crate::segment::plan::{InitialBytes, Plan, Room};
 use crate::sys::{self, Image, Place, process};
 
 /// The image's blocks, newest first.
@@ -255,7 +255,7 @@ fn file_name(plan: &Plan, group: &[&'static Descriptor], separate: bool) -> Stri
             format!("image-{id}-{:016x}{keep}{by_call}", plan.fingerprint)
         }
         SegmentKind::Block if separate => format!("{}+{:016x}", plan.name, plan.fingerprint),
-        SegmentKind::Block => plan.name.clone(),
+        SegmentKind::Block | SegmentKind::Objects => plan.name.clone(),
     };
     if !plan.scope.is_empty() {
         name = format!("{name}@{}", plan.scope);
@@ -279,6 +279,8 @@ fn plan(group: &Group) -> Result<Plan> {
         data_bytes: 0,
         initial: Vec::new(),
         page_bytes: sys::page_bytes(),
+        room: Room::exactly(0, 0, 0),
+        backing: 0,
     };
     for block in &group.blocks {
         plan.fingerprint = crate::schema::hash(plan.fingerprint, &block.fingerprint.to_le_bytes());
@@ -295,6 +297,11 @@ fn plan(group: &Group) -> Result<Plan> {
         plan.initial.push(InitialBytes { at: plan.data_bytes, address: block.initial(), bytes: block.used_bytes });
         plan.data_bytes += mapped_bytes(block) as u64;
     }
+    plan.room = if first.is_named() {
+        Room::to_grow(plan.objects.len(), plan.schemas.len())
+    } else {
+        Room::exactly(plan.objects.len(), plan.schemas.len(), plan.data_bytes)
+    };
     Ok(plan)
 }
 

@@ -222,7 +222,8 @@ pub const fn objects<const N: usize>(variables: &[Part]) -> [ObjectEntry; N] {
         bytes: 0,
         fingerprint: 0,
         initial_hash: 0,
-        reserved: [0; 2],
+        init_lock: 0,
+        name_hash: 0,
     };
     let mut out = [NONE; N];
     let mut schema_at = 0;

@@ -29,6 +29,8 @@ pub(crate) const OBJECT_BYTES: u32 = 64;
 pub(crate) const MAX_BUILD_ID_BYTES: usize = 32;
 pub(crate) const MAX_NAME_BYTES: usize = 128;
 pub(crate) const MAX_SCOPE_BYTES: usize = 64;
+/// Where the lock of the directory lies: a lock word, held while objects are added or removed.
+pub(crate) const DIRECTORY_LOCK_AT: usize = 448;
 /// Where the slot bitmap lies.
 pub(crate) const BITMAP_AT: usize = 512;
 pub(crate) const BITMAP_WORDS: usize = 64;
@@ -41,6 +43,33 @@ pub(crate) enum SegmentKind {
     Image = 1,
     /// One named block.
     Block = 2,
+    /// Objects that are made while it is in use: `Segment`.
+    #[allow(dead_code)] // Where nothing is shared.
+    Objects = 3,
+}
+
+/// What a segment's memory is made of, as its header says it. 0, in segments of blocks, is the system's own kind.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+#[allow(dead_code)] // Each system has some of them.
+pub(crate) enum BackingKind {
+    Anonymous = 1,
+    Memfd = 2,
+    Posix = 3,
+    SysV = 4,
+    File = 5,
+    FileMapping = 6,
+}
+
+/// What an entry of the objects area says of its object.
+#[allow(dead_code)] // Where nothing is shared.
+pub(crate) mod object_state {
+    /// The value is there.
+    pub(crate) const READY: u32 = 1;
+    /// Somebody, named by the entry's `init_lock`, makes the value, or died in it.
+    pub(crate) const BEING_MADE: u32 = 2;
+    /// Its name is free; its bytes stay until nobody is attached.
+    pub(crate) const REMOVED: u32 = 3;
 }
 
 /// The fixed part of the header, as it lies in memory (little-endian, 8-byte boundaries).
@@ -93,7 +122,14 @@ pub(crate) struct Header {
     pub(crate) build_id_bytes: u32,
     pub(crate) name_bytes: u32,
     pub(crate) build_id: [u8; MAX_BUILD_ID_BYTES],
-    pub(crate) reserved: [u8; 24],
+    /// [`BackingKind`].
+    pub(crate) backing: u8,
+    pub(crate) reserved: [u8; 3],
+    /// In the companion of a System V segment: its `shmid`.
+    pub(crate) sysv_id: u32,
+    /// Changes: counts removals of objects, so that whoever remembers where an object lies knows to look again.
+    pub(crate) removals: u64,
+    pub(crate) reserved_word: u64,
     pub(crate) name: [u8; MAX_NAME_BYTES],
     pub(crate) scope: [u8; MAX_SCOPE_BYTES],
 }
@@ -101,7 +137,10 @@ pub(crate) struct Header {
 const _: () = assert!(size_of::<Header>() == 448);
 const _: () = assert!(offset_of!(Header, data_bytes) == 152);
 const _: () = assert!(offset_of!(Header, build_id) == 200);
+const _: () = assert!(offset_of!(Header, backing) == 232);
+const _: () = assert!(offset_of!(Header, removals) == 240);
 const _: () = assert!(offset_of!(Header, name) == 256);
+const _: () = assert!(size_of::<Header>() <= DIRECTORY_LOCK_AT && DIRECTORY_LOCK_AT + 8 <= BITMAP_AT);
 const _: () = assert!(size_of::<Header>() <= BITMAP_AT && BITMAP_AT + BITMAP_WORDS * 8 <= HEADER_BYTES);
 const _: () = assert!((MAX_PARTICIPANTS as usize) < BITMAP_WORDS * 64);
 
@@ -203,7 +242,7 @@ pub struct ObjectEntry {
     pub schema_at: u64,
     /// Bytes of the schema.
     pub schema_bytes: u32,
-    /// 1 = in use.
+    /// 1 = the value is there, 2 = it is being made, 3 = removed.
     pub state: u32,
     /// Where the value lies, from the start of the data area.
     pub data_at: u64,
@@ -213,8 +252,10 @@ pub struct ObjectEntry {
     pub fingerprint: u64,
     /// Hash of the creator's initial value; 0 = not recorded.
     pub initial_hash: u64,
-    /// Zero.
-    pub reserved: [u64; 2],
+    /// A lock word: who makes the value. Of a block's variables, 0.
+    pub init_lock: u64,
+    /// FNV-1a of the name, in segments of objects; else 0.
+    pub name_hash: u64,
 }
 
 const _: () = assert!(size_of::<ObjectEntry>() == OBJECT_BYTES as usize);

@@ -28,8 +28,10 @@ pub(crate) struct Participant {
     /// The program's name, cut to 24 bytes.
     pub(crate) program: [AtomicU64; 3],
     pub(crate) uid: AtomicU32,
-    pub(crate) reserved: AtomicU32,
-    pub(crate) reserved_word: AtomicU64,
+    /// Since when one of its threads sleeps for a lock: the low half of CLOCK_BOOTTIME in milliseconds.
+    pub(crate) waits_since_ms: AtomicU32,
+    /// For which lock: its offset in the segment; 0 = none.
+    pub(crate) waits_for_at: AtomicU64,
 }
 
 const _: () = assert!(size_of::<Participant>() == PARTICIPANT_BYTES as usize);
@@ -114,6 +116,18 @@ impl Live {
 
     pub(crate) fn deaths(&self) -> &AtomicU64 {
         self.word64(offset_of!(Header, deaths))
+    }
+
+    /// Counts removals of objects.
+    #[allow(dead_code)]
+    pub(crate) fn removals(&self) -> &AtomicU64 {
+        self.word64(offset_of!(Header, removals))
+    }
+
+    /// The first byte of the segment.
+    #[allow(dead_code)]
+    pub(crate) fn base(&self) -> NonNull<u8> {
+        self.base
     }
 
     #[allow(dead_code)] // Linux alone needs the hint.

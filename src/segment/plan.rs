@@ -47,19 +47,46 @@ pub(crate) struct Plan {
     pub(crate) data_bytes: u64,
     pub(crate) initial: Vec<InitialBytes>,
     pub(crate) page_bytes: usize,
+    pub(crate) room: Room,
+    /// [`BackingKind`](super::header::BackingKind); 0 in segments of blocks.
+    pub(crate) backing: u8,
+}
+
+/// What a segment may come to hold: address space, not memory.
+#[derive(Clone, Copy)]
+pub(crate) struct Room {
+    pub(crate) participants: u32,
+    pub(crate) objects: usize,
+    pub(crate) schema_bytes: usize,
+    pub(crate) data_bytes: u64,
+}
+
+impl Room {
+    /// For the unnamed blocks of an image, which never grow.
+    pub(crate) fn exactly(objects: usize, schema_bytes: usize, data_bytes: u64) -> Room {
+        Room { participants: MAX_PARTICIPANTS, objects, schema_bytes, data_bytes }
+    }
+
+    /// For a named block, which may grow at its end.
+    pub(crate) fn to_grow(objects: usize, schema_bytes: usize) -> Room {
+        Room {
+            participants: MAX_PARTICIPANTS,
+            objects: objects.max(GROWING_OBJECTS),
+            schema_bytes: schema_bytes.max(GROWING_SCHEMA_BYTES),
+            data_bytes: GROWING_DATA_BYTES,
+        }
+    }
 }
 
 impl Plan {
     /// The header, with every area's place.
     pub(crate) fn header(&self, instance: [u8; 16], creator_pid: u32, created_unix_ns: u64) -> Header {
-        let grows = self.kind == SegmentKind::Block;
-        let objects_max = if grows { self.objects.len().max(GROWING_OBJECTS) } else { self.objects.len() };
-        let schemas_max = if grows { self.schemas.len().max(GROWING_SCHEMA_BYTES) } else { self.schemas.len() };
+        let room = self.room;
         let participants_at = HEADER_BYTES;
-        let objects_at = participants_at + MAX_PARTICIPANTS as usize * PARTICIPANT_BYTES as usize;
+        let objects_at = participants_at + room.participants as usize * PARTICIPANT_BYTES as usize;
         let objects_at = objects_at.next_multiple_of(4096);
-        let schemas_at = objects_at + objects_max * OBJECT_BYTES as usize;
-        let data_at = (schemas_at + schemas_max).next_multiple_of(self.page_bytes.max(4096)) as u64;
+        let schemas_at = objects_at + room.objects * OBJECT_BYTES as usize;
+        let data_at = (schemas_at + room.schema_bytes).next_multiple_of(self.page_bytes.max(4096)) as u64;
         let mut header = Header {
             magic: MAGIC,
             format: FORMAT,
@@ -70,20 +97,20 @@ impl Plan {
             keep: self.keep_until_removed.into(),
             page_bytes: self.page_bytes.max(4096) as u32,
             file_bytes: data_at + self.data_bytes,
-            max_bytes: data_at + if grows { GROWING_DATA_BYTES } else { self.data_bytes },
+            max_bytes: data_at + room.data_bytes,
             created_unix_ns,
             instance,
             creator_pid,
             mode: self.mode,
             fingerprint: self.fingerprint,
             participants_at: participants_at as u64,
-            participants_max: MAX_PARTICIPANTS,
+            participants_max: room.participants,
             participant_bytes: PARTICIPANT_BYTES,
             objects_at: objects_at as u64,
-            objects_max: objects_max as u32,
+            objects_max: room.objects as u32,
             object_bytes: OBJECT_BYTES,
             schemas_at: schemas_at as u64,
-            schemas_max_bytes: schemas_max as u64,
+            schemas_max_bytes: room.schema_bytes as u64,
             events_at: 0,
             events_max: 0,
             event_bytes: 0,
@@ -97,7 +124,11 @@ impl Plan {
             build_id_bytes: 0,
             name_bytes: 0,
             build_id: [0; MAX_BUILD_ID_BYTES],
-            reserved: [0; 24],
+            backing: self.backing,
+            reserved: [0; 3],
+            sysv_id: 0,
+            removals: 0,
+            reserved_word: 0,
             name: [0; MAX_NAME_BYTES],
             scope: [0; MAX_SCOPE_BYTES],
         };
