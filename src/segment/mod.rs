@@ -9,3 +9,4 @@ pub(crate) mod header;
 pub(crate) mod live;
 pub(crate) mod lock_word;
 pub(crate) mod plan;
+pub(crate) mod request;

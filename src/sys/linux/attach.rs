@@ -8,12 +8,12 @@ use std::os::unix::fs::FileExt;
 use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::time::Duration;
 
-use super::attached::Attached;
+use super::attached::{Attached, Parts};
 use super::file::{self, LockKind, lock_byte};
 use super::folder::{self, Audience};
 use super::mapping::{self, Mapping, page_bytes};
+use super::reopen::Reopen;
 use super::segment_file::{self, OpenSegment};
-use super::slot::Reopen;
 use super::{owner, process};
 use crate::error::{EXIT_STATUS, Error, ErrorKind, Result};
 use crate::image::block::Descriptor;
@@ -86,7 +86,7 @@ fn runs<'a>(places: &'a [Place<'a>]) -> impl Iterator<Item = (&'a Place<'a>, usi
     places.chunk_by(follows).map(|run| (&run[0], run.iter().map(|place| place.bytes).sum()))
 }
 
-fn audience(plan: &Plan) -> Result<Audience> {
+pub(super) fn audience(plan: &Plan) -> Result<Audience> {
     if plan.mode & 0o020 != 0 {
         let gid = match &plan.group {
             None => process::effective_gid(),
@@ -104,19 +104,24 @@ fn audience(plan: &Plan) -> Result<Audience> {
 }
 
 fn prepare(folder: &folder::Folder, name: &CStr, open: &OpenSegment) -> Result<Attached> {
+    let bytes = Live::mapped_bytes(open.header.participants_max).next_multiple_of(page_bytes());
+    map(folder, name, open, bytes)
+}
+
+/// Maps the first `bytes` bytes of a segment, its life byte included.
+pub(super) fn map(folder: &folder::Folder, name: &CStr, open: &OpenSegment, bytes: usize) -> Result<Attached> {
     let path = folder.path_of(name);
-    let failed = |cause: std::io::Error| Error::system(format!("map the header of {path}"), &cause);
+    let failed = |cause: std::io::Error| Error::system(format!("map {bytes} bytes of {path}"), &cause);
     let reopen = |name: &CStr, stat| {
-        file::c_string(folder.path_of(name).as_bytes()).map(|path| Reopen { path, stat }).map_err(failed)
+        file::c_string(folder.path_of(name).as_bytes()).map(|path| Reopen::ByPath { path, stat }).map_err(failed)
     };
     let segment = reopen(name, open.stat)?;
     let locks = match &open.companion {
         Some((companion, stat)) => reopen(companion, *stat)?,
         None => reopen(name, open.stat)?,
     };
-    let bytes = Live::mapped_bytes(open.header.participants_max).next_multiple_of(page_bytes());
-    let metadata = Mapping::shared(&open.file, 0, bytes, true).map_err(failed)?;
-    Attached::new(path.clone(), (segment, locks), open.header, metadata, open.created)
+    let memory = Mapping::shared(&open.file, 0, bytes, true).map_err(failed)?;
+    Attached::new(Parts { path: path.clone(), segment, locks, header: open.header, memory, created: open.created })
 }
 
 /// Compares what is there with the plan; makes the segment grow if the plan only adds at its end.

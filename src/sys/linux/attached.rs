@@ -5,26 +5,43 @@
 use std::ptr::{NonNull, null_mut};
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64};
+use std::sync::{Mutex, PoisonError};
 
 use super::mapping::{Mapping, page_bytes};
-use super::slot::{self, Reopen};
-use super::{file, process};
+use super::reopen::Reopen;
+use super::{file, process, slot};
 use crate::attachment::Participant;
 use crate::error::{Error, ErrorKind, Result};
-use crate::segment::header::Header;
+use crate::segment::header::{BackingKind, Header};
 use crate::segment::live::Live;
 
-/// What the process keeps of an attached segment. It lives as long as the process, or until its image is unloaded.
+/// What an [`Attached`] is made of.
+pub(crate) struct Parts {
+    /// For people.
+    pub(crate) path: String,
+    pub(crate) segment: Reopen,
+    pub(crate) locks: Reopen,
+    pub(crate) header: Header,
+    /// From the first byte of the segment on: header and participants, or all `max_bytes`.
+    pub(crate) memory: Mapping,
+    pub(crate) created: bool,
+}
+
+/// What the process keeps of an attached segment. It lives as long as the process, or until its image is unloaded, or
+/// (a segment of objects) until it is closed.
 pub(crate) struct Attached {
     pub(crate) path: String,
+    /// The file that is reserved from and mapped; where memory is no file (anonymous, System V), the one of the locks.
     pub(crate) segment: Reopen,
     /// Where slots and growth are locked: the segment itself, or the companion that readers cannot open.
     pub(crate) locks: Reopen,
     pub(crate) header: Header,
     pub(crate) live: Live,
     pub(crate) created: bool,
-    /// Keeps header and participants mapped for `live`, and holds the life byte.
-    metadata: Mapping,
+    /// What is reserved is also made to be there (`prefault`).
+    pub(crate) prefault: bool,
+    /// Keeps header and participants mapped for `live`, of a segment of objects everything; holds the life byte.
+    pub(super) memory: Mapping,
     owner: &'static AtomicU64,
     /// The page whose mapping holds the slot's lock. Of another process's slot if `owner` is zero: a child's copy.
     slot_page: AtomicPtr<u8>,
@@ -35,20 +52,17 @@ pub(crate) struct Attached {
 }
 
 impl Attached {
-    pub(crate) fn new(
-        path: String,
-        files: (Reopen, Reopen),
-        header: Header,
-        metadata: Mapping,
-        created: bool,
-    ) -> Result<Attached> {
+    pub(crate) fn new(parts: Parts) -> Result<Attached> {
+        // Blocks are attached under a lock of their own, segments of objects by any thread.
+        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+        let one_at_a_time = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let owner = process::remember_pid_namespace()
             .and_then(|()| super::owner::new_owner_word())
             .map_err(|cause| Error::system("set a page apart that forks wipe (MADV_WIPEONFORK)", &cause))?;
-        // SAFETY: `metadata` maps that many shared bytes and lives in the same value.
-        let live = unsafe { Live::new(metadata.base(), header.participants_max) };
-        let (segment, locks) = files;
-        let slot_page = AtomicPtr::new(null_mut());
+        drop(one_at_a_time);
+        let Parts { path, segment, locks, header, memory, created } = parts;
+        // SAFETY: `memory` maps that many shared bytes and lives in the same value.
+        let live = unsafe { Live::new(memory.base(), header.participants_max) };
         Ok(Attached {
             path,
             segment,
@@ -56,12 +70,61 @@ impl Attached {
             header,
             live,
             created,
-            metadata,
+            prefault: false,
+            memory,
             owner,
-            slot_page,
+            slot_page: AtomicPtr::new(null_mut()),
             views: Vec::new(),
             is_detached: AtomicBool::new(false),
         })
+    }
+
+    /// The segment's first byte. Of a segment of objects all `max_bytes` are mapped from here on; what is not reserved
+    /// must not be touched.
+    pub(crate) fn base(&self) -> NonNull<u8> {
+        self.memory.base()
+    }
+
+    /// How many bytes are mapped from [`Attached::base`] on.
+    pub(crate) fn mapped_bytes(&self) -> usize {
+        self.memory.bytes()
+    }
+
+    pub(crate) fn header(&self) -> &Header {
+        &self.header
+    }
+
+    pub(crate) fn live(&self) -> Live {
+        self.live
+    }
+
+    /// Makes sure that there is memory behind the `bytes` bytes at `at`, counted from the first byte of the segment.
+    /// What was reserved before keeps its values.
+    pub(crate) fn reserve(&self, at: u64, bytes: u64) -> Result<()> {
+        let end = at.saturating_add(bytes);
+        if end > self.header.max_bytes {
+            let (max, data_at) = (self.header.max_bytes, self.header.data_at);
+            let error = format!(
+                "the segment {} is full: it was made for at most {} bytes of objects, and would need {}",
+                self.path,
+                max - data_at,
+                end - data_at
+            );
+            return Err(Error::new(ErrorKind::NoSpace, error).hint("make it anew with a larger `max_bytes`"));
+        }
+        const ANONYMOUS: u8 = BackingKind::Anonymous as u8;
+        const SYSV: u8 = BackingKind::SysV as u8;
+        if matches!(self.header.backing, ANONYMOUS | SYSV) || bytes == 0 {
+            return Ok(()); // All of it is there since it was made.
+        }
+        let failed = |cause| Error::system(format!("reserve {bytes} bytes of the segment {}", self.path), &cause);
+        let file = self.segment.open().map_err(failed)?;
+        file::reserve(&file, at, bytes).map_err(failed)
+    }
+
+    /// As [`Attached::reserve`], counted from the start of the data.
+    pub(crate) fn reserve_data(&self, at: u64, bytes: u64) -> Result<()> {
+        self.reserve(self.header.data_at.saturating_add(at), bytes)
     }
 
     pub(crate) fn keep_views(&mut self, views: Vec<Mapping>) {
@@ -162,10 +225,7 @@ impl Attached {
 
     /// Whether the segment's name is gone: who starts now shares with others.
     pub(crate) fn is_unlinked(&self) -> bool {
-        match file::open_at(None, &self.segment.path, libc::O_PATH | libc::O_NOFOLLOW, 0) {
-            Ok(there) => file::stat(&there).is_ok_and(|stat| !stat.same_file(&self.segment.stat)),
-            Err(cause) => cause.kind() == std::io::ErrorKind::NotFound,
-        }
+        self.segment.lost_its_name()
     }
 
     /// The participants whose slots are held now.
@@ -201,23 +261,28 @@ impl Attached {
     /// loader will unmap the blocks with it. Called once for each block.
     pub(crate) fn detach(&self) {
         self.is_detached.store(true, Release);
-        let number = self.slot();
-        // A child of a fork may have none of its own; the page's address is its parent's then.
-        if number != 0 {
-            slot::give_back(self.live, number);
-            self.owner.store(0, Release);
-            let page = self.slot_page.swap(null_mut(), AcqRel);
-            if !page.is_null() {
-                // SAFETY: mapped by `ensure_slot` in this process (the owner word says so), one page, nothing points to
-                // it.
-                unsafe { libc::munmap(page.cast(), page_bytes()) };
-            }
-        }
+        self.give_slot_back();
         // Else this mapping would keep the life byte, and with it the values, until the process ends. If it fails,
         // just that.
-        let _ = self.metadata.let_go_of_file();
+        let _ = self.memory.let_go_of_file();
         for view in &self.views {
             let _ = view.let_go_of_file();
+        }
+    }
+
+    /// Gives the slot back, if this process has one.
+    pub(super) fn give_slot_back(&self) {
+        let number = self.slot();
+        // A child of a fork may have none of its own; the page's address is its parent's then.
+        if number == 0 {
+            return;
+        }
+        slot::give_back(self.live, number);
+        self.owner.store(0, Release);
+        let page = self.slot_page.swap(null_mut(), AcqRel);
+        if !page.is_null() {
+            // SAFETY: mapped by `ensure_slot` in this process (the owner word says so), one page, nothing points to it.
+            unsafe { libc::munmap(page.cast(), page_bytes()) };
         }
     }
 }

@@ -2,12 +2,15 @@
 //!
 //! Nothing here decides by age or process id. Whoever creates something takes the matching leftovers with it.
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsStr};
 use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 use super::file::{self, LockKind, lock_byte};
 use super::folder::Folder;
+use super::reopen::Reopen;
 use super::{process, segment_file};
 use crate::segment::header::{HEADER_BYTES, Header};
 
@@ -26,6 +29,22 @@ pub(super) fn sweep_dead_images(folder: &Folder, own: &CStr) {
         let Ok(name) = file::c_string(names[at].as_encoded_bytes()) else { continue };
         if let Ok(segment) = file::open_at(Some(&folder.file), &name, libc::O_RDWR | libc::O_NOFOLLOW, 0) {
             remove_if_dead(folder, &name, &segment);
+        }
+    }
+}
+
+/// Removes a segment that this process has let go of, unless somebody else maps it or it is kept.
+pub(super) fn remove_if_left(segment: &Reopen) {
+    let Reopen::ByPath { path, stat } = segment else { return };
+    let path = Path::new(OsStr::from_bytes(path.to_bytes()));
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return };
+    let Ok(name) = file::c_string(name.as_bytes()) else { return };
+    let Ok(parent) = file::c_string(parent.as_os_str().as_bytes()) else { return };
+    let Ok(folder) = file::open_at(None, &parent, libc::O_RDONLY | libc::O_DIRECTORY, 0) else { return };
+    let folder = Folder { path: OsStr::from_bytes(parent.to_bytes()).into(), file: folder };
+    if let Ok(there) = file::open_at(Some(&folder.file), &name, libc::O_RDWR | libc::O_NOFOLLOW, 0) {
+        if file::stat(&there).is_ok_and(|there| there.same_file(stat)) {
+            remove_if_dead(&folder, &name, &there);
         }
     }
 }

@@ -81,6 +81,19 @@ impl Mapping {
     pub(crate) fn base(&self) -> NonNull<u8> {
         self.base
     }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Takes over pages that another call mapped (a System V segment: unmapping detaches it).
+    ///
+    /// # Safety
+    /// The range is mapped, and nobody else unmaps it.
+    #[allow(dead_code)]
+    pub(crate) unsafe fn adopt(base: NonNull<u8>, bytes: usize) -> Mapping {
+        Mapping { base, bytes }
+    }
 }
 
 impl Drop for Mapping {

@@ -14,6 +14,8 @@ pub(crate) mod mapping;
 pub(crate) mod owner;
 pub(crate) mod process;
 pub(crate) mod raw_lock;
+pub(crate) mod reopen;
+pub(crate) mod segment;
 pub(crate) mod segment_file;
 pub(crate) mod slot;
 

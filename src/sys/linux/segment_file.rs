@@ -25,6 +25,7 @@ use super::{leftovers, process};
 use crate::error::{Error, ErrorKind, Result};
 use crate::segment::header::{HEADER_BYTES, Header, PARTICIPANT_BYTES, SegmentKind};
 use crate::segment::plan::Plan;
+use crate::segment::request::Opening;
 
 /// How often joining starts over. A remover holds the life byte for microseconds; one that is stopped there holds
 /// everybody up, so after about two seconds they are told.
@@ -42,11 +43,22 @@ pub(crate) struct OpenSegment {
 
 /// Opens the segment `name` or creates it after `plan`.
 pub(crate) fn open_or_create(folder: &Folder, name: &CStr, plan: &Plan) -> Result<OpenSegment> {
+    open(folder, name, plan, Opening::OpenOrCreate)
+}
+
+/// Opens or creates the segment `name`, as far as `opening` allows.
+pub(crate) fn open(folder: &Folder, name: &CStr, plan: &Plan, opening: Opening) -> Result<OpenSegment> {
     let mut busy = 0;
     let mut reason = None;
     while busy < ATTEMPTS {
         let found = match file::open_at(Some(&folder.file), name, libc::O_RDWR | libc::O_NOFOLLOW, 0) {
-            Ok(found) => join(folder, name, found, plan)?,
+            Ok(found) => join(folder, name, found, plan, opening)?,
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound && opening == Opening::Open => {
+                let what = format!("there is no segment {}", folder.path_of(name));
+                return Err(
+                    Error::new(ErrorKind::NotFound, what).hint("nobody is attached to one, or its name is gone")
+                );
+            }
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => create(folder, name, plan)?,
             Err(cause) => return Err(cannot_open(folder, name, &cause)),
         };
@@ -241,7 +253,7 @@ fn write_whole(file: &File, plan: &Plan, header: &mut Header) -> io::Result<()> 
     Ok(())
 }
 
-fn join(folder: &Folder, name: &CStr, found: File, plan: &Plan) -> Result<Found> {
+fn join(folder: &Folder, name: &CStr, found: File, plan: &Plan, opening: Opening) -> Result<Found> {
     let path = folder.path_of(name);
     let failed = |cause: io::Error| Error::system(format!("look at the segment {path}"), &cause);
     let mut page = [0_u8; HEADER_BYTES];
@@ -269,6 +281,13 @@ fn join(folder: &Folder, name: &CStr, found: File, plan: &Plan) -> Result<Found>
         }
         Holder::Nobody | Holder::Writer => return Ok(Found::Busy(None)),
     }
+    if opening == Opening::Create {
+        return Err(Error::new(ErrorKind::AlreadyExists, format!("there is a segment {path} already")).hint(if keep {
+            "it is kept until it is removed"
+        } else {
+            "programs are attached to it"
+        }));
+    }
     if !lock(LockKind::Read)? {
         return Ok(Found::Busy(None));
     }
@@ -279,6 +298,7 @@ fn join(folder: &Folder, name: &CStr, found: File, plan: &Plan) -> Result<Found>
         return Ok(Found::Gone);
     }
     let header = Header::check(&page[..bytes], stat.bytes, &path)?;
+    check_kind(&header, plan, &path)?;
     match open_companion(folder, &header, &path) {
         Ok(companion) => {
             Ok(Found::Open(Box::new(OpenSegment { file: found, header, stat, created: false, companion })))
@@ -315,7 +335,19 @@ fn check_owner(stat: &Stat, plan: &Plan, path: &str) -> Result<()> {
     Ok(())
 }
 
-fn read_up_to(file: &File, buffer: &mut [u8]) -> io::Result<usize> {
+/// Named blocks and segments of objects have their names in common.
+fn check_kind(header: &Header, plan: &Plan, path: &str) -> Result<()> {
+    const OBJECTS: u8 = SegmentKind::Objects as u8;
+    let what = match (header.kind, plan.kind) {
+        (OBJECTS, SegmentKind::Block | SegmentKind::Image) => "holds objects of a `Segment`, not variables of a block",
+        (kind, SegmentKind::Objects) if kind != OBJECTS => "holds variables of a `shared!` block, not objects",
+        _ => return Ok(()),
+    };
+    Err(Error::new(ErrorKind::Mismatch, format!("the segment {path} {what}"))
+        .hint("both have their names in common: give one of them another name, or another scope"))
+}
+
+pub(super) fn read_up_to(file: &File, buffer: &mut [u8]) -> io::Result<usize> {
     let mut done = 0;
     while done < buffer.len() {
         match file.read_at(&mut buffer[done..], done as u64) {

@@ -8,34 +8,20 @@
 //! A free slot is found by the bitmap in the header, which is a hint; the lock decides. A killed tenant leaves its bit
 //! set; such bits are cleared when the slots at hand run out.
 
-use std::ffi::CString;
 use std::fs::File;
 use std::io;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
-use super::file::{self, LockKind, Stat, lock_byte};
+use super::file::{self, LockKind, lock_byte};
 use super::mapping::{self, Mapping};
 use super::process;
+use super::reopen::Reopen;
 use crate::segment::header::{BITMAP_WORDS, HEADER_BYTES, PARTICIPANT_BYTES};
 use crate::segment::live::Live;
 
 /// Generations count to here (19 bits in the lock word); then the slot is retired: a generation that came again could
 /// make an abandoned lock name a live tenant.
 pub(crate) const MAX_GENERATION: u32 = (1 << 19) - 1;
-
-/// A file that can be opened again by its path, and is known when it is.
-pub(crate) struct Reopen {
-    pub(crate) path: CString,
-    pub(crate) stat: Stat,
-}
-
-impl Reopen {
-    /// A description of its own for the same file. Allocates nothing: it is used in children of a fork.
-    pub(crate) fn open(&self) -> io::Result<File> {
-        let file = file::open_at(None, &self.path, libc::O_RDWR | libc::O_NOFOLLOW, 0)?;
-        if file::stat(&file)?.same_file(&self.stat) { Ok(file) } else { Err(io::ErrorKind::NotFound.into()) }
-    }
-}
 
 /// A slot that this process holds.
 pub(crate) struct Slot {

@@ -4,10 +4,16 @@
 
 pub(crate) mod process;
 pub(crate) mod raw_lock;
+pub(crate) mod segment;
+
+use std::convert::Infallible;
+use std::ptr::NonNull;
 
 use crate::attachment::Participant;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::block::Descriptor;
+use crate::segment::header::Header;
+use crate::segment::live::Live;
 use crate::segment::plan::Plan;
 
 pub(crate) use raw_lock::{RawLock, Ticket};
@@ -40,19 +46,40 @@ pub(crate) struct Place<'a> {
 pub(crate) struct Attached {
     pub(crate) path: String,
     pub(crate) created: bool,
+    never: Infallible,
 }
 
 impl Attached {
     pub(crate) fn slot(&self) -> u32 {
-        0
+        match self.never {}
+    }
+
+    pub(crate) fn base(&self) -> NonNull<u8> {
+        match self.never {}
+    }
+
+    pub(crate) fn header(&self) -> &Header {
+        match self.never {}
+    }
+
+    pub(crate) fn live(&self) -> Live {
+        match self.never {}
+    }
+
+    pub(crate) fn reserve(&self, _at: u64, _bytes: u64) -> Result<()> {
+        match self.never {}
+    }
+
+    pub(crate) fn reserve_data(&self, _at: u64, _bytes: u64) -> Result<()> {
+        match self.never {}
     }
 
     pub(crate) fn participants(&self) -> Vec<Participant> {
-        Vec::new()
+        match self.never {}
     }
 
     pub(crate) fn is_unlinked(&self) -> bool {
-        false
+        match self.never {}
     }
 
     pub(crate) fn announce_end(&self) {}

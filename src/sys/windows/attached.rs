@@ -3,17 +3,18 @@
 #![allow(unsafe_code)]
 
 use std::collections::BTreeMap;
-use std::ptr::null_mut;
+use std::ptr::{NonNull, null_mut};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicPtr, AtomicU32};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::file_mapping::FileMapping;
 use super::kernel_mutex::KernelMutex;
 use super::participants::{self, OwnerHalf};
 use super::raw_lock;
 use crate::attachment::Participant;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind, Result};
+use crate::segment::header::Header;
 use crate::segment::live::Live;
 
 /// What the process keeps of an attached segment. It lives as long as the process, or until its image is unloaded.
@@ -30,6 +31,7 @@ pub(crate) struct Attached {
     /// Keeps the view and the name; `None` for the section of the image.
     mapping: Mutex<Option<FileMapping>>,
     mutexes: Mutex<BTreeMap<usize, Arc<KernelMutex>>>,
+    header: OnceLock<Header>,
 }
 
 /// Addresses that are shared, and with whom.
@@ -56,7 +58,31 @@ impl Attached {
         let (path, objects) = names;
         let mutexes = Mutex::new(BTreeMap::new());
         let (owner, mapping) = (AtomicU32::new(owner.0), Mutex::new(mapping));
-        Attached { path, created, live, objects, owner, base, mapping, mutexes }
+        Attached { path, created, live, objects, owner, base, mapping, mutexes, header: OnceLock::new() }
+    }
+
+    /// The segment's first byte.
+    pub(crate) fn base(&self) -> NonNull<u8> {
+        self.live.base()
+    }
+
+    pub(crate) fn live(&self) -> Live {
+        self.live
+    }
+
+    /// A copy of the fixed fields; of segments of objects only.
+    pub(crate) fn header(&self) -> &Header {
+        self.header.get_or_init(|| unreachable!("{} is no segment of objects", self.path))
+    }
+
+    /// Makes sure that there is memory behind the `bytes` bytes at `at`, counted from the first byte of the segment.
+    pub(crate) fn reserve(&self, _at: u64, _bytes: u64) -> Result<()> {
+        Err(Error::new(ErrorKind::Unsupported, "segments of objects are not to be had on Windows yet"))
+    }
+
+    /// As [`Attached::reserve`], counted from the start of the data.
+    pub(crate) fn reserve_data(&self, at: u64, bytes: u64) -> Result<()> {
+        self.reserve(at, bytes)
     }
 
     pub(crate) fn owner(&self) -> OwnerHalf {
@@ -109,7 +135,7 @@ impl Attached {
 
 impl Range {
     /// The kernel's mutex of the lock at `address`, opened once.
-    pub(crate) fn mutex(&self, address: usize) -> Result<Arc<KernelMutex>, Error> {
+    pub(crate) fn mutex(&self, address: usize) -> Result<Arc<KernelMutex>> {
         let mut mutexes = self.segment.mutexes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(mutex) = mutexes.get(&address) {
             return Ok(mutex.clone());

@@ -15,6 +15,7 @@ pub(crate) mod process;
 pub(crate) mod raw_lock;
 pub(crate) mod section;
 pub(crate) mod security;
+pub(crate) mod segment;
 #[cfg(test)]
 mod tests;
 pub(crate) mod unload;
