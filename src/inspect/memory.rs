@@ -112,6 +112,11 @@ pub(super) struct Value<'a> {
 }
 
 impl<'a> Value<'a> {
+    /// A value all of whose bytes are there.
+    pub(super) fn new(bytes: &'a [u8], byte_order: ByteOrder) -> Value<'a> {
+        Value { bytes, len: bytes.len() as u64, byte_order }
+    }
+
     /// A part of it.
     pub(super) fn part(&self, at: u64, len: u64) -> Option<Value<'a>> {
         if at.checked_add(len)? > self.len {

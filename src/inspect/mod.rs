@@ -33,6 +33,7 @@ mod elf;
 mod elf_dynamic;
 mod flags;
 mod judge;
+pub mod live;
 mod memory;
 mod pe;
 mod report;

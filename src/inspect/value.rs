@@ -64,11 +64,12 @@ impl Writer {
             }
             Some(Kind::Text) => self.push(text(node, &value, self.bytes_max)),
             Some(Kind::Optional) => self.optional(node, value),
-            Some(Kind::Mutex) => match node.children.iter().find(|part| part.name == "value") {
-                Some(part) => self.wrapped("Mutex", part, value),
+            // A lock of any kind, or a type that this version does not know: its parts say enough.
+            _ if !node.children.is_empty() => match node.children.iter().find(|part| part.name == "value") {
+                Some(part) => self.wrapped(&printable_within(&node.type_name, self.bytes_max), part, value),
                 None => self.structure(node, value),
             },
-            Some(Kind::Variant) | None => self.push(Some(unknown(node, &value))),
+            _ => self.push(Some(unknown(node, &value))),
         }
     }
 

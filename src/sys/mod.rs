@@ -19,3 +19,7 @@ pub(crate) use windows::*;
 mod other;
 #[cfg(not(any(target_os = "linux", windows)))]
 pub(crate) use other::*;
+
+#[cfg(all(feature = "inspect", not(target_os = "linux")))]
+#[path = "other/survey.rs"]
+pub(crate) mod survey;

@@ -18,6 +18,8 @@ pub(crate) mod reopen;
 pub(crate) mod segment;
 pub(crate) mod segment_file;
 pub(crate) mod slot;
+#[cfg(feature = "inspect")]
+pub(crate) mod survey;
 
 pub(crate) use attach::{Place, attach};
 pub(crate) use attached::Attached;

@@ -1,0 +1,25 @@
+//! A distrustful, read-only view of live segments, for tools: what a segment says of itself, who is in it, what its
+//! values are, and who holds its locks.
+//!
+//! ```text
+//! file, or /proc/PID/mem --pread--> LiveSegment   description, participants()
+//!                                     objects() -> LiveObject   type, value(), locks()
+//! ```
+//!
+//! Nothing is mapped, locked or written: a segment that is cut off while it is read is an error, and nobody who uses
+//! it notices. Every number is the segment's word and checked; what is read of it is bounded by what its areas may
+//! hold, and by `BUDGET_BYTES`. Values are read while others write: fields of one value may be of different moments.
+//!
+//! Texts may hold anything: print them with [`printable`](super::printable).
+
+mod locks;
+mod objects;
+mod participants;
+mod segment;
+mod source;
+
+pub use locks::{Lock, LockOwner, LockState, Waiter};
+pub use objects::{LiveObject, ObjectState};
+pub use participants::LiveParticipant;
+pub use segment::{Description, FileFacts, Life, LiveSegment, SegmentUse};
+pub use source::MappedPart;

@@ -1,0 +1,144 @@
+//! The named things in a segment: variables of blocks, objects of `Segment`s; their types and their values.
+
+use super::segment::LiveSegment;
+use crate::error::Result;
+use crate::inspect::memory::Value;
+use crate::inspect::report::ByteOrder;
+use crate::inspect::value;
+use crate::schema::decode::{self, Node};
+use crate::schema::difference;
+use crate::segment::header::{OBJECT_BYTES, ObjectEntry, object_state};
+
+/// Bytes of one value that are read.
+pub(super) const VALUE_BYTES_MAX: u64 = 1 << 20;
+
+/// An object, with its type.
+#[derive(Debug)]
+pub struct LiveObject {
+    pub(super) node: Node,
+    /// Its number in the segment.
+    pub index: u32,
+    /// Whether it is there.
+    pub state: ObjectState,
+    /// Where its value lies in the segment.
+    pub at: u64,
+    /// The size of its value.
+    pub size_bytes: u64,
+    /// Hash of its layout.
+    pub fingerprint: u64,
+    /// The lock word of whoever makes the value; 0: nobody.
+    pub(super) init_lock: u64,
+}
+
+/// Whether an object is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ObjectState {
+    /// Its value is there.
+    Ready,
+    /// Somebody makes its value, or died in it; the next one who asks for it makes it.
+    BeingMade,
+    /// Its name is free again; its bytes stay while somebody is attached.
+    Removed,
+    /// A number that this version does not know.
+    Unknown(u32),
+}
+
+impl LiveSegment {
+    /// The objects, in the order in which they were made. What is wrong with one of them is an error in its place.
+    ///
+    /// # Errors
+    ///
+    /// The entries cannot be read.
+    pub fn objects(&self) -> Result<Vec<Result<LiveObject>>> {
+        let header = &self.header;
+        let mut bytes = vec![0; header.object_count as usize * OBJECT_BYTES as usize];
+        self.source.read(&mut bytes, header.objects_at).map_err(|cause| self.cannot_read("objects", &cause))?;
+        let entries = bytes.chunks_exact(OBJECT_BYTES as usize).filter_map(|entry| entry.first_chunk());
+        // Schemas lie one behind the other. Entries of a hostile segment might all name the same large one.
+        let mut budget = header.schemas_max_bytes;
+        let mut objects = Vec::new();
+        for (entry, index) in entries.map(ObjectEntry::from_bytes).zip(0..) {
+            objects.push(self.object(&entry, index, &mut budget));
+        }
+        Ok(objects)
+    }
+
+    fn object(&self, entry: &ObjectEntry, index: u32, budget: &mut u64) -> Result<LiveObject> {
+        let wrong = |why: &str| self.damaged(&format!("object {index} {why}"));
+        let schema_bytes = u64::from(entry.schema_bytes);
+        let is_inside = |at: u64, bytes: u64, end: u64| at.checked_add(bytes).is_some_and(|stop| stop <= end);
+        if !is_inside(entry.schema_at, schema_bytes, self.header.schemas_max_bytes) {
+            return Err(wrong("has a schema outside of the schemas"));
+        }
+        *budget = budget.checked_sub(schema_bytes).ok_or_else(|| wrong("has a schema that others have, too"))?;
+        let mut schema = vec![0; schema_bytes as usize];
+        let schema_at = self.header.schemas_at + entry.schema_at;
+        self.source.read(&mut schema, schema_at).map_err(|cause| self.cannot_read("schemas", &cause))?;
+        let (node, _) = decode::decode(&schema).map_err(|error| wrong(&format!("cannot be read: {error}")))?;
+        // What is being made may not have its place yet; for all others it must lie in the data.
+        let state = match entry.state {
+            object_state::READY => ObjectState::Ready,
+            object_state::BEING_MADE => ObjectState::BeingMade,
+            object_state::REMOVED => ObjectState::Removed,
+            other => ObjectState::Unknown(other),
+        };
+        // The header was read earlier, and the segment may have grown since: its maximum is what bounds it.
+        let data_max = self.header.max_bytes.saturating_sub(self.header.data_at);
+        let is_placed = is_inside(entry.data_at, entry.bytes, data_max) && node.size_bytes == entry.bytes;
+        if state == ObjectState::Ready && !is_placed {
+            return Err(wrong("lies outside of the data, or has another size than its type"));
+        }
+        Ok(LiveObject {
+            node,
+            index,
+            state,
+            at: self.header.data_at.saturating_add(entry.data_at),
+            size_bytes: entry.bytes,
+            fingerprint: entry.fingerprint,
+            init_lock: entry.init_lock,
+        })
+    }
+
+    /// The value of an object as it is at this moment, in about `chars_max` characters. Of a large one, what lies
+    /// behind the first MiB is shown as `?`.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read, or is not there.
+    pub fn value(&self, object: &LiveObject, chars_max: usize) -> Result<String> {
+        let bytes = self.value_bytes(object)?;
+        let value = Value::new(&bytes, self.order());
+        Ok(value::to_text(&object.node, value, chars_max))
+    }
+
+    pub(super) fn value_bytes(&self, object: &LiveObject) -> Result<Vec<u8>> {
+        if object.state != ObjectState::Ready {
+            return Err(self.damaged(&format!("object {} has no value", object.index)));
+        }
+        let mut bytes = vec![0; object.size_bytes.min(VALUE_BYTES_MAX) as usize];
+        self.source.read(&mut bytes, object.at).map_err(|cause| self.cannot_read("values", &cause))?;
+        Ok(bytes)
+    }
+
+    pub(super) fn order(&self) -> ByteOrder {
+        if self.header.byte_order == 1 { ByteOrder::Little } else { ByteOrder::Big }
+    }
+}
+
+impl LiveObject {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.node.name
+    }
+
+    /// Its type as a Rust programmer would write it.
+    pub fn type_text(&self) -> String {
+        difference::type_text(&self.node)
+    }
+
+    /// The first line of its documentation.
+    pub fn doc(&self) -> &str {
+        &self.node.doc
+    }
+}
