@@ -193,6 +193,7 @@ impl Attached {
             (ErrorKind::PermissionDenied, _) => error
                 .hint("a process that drops privileges must lock something before it does, and its children cannot"),
             (ErrorKind::NoSpace, _) => error.hint("make room there: participants need 64 bytes each"),
+            (_, std::io::ErrorKind::NotFound) if self.locks.is_kept() => super::anonymous::no_descriptor(&self.path),
             (_, std::io::ErrorKind::NotFound) => {
                 error.hint("it was removed while it is in use: start its programs anew")
             }

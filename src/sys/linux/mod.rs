@@ -3,6 +3,7 @@
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("cotenant shares on 64-bit Linux only: its locks are 64-bit words, and lie beyond 4 GiB of a file");
 
+pub(crate) mod anonymous;
 pub(crate) mod attach;
 pub(crate) mod attached;
 pub(crate) mod file;
@@ -11,6 +12,7 @@ pub(crate) mod futex;
 pub(crate) mod leftovers;
 pub(crate) mod loader;
 pub(crate) mod mapping;
+pub(crate) mod memfd;
 pub(crate) mod owner;
 pub(crate) mod process;
 pub(crate) mod raw_lock;

@@ -4,10 +4,15 @@
 //! description for later questions; a file is found again by its path, or, without one, by a descriptor that the
 //! process keeps. Either may lead somewhere else meanwhile: device and inode decide.
 
+#![allow(unsafe_code)]
+
 use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::mem::ManuallyDrop;
+use std::os::fd::{FromRawFd, IntoRawFd, RawFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 
 use super::file::{self, Stat};
 
@@ -18,18 +23,66 @@ pub(crate) enum Reopen {
         stat: Stat,
     },
     /// A file without a name, by the number of a descriptor of this process (and, inherited, of its children).
-    Kept {
-        file: File,
-        stat: Stat,
-    },
+    Kept(Arc<Kept>),
+}
+
+/// A descriptor that the program may close behind our back (closefrom), and its number be given to another file.
+pub(crate) struct Kept {
+    /// -1: let go of.
+    number: AtomicI32,
+    stat: Stat,
+}
+
+impl Kept {
+    /// The descriptor's number, if it leads to the file; one that does not may be a device, and even opening that may do
+    /// something.
+    fn number(&self) -> Option<RawFd> {
+        let number = self.number.load(Relaxed);
+        // SAFETY: only asked what it is, and whatever the number stands for is left open.
+        let file = (number >= 0).then(|| ManuallyDrop::new(unsafe { File::from_raw_fd(number) }))?;
+        file::stat(&file).is_ok_and(|there| there.same_file(&self.stat)).then_some(number)
+    }
+
+    fn let_go(&self) {
+        if let Some(number) = self.number() {
+            if self.number.swap(-1, Relaxed) == number {
+                // SAFETY: it still is the descriptor that was given to `Reopen::kept`, and nobody closes it again.
+                drop(unsafe { File::from_raw_fd(number) });
+            }
+        }
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.let_go();
+    }
 }
 
 impl Reopen {
     /// A file that has no name, or may lose it.
-    #[allow(dead_code)]
     pub(crate) fn kept(file: File) -> io::Result<Reopen> {
         let stat = file::stat(&file)?;
-        Ok(Reopen::Kept { file, stat })
+        Ok(Reopen::Kept(Arc::new(Kept { number: AtomicI32::new(file.into_raw_fd()), stat })))
+    }
+
+    /// The same file, found again in the same way.
+    pub(crate) fn same(&self) -> Reopen {
+        match self {
+            Reopen::ByPath { path, stat } => Reopen::ByPath { path: path.clone(), stat: *stat },
+            Reopen::Kept(kept) => Reopen::Kept(Arc::clone(kept)),
+        }
+    }
+
+    pub(crate) fn is_kept(&self) -> bool {
+        matches!(self, Reopen::Kept(_))
+    }
+
+    /// The segment is closed: a kept descriptor is, too.
+    pub(crate) fn let_go(&self) {
+        if let Reopen::Kept(kept) = self {
+            kept.let_go();
+        }
     }
 
     /// A description of its own for the same file, for reading and writing. Allocates nothing: it is used in children
@@ -37,12 +90,13 @@ impl Reopen {
     pub(crate) fn open(&self) -> io::Result<File> {
         let (file, stat) = match self {
             Reopen::ByPath { path, stat } => (file::open_at(None, path, libc::O_RDWR | libc::O_NOFOLLOW, 0)?, stat),
-            Reopen::Kept { file, stat } => {
+            Reopen::Kept(kept) => {
+                let number = kept.number().ok_or(io::ErrorKind::NotFound)?;
                 let mut path = [0_u8; 32];
                 let mut writer = io::Cursor::new(&mut path[..]);
-                io::Write::write_fmt(&mut writer, format_args!("/proc/self/fd/{}\0", file.as_raw_fd()))?;
+                io::Write::write_fmt(&mut writer, format_args!("/proc/self/fd/{}\0", number))?;
                 let path = CStr::from_bytes_until_nul(&path).map_err(|_| io::ErrorKind::InvalidInput)?;
-                (file::open_at(None, path, libc::O_RDWR, 0)?, stat)
+                (file::open_at(None, path, libc::O_RDWR, 0)?, &kept.stat)
             }
         };
         if file::stat(&file)?.same_file(stat) { Ok(file) } else { Err(io::ErrorKind::NotFound.into()) }
@@ -50,7 +104,8 @@ impl Reopen {
 
     pub(crate) fn stat(&self) -> &Stat {
         match self {
-            Reopen::ByPath { stat, .. } | Reopen::Kept { stat, .. } => stat,
+            Reopen::ByPath { stat, .. } => stat,
+            Reopen::Kept(kept) => &kept.stat,
         }
     }
 

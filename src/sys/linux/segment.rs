@@ -13,15 +13,20 @@
 use super::attach::{self, audience};
 use super::attached::Attached;
 use super::folder::{self, Folder};
-use super::{file, leftovers, owner, segment_file};
+use super::{anonymous, file, leftovers, memfd, owner, segment_file};
 use crate::error::{Error, ErrorKind, Result};
 use crate::segment::header::BackingKind;
 use crate::segment::request::Request;
+
+/// What can back a segment here.
+pub(crate) const BACKINGS: &[BackingKind] = &[BackingKind::Posix, BackingKind::File];
 
 /// Opens or creates the segment, and makes this process a participant.
 pub(crate) fn open(request: &Request<'_>) -> Result<&'static Attached> {
     let attached = match request.backing {
         BackingKind::Posix => named(request, &folder::find(audience(request.plan)?)?)?,
+        BackingKind::Anonymous => anonymous::open(request)?,
+        BackingKind::Memfd => memfd::open(request)?,
         other => {
             return Err(Error::new(ErrorKind::Unsupported, format!("{other:?} cannot back a segment on Linux")));
         }
@@ -57,4 +62,6 @@ pub(crate) unsafe fn close(attached: &'static Attached) {
     if attached.header.keep == 0 {
         leftovers::remove_if_left(&attached.segment);
     }
+    attached.segment.let_go();
+    attached.locks.let_go();
 }

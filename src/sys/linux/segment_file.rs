@@ -194,7 +194,7 @@ fn create_temporary(folder: &Folder) -> io::Result<Option<(File, CString)>> {
     Ok(Some((file, name)))
 }
 
-fn group_of(plan: &Plan) -> io::Result<Option<u32>> {
+pub(super) fn group_of(plan: &Plan) -> io::Result<Option<u32>> {
     let Some(group) = &plan.group else { return Ok(None) };
     process::group_id(group).map(Some).ok_or_else(|| io::Error::other(format!("there is no group `{group}`")))
 }
@@ -227,12 +227,12 @@ fn companion_mode(mode: u32) -> Option<u32> {
     (only_read != 0).then_some(writers)
 }
 
-fn companion_name(instance: &[u8; 16]) -> io::Result<CString> {
+pub(super) fn companion_name(instance: &[u8; 16]) -> io::Result<CString> {
     file::c_string(format!(".locks-{:032x}", u128::from_le_bytes(*instance)).as_bytes())
 }
 
 /// Writes everything but the holes: header, first participants, objects, schemas, initial values.
-fn write_whole(file: &File, plan: &Plan, header: &mut Header) -> io::Result<()> {
+pub(super) fn write_whole(file: &File, plan: &Plan, header: &mut Header) -> io::Result<()> {
     let page = plan.page_bytes as u64;
     let first_participants = (HEADER_BYTES as u64 + 4096).next_multiple_of(page) - HEADER_BYTES as u64;
     header.participants_reserved =
@@ -336,7 +336,7 @@ fn check_owner(stat: &Stat, plan: &Plan, path: &str) -> Result<()> {
 }
 
 /// Named blocks and segments of objects have their names in common.
-fn check_kind(header: &Header, plan: &Plan, path: &str) -> Result<()> {
+pub(super) fn check_kind(header: &Header, plan: &Plan, path: &str) -> Result<()> {
     const OBJECTS: u8 = SegmentKind::Objects as u8;
     let what = match (header.kind, plan.kind) {
         (OBJECTS, SegmentKind::Block | SegmentKind::Image) => "holds objects of a `Segment`, not variables of a block",
@@ -393,7 +393,7 @@ fn open_companion(folder: &Folder, header: &Header, path: &str) -> Result<Option
     Ok(Some((name, stat)))
 }
 
-fn unix_ns() -> u64 {
+pub(super) fn unix_ns() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     now.map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }
