@@ -11,9 +11,11 @@
 //! docs/benchmarks.md says what each case means and what was measured.
 
 mod attach;
+mod boost;
 mod figure;
 mod goal;
 mod home;
+mod locks;
 mod rounds;
 mod statics;
 mod subject;
@@ -51,6 +53,8 @@ enum Group {
     Statics,
     /// What attaching adds to the start of a program.
     Attach,
+    /// Locks beside private ones and what others have between processes.
+    Locks,
 }
 
 /// How much to measure.
@@ -81,6 +85,7 @@ fn main() -> anyhow::Result<()> {
         let report = match group {
             Group::Statics => statics::run(effort)?,
             Group::Attach => attach::run(effort)?,
+            Group::Locks => locks::run(effort)?,
         };
         print(&report, options.json)?;
     }

@@ -35,16 +35,14 @@ fn number(value: f64) -> String {
     format!("{value:.decimals$}")
 }
 
-/// Ratio of the medians to the smallest of that role in the same case.
+/// Ratio of the medians to the best of that role in the same case: the smallest, of rates the largest.
 fn ratio(figures: &[Figure], figure: &Figure, to: Role) -> String {
-    let mut best = f64::INFINITY;
-    for other in figures.iter().filter(|it| it.case == figure.case && Role::of(&it.subject) == to) {
-        best = other.measured().map_or(best, |measured| best.min(measured.median));
-    }
-    match figure.measured() {
-        Some(measured) if best.is_finite() && best > 0.0 && !figure.is_difference => {
-            format!("{:.2}", measured.median / best)
-        }
+    let Some(Measured { median, unit, .. }) = figure.measured() else { return "-".into() };
+    let others = figures.iter().filter(|it| it.case == figure.case && Role::of(&it.subject) == to);
+    let medians = others.filter_map(Figure::measured).map(|measured| measured.median);
+    let best = if unit.ends_with("/s") { medians.reduce(f64::max) } else { medians.reduce(f64::min) };
+    match best {
+        Some(best) if best > 0.0 && !figure.is_difference => format!("{:.2}", median / best),
         _ => "-".into(),
     }
 }

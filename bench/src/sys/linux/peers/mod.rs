@@ -1,0 +1,36 @@
+//! Locks between processes that the system or other libraries have.
+
+#![allow(unsafe_code)]
+
+mod guarded;
+mod kernel;
+mod pthread;
+mod raw_sync;
+
+use std::ffi::CStr;
+
+use crate::locks::{Cases, Reach};
+
+/// Adds what there is to the cases of the group `locks`.
+pub(crate) fn add_peers(cases: &mut Cases<'_>) {
+    let pthread = |what: &str| format!("pthread {what}, process-shared ({})", c_library());
+    cases.lock(&pthread("robust mutex"), Reach::Processes, pthread::robust_mutex);
+    cases.lock(&pthread("mutex"), Reach::Processes, pthread::mutex);
+    cases.lock("raw_sync 0.1 Mutex", Reach::Processes, raw_sync::mutex);
+    cases.lock("POSIX semaphore", Reach::Processes, kernel::posix_semaphore);
+    cases.lock("System V semaphore, SEM_UNDO", Reach::Processes, kernel::sysv_semaphore);
+    cases.lock("flock", Reach::Processes, kernel::flock);
+    cases.read(&pthread("rwlock"), pthread::rw_lock);
+}
+
+/// Gives back what outlives a process.
+pub(crate) fn remove_peers() {
+    kernel::SysvSemaphore::remove_if_made();
+}
+
+/// The C library and its version.
+fn c_library() -> String {
+    // SAFETY: gives a static text.
+    let version = unsafe { CStr::from_ptr(libc::gnu_get_libc_version()) };
+    format!("glibc {}", version.to_string_lossy())
+}
