@@ -15,7 +15,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::block::{Descriptor, ObjectEntry, Outcome};
 use crate::error::{EXIT_STATUS, Error, ErrorKind, Result};
-use crate::segment::header::{MAX_SCOPE_BYTES, SegmentKind};
+use crate::segment::environment;
+use crate::segment::header::SegmentKind;
 use crate::segment::plan::{InitialBytes, Plan, Room};
 use crate::sys::{self, Image, Place, process};
 
@@ -198,15 +199,10 @@ fn join_group(groups: &mut Vec<Group>, block: &'static Descriptor, image: Rc<Ima
 
 fn attach_group(group: &Group) -> Result<()> {
     let first = group.blocks[0];
-    if process::privileges_were_raised() && !first.words.share_when_privileged {
-        return Err(Error::new(
-            ErrorKind::Private,
-            "this program runs with raised privileges, and shares nothing then",
-        )
-        .hint("write `when_privileged = share` into the block if whoever starts it may stop it inside a lock"));
-    }
-    if process::environment("COTENANT_PRIVATE").is_some_and(|value| value != "0") {
-        return Err(Error::new(ErrorKind::Private, "COTENANT_PRIVATE is set: this process shares nothing"));
+    const CONSENT: &str =
+        "write `when_privileged = share` into the block if whoever starts it may stop it inside a lock";
+    if let Some(error) = environment::switched_off(first.words.share_when_privileged, CONSENT) {
+        return Err(error);
     }
     for block in &group.blocks {
         sys::check_block(block, &group.image)?;
@@ -268,7 +264,7 @@ fn plan(group: &Group) -> Result<Plan> {
     let mut plan = Plan {
         kind: if first.is_named() { SegmentKind::Block } else { SegmentKind::Image },
         name: if first.is_named() { first.name.as_str().to_owned() } else { group.image.program_name() },
-        scope: scope()?,
+        scope: environment::scope()?,
         build_id: group.image.build_id.clone(),
         keep_until_removed: first.words.keep_until_removed,
         mode: first.words.mode,
@@ -308,17 +304,4 @@ fn plan(group: &Group) -> Result<Plan> {
 /// Blocks of other words go into another segment, even if their variables are alike.
 fn seed(block: &Descriptor) -> u64 {
     if block.is_named() { crate::schema::FINGERPRINT_SEED } else { block.words.hash(crate::schema::FINGERPRINT_SEED) }
-}
-
-/// `COTENANT_SCOPE`, checked.
-fn scope() -> Result<String> {
-    let Some(scope) = process::environment("COTENANT_SCOPE") else { return Ok(String::new()) };
-    let allowed = |text: &&str| {
-        text.len() <= MAX_SCOPE_BYTES && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
-    };
-    scope.to_str().filter(allowed).map(str::to_owned).ok_or_else(|| {
-        let shown: String = scope.to_string_lossy().chars().take(MAX_SCOPE_BYTES).collect();
-        Error::new(ErrorKind::InvalidInput, format!("COTENANT_SCOPE is {shown:?}, which is no name for a scope"))
-            .hint(format!("use at most {MAX_SCOPE_BYTES} of A-Z a-z 0-9 . _ -"))
-    })
 }

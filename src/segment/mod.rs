@@ -4,9 +4,12 @@
 //! checked ([`header`]); fields that change are atomics in the mapping ([`live`]). No reference to shared bytes is
 //! made.
 
+pub(crate) mod backing;
 pub(crate) mod compare;
+pub(crate) mod environment;
 pub(crate) mod header;
 pub(crate) mod live;
 pub(crate) mod lock_word;
+pub(crate) mod options;
 pub(crate) mod plan;
 pub(crate) mod request;

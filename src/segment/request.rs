@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::backing::SysVKey;
 use super::header::BackingKind;
 use super::plan::Plan;
 
@@ -32,6 +33,6 @@ pub(crate) struct Request<'a> {
     /// All memory that is reserved is also there before the first access.
     pub(crate) prefault: bool,
     pub(crate) huge_pages: bool,
-    /// System V: the key as the system knows it; 0 asks for a segment without one (`IPC_PRIVATE`).
-    pub(crate) sysv_key: i32,
+    /// Of a System V segment only.
+    pub(crate) sysv_key: Option<&'a SysVKey>,
 }

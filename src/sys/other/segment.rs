@@ -4,7 +4,11 @@
 
 use super::Attached;
 use crate::error::{Error, ErrorKind, Result};
+use crate::segment::header::BackingKind;
 use crate::segment::request::Request;
+
+/// What can back a segment here.
+pub(crate) const BACKINGS: &[BackingKind] = &[];
 
 /// Refuses.
 pub(crate) fn open(request: &Request<'_>) -> Result<&'static Attached> {
