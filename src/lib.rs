@@ -40,6 +40,7 @@ mod error;
 mod image;
 #[cfg(feature = "inspect")]
 pub mod inspect;
+mod lock;
 mod process_sync;
 pub mod schema;
 mod segment;
@@ -63,6 +64,7 @@ pub mod __private {
     };
     pub use crate::image::variable::Declared;
     pub use crate::process_sync::assert_shareable;
+    pub use crate::sys::owner::use_robust_list;
     pub use crate::sys::place::*;
     pub use cotenant_macros::shared_impl;
 }

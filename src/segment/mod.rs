@@ -9,7 +9,6 @@ pub(crate) mod compare;
 pub(crate) mod environment;
 pub(crate) mod header;
 pub(crate) mod live;
-pub(crate) mod lock_word;
 pub(crate) mod options;
 pub(crate) mod plan;
 pub(crate) mod request;

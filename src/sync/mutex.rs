@@ -6,7 +6,7 @@
 //! +-----------+---------+     death:  the next one takes over    OwnerDied, until the value is repaired
 //! ```
 //!
-//! The protocol is in `sys/*/raw_lock.rs`; POSIX's words: `pthread_mutexattr_setrobust(3)`.
+//! The protocol is in `lock/raw_lock.rs`; POSIX's words: `pthread_mutexattr_setrobust(3)`.
 
 #![allow(unsafe_code)]
 
@@ -17,10 +17,9 @@ use std::mem::offset_of;
 use std::ops::{Deref, DerefMut};
 
 use crate::error::Error;
+use crate::lock::{Locked, NotLocked, RawLock, Ticket};
 use crate::process_sync::ProcessSync;
 use crate::schema::{Kind, Part, Schema};
-use crate::segment::lock_word::{Locked, NotLocked};
-use crate::sys::{RawLock, Ticket};
 
 /// Mutual exclusion between the threads of all processes that share it.
 ///
@@ -162,7 +161,7 @@ impl<T> Mutex<T> {
     #[track_caller]
     pub fn lock_or_repair(&self, repair: impl FnOnce(&mut T)) -> MutexGuard<'_, T> {
         let locked = match self.lock.lock() {
-            Err(NotLocked::NotRecoverable) => self.lock.lock_abandoned(),
+            Err(NotLocked::NotRecoverable) => self.lock.lock_given_up(),
             other => other,
         };
         match self.not_clean(locked) {
@@ -186,7 +185,9 @@ impl<T> Mutex<T> {
             }
             Err(NotLocked::WouldDeadlock) => Err(LockError::WouldDeadlock),
             // `try_lock` has dealt with it, and the others wait.
-            Err(NotLocked::WouldBlock) => unreachable!("a lock that waits does not say that it would block"),
+            Err(NotLocked::WouldBlock | NotLocked::TimedOut) => {
+                unreachable!("a lock that waits does not say that it would block")
+            }
             Err(NotLocked::NotRecoverable) => Err(LockError::NotRecoverable),
             Err(NotLocked::NoSlot(error)) => Err(LockError::NotParticipant(error)),
         }

@@ -4,6 +4,7 @@
 
 #[allow(unreachable_pub)] // `__private` exports its items.
 pub mod place;
+pub(crate) mod ranges;
 
 #[cfg(target_os = "linux")]
 mod linux;

@@ -13,9 +13,9 @@ use super::participants::LiveParticipant;
 use super::segment::LiveSegment;
 use crate::error::Result;
 use crate::inspect::memory::Value;
+use crate::lock::word::{INCONSISTENT, LOW, NOT_RECOVERABLE, OWNER_DIED, THREAD_ID, WAITERS};
 use crate::schema::Kind;
 use crate::schema::decode::Node;
-use crate::segment::lock_word::{INCONSISTENT, LOW, NOT_RECOVERABLE, OWNER_DIED, THREAD_ID, WAITERS};
 
 /// Lock words of one object that are looked at.
 const WORDS_MAX: usize = 65_536;

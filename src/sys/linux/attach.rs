@@ -20,6 +20,7 @@ use crate::image::block::Descriptor;
 use crate::segment::compare::{self, Known};
 use crate::segment::live::Live;
 use crate::segment::plan::Plan;
+use crate::sys::ranges;
 
 /// A block, how many bytes of whole pages it covers, and where in the segment's data they lie.
 pub(crate) struct Place<'a> {
@@ -31,7 +32,7 @@ pub(crate) struct Place<'a> {
 /// Attaches this process to the segment `file_name`, made after `plan` if there is none, and maps it over `places`.
 /// The blocks have been through [`check_block`](super::check_block), and `plan` was made from them.
 pub(crate) fn attach(plan: &Plan, file_name: &str, places: &[Place<'_>]) -> Result<&'static Attached> {
-    let folder = folder::find(audience(plan)?)?;
+    let folder = folder::find(None, audience(plan)?)?;
     let name = file::c_string(file_name.as_bytes()).map_err(|cause| Error::system("use that name", &cause))?;
     let open = segment_file::open_or_create(&folder, &name, plan)?;
     let file = &open.file;
@@ -63,12 +64,13 @@ pub(crate) fn attach(plan: &Plan, file_name: &str, places: &[Place<'_>]) -> Resu
     let attached: &'static Attached = Box::leak(Box::new(attached));
     let mut views = attached.views();
     for place in places {
+        let at = attached.header.data_at + place.data_at;
         let Some(target) = place.block.target else {
-            owner::publish(place.block.block as usize, place.bytes, attached);
+            ranges::publish(place.block.block as usize, place.bytes, attached, at);
             continue;
         };
         let Some(view) = views.next() else { break };
-        owner::publish(view.as_ptr() as usize, place.bytes, attached);
+        ranges::publish(view.as_ptr() as usize, place.bytes, attached, at);
         // Release pairs with the Acquire of `Indirect::get`: who sees the address finds the range known to the locks.
         target.store(view.as_ptr(), Release);
     }

@@ -207,12 +207,19 @@ impl Attached {
         number != 0 && slot::is_dead(self.live, &self.locks, number, generation)
     }
 
+    /// Whether OWNER_DIED in a word that names this owner is true. Thread ids, which the kernel compares, are unique
+    /// in one PID namespace only.
+    pub(crate) fn kernel_is_right(&self, owner_half: u32) -> bool {
+        slot::is_in_the_only_pid_namespace(self.live, owner_half >> 20)
+    }
+
     /// Whether the owner that a lock word names is a slot of this very process.
     pub(crate) fn is_this_process(&self, owner_half: u32) -> bool {
         let Some(entry) = self.live.participant(owner_half >> 20) else { return false };
         let namespace = entry.pid_namespace.load(Relaxed);
         entry.generation.load(Acquire) == owner_half >> 1 & slot::MAX_GENERATION
             && entry.pid.load(Relaxed) == process::pid()
+            && namespace != 0 // In two unknown ones, two processes may have one id.
             && namespace == process::pid_namespace()
     }
 

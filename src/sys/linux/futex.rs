@@ -9,33 +9,28 @@ use std::sync::atomic::{
 use std::time::Duration;
 
 /// The address of the low half.
-fn low_half(word: &AtomicU64) -> *const u32 {
+pub(super) fn low_half(word: &AtomicU64) -> *const u32 {
     let first = std::ptr::from_ref(word).cast::<u32>();
     if cfg!(target_endian = "little") { first } else { first.wrapping_add(1) }
 }
 
-/// Sleeps while the low half is `expected`, at most `timeout`
-/// ([`FUTEX_WAIT`](https://man7.org/linux/man-pages/man2/futex.2.html)). Returns for any reason: look again.
-#[doc(alias = "FUTEX_WAIT")]
+/// Sleeps while the low half is `expected`, at most `timeout`. Returns for any reason: look again.
 pub(crate) fn wait(word: &AtomicU64, expected: u32, timeout: Duration) {
-    let timeout = libc::timespec { tv_sec: timeout.as_secs() as libc::time_t, tv_nsec: timeout.subsec_nanos().into() };
-    // Not FUTEX_PRIVATE: the waker is in another process.
-    // SAFETY: the word is mapped while `word` is borrowed; the timeout outlives the call.
-    unsafe { libc::syscall(libc::SYS_futex, low_half(word), libc::FUTEX_WAIT, expected, &raw const timeout) };
+    sleep(low_half(word), expected, timeout);
 }
 
-/// Clears the low half and wakes one sleeper in one call
+/// Clears the low half and wakes up to `sleepers` in one call
 /// ([`FUTEX_WAKE_OP`](https://man7.org/linux/man-pages/man2/futex.2.html)): nobody can be killed between the two.
 ///
 /// The fence orders what was written under the lock before the kernel's store, which is a full barrier itself.
 #[doc(alias = "FUTEX_WAKE_OP")]
-pub(crate) fn clear_and_wake(word: &AtomicU64) {
+pub(crate) fn clear_and_wake(word: &AtomicU64, sleepers: u32) {
     /// FUTEX_OP_SET of 0; then "wake up to 0 more if the old value was 0", which never adds a sleeper.
     const SET_ZERO: u32 = 0;
     std::sync::atomic::fence(Release);
     let low = low_half(word);
     // SAFETY: both addresses are the word's, mapped while it is borrowed.
-    let result = unsafe { libc::syscall(libc::SYS_futex, low, libc::FUTEX_WAKE_OP, 1, 0_usize, low, SET_ZERO) };
+    let result = unsafe { libc::syscall(libc::SYS_futex, low, libc::FUTEX_WAKE_OP, sleepers, 0_usize, low, SET_ZERO) };
     if result == -1 {
         // A sandbox that forbids the call. Then in two steps: killed between them, the sleepers wake by their timeouts.
         // SAFETY: aligned, and mapped while the word is borrowed; locks mix 32- and 64-bit atomics on purpose, as the
@@ -45,11 +40,38 @@ pub(crate) fn clear_and_wake(word: &AtomicU64) {
     }
 }
 
-/// Wakes all sleepers ([`FUTEX_WAKE`](https://man7.org/linux/man-pages/man2/futex.2.html)).
-#[doc(alias = "FUTEX_WAKE")]
+/// Wakes all who sleep in [`wait`].
 pub(crate) fn wake_all(word: &AtomicU64) {
-    // SAFETY: the word is mapped while it is borrowed.
-    unsafe { libc::syscall(libc::SYS_futex, low_half(word), libc::FUTEX_WAKE, i32::MAX) };
+    wake(low_half(word), i32::MAX as u32);
+}
+
+/// As [`wait`], for a plain 32-bit word.
+#[allow(dead_code)]
+pub(crate) fn wait32(word: &AtomicU32, expected: u32, timeout: Duration) {
+    sleep(std::ptr::from_ref(word).cast(), expected, timeout);
+}
+
+/// Wakes up to `sleepers` of those who sleep in [`wait32`].
+#[allow(dead_code)]
+pub(crate) fn wake32(word: &AtomicU32, sleepers: u32) {
+    wake(std::ptr::from_ref(word).cast(), sleepers);
+}
+
+/// [`FUTEX_WAKE`](https://man7.org/linux/man-pages/man2/futex.2.html)
+#[doc(alias = "FUTEX_WAKE")]
+fn wake(futex: *const u32, sleepers: u32) {
+    let sleepers = sleepers.min(i32::MAX as u32);
+    // SAFETY: callers borrow the word there.
+    unsafe { libc::syscall(libc::SYS_futex, futex, libc::FUTEX_WAKE, sleepers) };
+}
+
+/// [`FUTEX_WAIT`](https://man7.org/linux/man-pages/man2/futex.2.html)
+#[doc(alias = "FUTEX_WAIT")]
+fn sleep(futex: *const u32, expected: u32, timeout: Duration) {
+    let timeout = libc::timespec { tv_sec: timeout.as_secs() as libc::time_t, tv_nsec: timeout.subsec_nanos().into() };
+    // Not FUTEX_PRIVATE: the waker is in another process.
+    // SAFETY: callers borrow the word there; the timeout outlives the call.
+    unsafe { libc::syscall(libc::SYS_futex, futex, libc::FUTEX_WAIT, expected, &raw const timeout) };
 }
 
 /// Whether spinning can pay.

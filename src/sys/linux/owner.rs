@@ -1,14 +1,15 @@
-//! Who this thread is to a lock at a given address: slot, generation and thread id, found in a few loads.
+//! Who this thread is to a lock word: slot, generation and thread id, found in a few loads.
 //!
 //! ```text
-//! thread-local: epoch, thread id, last range, pointer to its owner word
-//!                                                         |
-//!                       MADV_WIPEONFORK page:  epoch | slot, generation     one word for each attached segment
+//! thread-local: address range, owner word and the value seen there, robust list head
+//!                                  |
+//!          MADV_WIPEONFORK page:  epoch | slot, generation     one word for each attached segment
 //! ```
 //!
 //! A child of any kind of fork finds zeros in the page, and so takes the slow way: a slot and a thread id of its own.
 //! The epoch tells a thread whose thread-local memory was copied by a fork that its thread id is its parent's; a new
-//! epoch is also begun when a range is attached, so that nobody goes on with "this address is private".
+//! epoch is also begun when a range is published or withdrawn, so that nobody goes on with "this address is private",
+//! or with the owner word of a segment that is gone.
 
 #![allow(unsafe_code)]
 
@@ -18,136 +19,161 @@ use std::ptr::{NonNull, null_mut};
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64};
 
-use super::attached::Attached;
 use super::mapping::{Mapping, page_bytes};
-use super::process;
+use super::{process, robust};
 use crate::error::Result;
+use crate::sys::ranges;
 
-/// Addresses that are shared, and with whom.
-pub(crate) struct Range {
-    start: usize,
-    bytes: usize,
-    segment: &'static Attached,
-    next: *const Range,
+/// Owner words of one page: those in use have their bit set.
+struct WordPage {
+    base: NonNull<AtomicU64>,
+    used: [AtomicU64; WORDS_IN_PAGE / 64],
+    next: AtomicPtr<WordPage>,
 }
 
-// SAFETY: immutable after publication; `next` points to a leaked value of the same kind.
-unsafe impl Sync for Range {}
+/// Words that are handed out of each page.
+const WORDS_IN_PAGE: usize = 512;
 
-static RANGES: AtomicPtr<Range> = AtomicPtr::new(null_mut());
-/// The page of owner words in use. The first word of the first one is the process's own and carries only the epoch.
-static OWNER_WORDS: AtomicPtr<AtomicU64> = AtomicPtr::new(null_mut());
-/// Words handed out from the current page.
-static OWNER_WORDS_USED: AtomicU32 = AtomicU32::new(0);
-/// The process's own word: the first of the first page.
+static WORD_PAGES: AtomicPtr<WordPage> = AtomicPtr::new(null_mut());
+/// The process's own word, the first of the first page: it carries only the epoch.
 static PROCESS_WORD: AtomicPtr<AtomicU64> = AtomicPtr::new(null_mut());
 /// Epochs begun by this process and its forebears; ordinary memory, so a child goes on counting.
 static EPOCHS: AtomicU32 = AtomicU32::new(0);
 static NO_WORD: AtomicU64 = AtomicU64::new(0);
 
+/// Who this thread is to the locks in one range of addresses.
 #[derive(Clone, Copy)]
-struct Me {
-    epoch: u32,
-    thread_id: u32,
+pub(crate) struct Mine {
+    /// Slot and generation in the high half (0: memory that no segment of ours holds), thread id in the low half.
+    word: u64,
+    /// Slot and generation of this process; zero in a child of a fork until it has its own.
+    owner: &'static AtomicU64,
+    robust: robust::Head,
+}
+
+/// What a thread remembers of a range that it asked about.
+#[derive(Clone, Copy)]
+struct Known {
     start: usize,
     bytes: usize,
-    owner: *const AtomicU64,
+    /// What `mine.owner` held: it holds only while this is the same process and epoch.
+    owner_value: u64,
+    mine: Mine,
+}
+
+#[derive(Clone, Copy)]
+struct Me {
+    last: Known,
+    /// The one before: a thread goes to and fro between two segments, or a segment and private memory.
+    other: Known,
+    epoch: u32,
+    thread_id: u32,
+    robust: robust::Head,
+}
+
+impl Known {
+    const NONE: Known = Known {
+        start: 0,
+        bytes: 0,
+        owner_value: 0,
+        mine: Mine { word: 0, owner: &NO_WORD, robust: robust::Head::OFF },
+    };
+
+    #[inline]
+    fn holds(&self, address: usize) -> bool {
+        address.wrapping_sub(self.start) < self.bytes && self.mine.owner.load(Relaxed) == self.owner_value
+    }
 }
 
 impl Me {
-    const NOBODY: Me = Me { epoch: 0, thread_id: 0, start: 0, bytes: 0, owner: &raw const NO_WORD };
+    const NOBODY: Me = Me { last: Known::NONE, other: Known::NONE, epoch: 0, thread_id: 0, robust: robust::Head::OFF };
 }
 
 thread_local! {
     static ME: Cell<Me> = const { Cell::new(Me::NOBODY) };
 }
 
-/// This thread's owner word for a lock at `address`: slot and generation in the high half (0: memory that no segment
-/// of ours holds), thread id in the low half.
-#[inline]
-pub(crate) fn mine(address: usize) -> Result<u64> {
-    match remembered(address) {
-        Some(mine) => Ok(mine),
-        None => mine_slow(address),
+impl Mine {
+    /// The word that names this thread.
+    #[inline]
+    pub(crate) fn word(self) -> u64 {
+        self.word
+    }
+
+    /// Whether this is the process that the value was made in, and not a child of its forks. In private memory always:
+    /// a fork copies the lock together with the guard.
+    #[inline]
+    pub(crate) fn still_this_process(self) -> bool {
+        self.owner.load(Relaxed) as u32 == (self.word >> 32) as u32
+    }
+
+    /// Has the kernel look after `word`, which this thread is about to take. `false`: it does not.
+    #[inline]
+    pub(crate) fn announce(self, word: &AtomicU64) -> bool {
+        self.robust.announce(word)
+    }
+
+    /// Ends what `announce` began, if the kernel still looks after `word`.
+    #[inline]
+    pub(crate) fn withdraw(self, word: &AtomicU64) {
+        self.robust.withdraw(word);
+    }
+
+    /// For a word that the kernel does not look after: the value may go to another thread then.
+    pub(crate) fn unannounced(self) -> Mine {
+        Mine { robust: robust::Head::OFF, ..self }
     }
 }
 
-/// As [`mine`], but `None` instead of taking a slot: for asking "is this lock mine", which it is not without one.
+/// Who this thread is to the lock at `word`. Takes a slot of the segment if this process has none yet.
 #[inline]
-pub(crate) fn mine_if_known(address: usize) -> Option<u64> {
-    remembered(address).or_else(|| match segment_at(address) {
-        Some(segment) if segment.slot() == 0 => None,
-        _ => mine_slow(address).ok(),
-    })
-}
-
-/// The answer for the range that this thread asked about last, if it still holds in this process and epoch.
-#[inline]
-fn remembered(address: usize) -> Option<u64> {
+pub(crate) fn mine(word: &AtomicU64) -> Result<Mine> {
+    let address = std::ptr::from_ref(word) as usize;
     let me = ME.get();
-    if address.wrapping_sub(me.start) >= me.bytes {
-        return None;
-    }
-    // SAFETY: points to `NO_WORD` or into a page of owner words, which is never unmapped.
-    let word = unsafe { &*me.owner }.load(Relaxed);
-    ((word >> 32) as u32 == me.epoch).then_some(word << 32 | u64::from(me.thread_id))
+    if me.last.holds(address) { Ok(me.last.mine) } else { mine_slow(address) }
 }
 
 #[cold]
-fn mine_slow(address: usize) -> Result<u64> {
-    let process_word = process_word();
-    let epoch = epoch(process_word);
+fn mine_slow(address: usize) -> Result<Mine> {
     let mut me = ME.get();
-    if me.epoch != epoch {
-        me.thread_id = process::thread_id();
-        me.epoch = epoch;
-    }
-    match find(address) {
-        Some(range) => {
-            process::watch_for_end_before_locking();
-            range.segment.ensure_slot(epoch)?;
-            range.segment.tell_pid_namespace();
-            (me.start, me.bytes, me.owner) = (range.start, range.bytes, range.segment.owner());
+    std::mem::swap(&mut me.last, &mut me.other);
+    if !me.last.holds(address) {
+        let process_word = process_word();
+        let epoch = epoch(process_word);
+        if me.epoch != epoch {
+            let thread_id = process::thread_id();
+            me.robust = robust::of_this_thread(me.thread_id != 0 && me.thread_id != thread_id);
+            (me.epoch, me.thread_id) = (epoch, thread_id);
         }
-        None => (me.start, me.bytes, me.owner) = (address, 1, process_word),
+        me.last = ask(address, process_word, epoch, &me)?;
     }
     ME.set(me);
-    // SAFETY: as in `remembered`.
-    let word = unsafe { &*me.owner }.load(Relaxed);
-    Ok(word << 32 | u64::from(me.thread_id))
+    Ok(me.last.mine)
 }
 
-/// The segment that holds `address`, if one does.
-pub(crate) fn segment_at(address: usize) -> Option<&'static Attached> {
-    find(address).map(|range| range.segment)
-}
-
-fn find(address: usize) -> Option<&'static Range> {
-    // Acquire pairs with the Release in `publish`.
-    let mut next = RANGES.load(Acquire).cast_const();
-    loop {
-        // SAFETY: ranges are leaked and never changed after they were published.
-        let range = unsafe { next.as_ref() }?;
-        if address.wrapping_sub(range.start) < range.bytes {
-            return Some(range);
+fn ask(address: usize, process_word: &'static AtomicU64, epoch: u32, me: &Me) -> Result<Known> {
+    let (start, bytes, owner, robust) = match ranges::find(address) {
+        Some(range) => {
+            process::watch_for_end_before_locking();
+            // SAFETY: the caller borrows the lock at `address`, which lies in the segment.
+            let segment = unsafe { range.segment() };
+            segment.ensure_slot(epoch)?;
+            segment.tell_pid_namespace();
+            // Who cannot say which its PID namespace is could be taken for another's owner: see `kernel_is_right`.
+            let robust = if process::pid_namespace() == 0 { robust::Head::OFF } else { me.robust };
+            (range.start, range.bytes, segment.owner(), robust)
         }
-        next = range.next;
-    }
+        // The kernel need not look after what dies with the process.
+        None => (address, 1, process_word, robust::Head::OFF),
+    };
+    let owner_value = owner.load(Relaxed);
+    let mine = Mine { word: owner_value << 32 | u64::from(me.thread_id), owner, robust };
+    Ok(Known { start, bytes, owner_value, mine })
 }
 
-/// Makes a range known, and every thread look again.
-pub(crate) fn publish(start: usize, bytes: usize, segment: &'static Attached) {
-    let range = Box::leak(Box::new(Range { start, bytes, segment, next: std::ptr::null() }));
-    let mut head = RANGES.load(Relaxed);
-    loop {
-        range.next = head;
-        match RANGES.compare_exchange_weak(head, range, Release, Relaxed) {
-            Ok(_) => break,
-            Err(now) => head = now,
-        }
-    }
-    // A thread that read "private" before sees another epoch at its next lock.
-    process_word().store(0, Release);
+/// A thread ends: it may have leaked a guard, which its process keeps.
+pub(super) fn forget_robust_list() {
+    ME.set(Me::NOBODY);
 }
 
 /// [`epoch`] of this process.
@@ -155,11 +181,25 @@ pub(crate) fn current_epoch() -> u32 {
     epoch(process_word())
 }
 
-/// The current epoch; begins one in a fresh process, in a child of a fork, and after `publish`.
+/// Makes every thread of this process look again, at its next lock, who it is.
+pub(crate) fn begin_epoch() {
+    robust::prepare();
+    process_word().store(0, Release);
+}
+
+/// Switches the kernel's robust list off or on for locks taken from here on, to measure what it is worth.
+#[doc(hidden)]
+#[allow(unreachable_pub)] // `__private` exports it.
+pub fn use_robust_list(on: bool) {
+    robust::switch(on);
+    begin_epoch();
+}
+
+/// The current epoch; begins one in a fresh process, in a child of a fork, and after `begin_epoch`.
 fn epoch(process_word: &AtomicU64) -> u32 {
-    let now = process_word.load(Acquire);
-    if now != 0 {
-        return (now >> 32) as u32;
+    let known = process_word.load(Acquire);
+    if known != 0 {
+        return (known >> 32) as u32;
     }
     let fresh = EPOCHS.fetch_add(1, AcqRel).wrapping_add(1).max(1);
     match process_word.compare_exchange(0, u64::from(fresh) << 32, AcqRel, Acquire) {
@@ -176,41 +216,79 @@ fn process_word() -> &'static AtomicU64 {
     }
     // Without the page (a kernel before 4.14, no memory) forks go unnoticed by locks in private memory only: no
     // segment is attached then, because `new_owner_word` fails too.
-    let page = new_page();
-    let fresh = match &page {
-        Ok(page) => *page,
-        Err(_) => std::ptr::from_ref(Box::leak(Box::new(AtomicU64::new(0)))).cast_mut(),
-    };
-    let word = match PROCESS_WORD.compare_exchange(null_mut(), fresh, AcqRel, Acquire) {
+    let fresh = new_owner_word().unwrap_or_else(|_| Box::leak(Box::new(AtomicU64::new(0))));
+    match PROCESS_WORD.compare_exchange(null_mut(), std::ptr::from_ref(fresh).cast_mut(), AcqRel, Acquire) {
         Ok(_) => fresh,
-        Err(theirs) => theirs,
-    };
-    if word == fresh && page.is_ok() {
-        OWNER_WORDS_USED.store(1, Relaxed);
-        OWNER_WORDS.store(fresh, Release);
+        Err(theirs) => {
+            give_back_owner_word(fresh);
+            // SAFETY: as above.
+            unsafe { &*theirs }
+        }
     }
-    // SAFETY: never unmapped or freed.
-    unsafe { &*word }
 }
 
-fn new_page() -> io::Result<*mut AtomicU64> {
-    let page = Mapping::wiped_on_fork(page_bytes())?;
-    let base: NonNull<AtomicU64> = page.base().cast();
-    std::mem::forget(page); // Threads keep pointers into it.
-    Ok(base.as_ptr())
+fn word_pages() -> impl Iterator<Item = &'static WordPage> {
+    // SAFETY: null, or a leaked value.
+    let at = |page: *mut WordPage| unsafe { page.as_ref() };
+    // Acquire pairs with the Release in `new_owner_word`.
+    std::iter::successors(at(WORD_PAGES.load(Acquire)), move |page| at(page.next.load(Relaxed)))
 }
 
-/// A word for one more segment. Called under the lock of `image::attach` only.
+/// A word, zero, for one more segment: see [`give_back_owner_word`].
 pub(crate) fn new_owner_word() -> io::Result<&'static AtomicU64> {
-    process_word();
-    let words_in_page = (page_bytes() / 8) as u32;
-    let mut used = OWNER_WORDS_USED.load(Relaxed);
-    if OWNER_WORDS.load(Acquire).is_null() || used >= words_in_page {
-        OWNER_WORDS.store(new_page()?, Relaxed);
-        used = 0;
+    loop {
+        if let Some(word) = word_pages().find_map(WordPage::claim) {
+            return Ok(word);
+        }
+        let page = Mapping::wiped_on_fork(page_bytes())?;
+        let base: NonNull<AtomicU64> = page.base().cast();
+        std::mem::forget(page); // Threads keep pointers into it.
+        let used = [const { AtomicU64::new(0) }; WORDS_IN_PAGE / 64];
+        let page = Box::leak(Box::new(WordPage { base, used, next: AtomicPtr::new(null_mut()) }));
+        let mut head = WORD_PAGES.load(Relaxed);
+        loop {
+            page.next.store(head, Relaxed);
+            match WORD_PAGES.compare_exchange_weak(head, page, Release, Relaxed) {
+                Ok(_) => break,
+                Err(now) => head = now,
+            }
+        }
     }
-    OWNER_WORDS_USED.store(used + 1, Relaxed);
-    let word = OWNER_WORDS.load(Relaxed).wrapping_add(used as usize);
-    // SAFETY: inside the page, which is never unmapped.
-    Ok(unsafe { &*word })
 }
+
+/// Lets another segment have the word. Threads that remember it find another value there: zero, or a later epoch.
+#[allow(dead_code)]
+pub(crate) fn give_back_owner_word(word: &'static AtomicU64) {
+    word.store(0, Relaxed);
+    let address = std::ptr::from_ref(word) as usize;
+    for page in word_pages() {
+        let number = address.wrapping_sub(page.base.as_ptr() as usize) / 8;
+        if number < WORDS_IN_PAGE {
+            // Release pairs with the Acquire in `claim`.
+            page.used[number / 64].fetch_and(!(1 << (number % 64)), Release);
+        }
+    }
+}
+
+impl WordPage {
+    fn claim(&self) -> Option<&'static AtomicU64> {
+        for (i, used) in self.used.iter().enumerate() {
+            let mut seen = used.load(Relaxed);
+            while seen != u64::MAX {
+                let free = seen.trailing_ones() as usize;
+                // Acquire pairs with the Release in `give_back_owner_word`.
+                let before = used.fetch_or(1 << free, Acquire);
+                if before & (1 << free) == 0 {
+                    let word = self.base.as_ptr().wrapping_add(i * 64 + free);
+                    // SAFETY: inside the page, which is never unmapped; pages have at least 4096 bytes.
+                    return Some(unsafe { &*word });
+                }
+                seen = before;
+            }
+        }
+        None
+    }
+}
+
+// SAFETY: the page and its words are never unmapped; the rest are atomics.
+unsafe impl Sync for WordPage {}

@@ -59,6 +59,11 @@ pub(crate) fn boottime_ns() -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
+/// CLOCK_BOOTTIME in milliseconds, its low half.
+pub(crate) fn uptime_ms() -> u32 {
+    (boottime_ns() / 1_000_000) as u32
+}
+
 /// Where this process keeps the inode of its PID namespace. Forks wipe it: a child may be in another namespace, and
 /// even have its parent's process id there.
 static PID_NAMESPACE: AtomicPtr<AtomicU64> = AtomicPtr::new(std::ptr::null_mut());
@@ -236,6 +241,9 @@ pub(crate) fn watch_for_end() {
 /// early enough, and only who has locked something must not give its slot back while its threads run on.
 pub(crate) fn watch_for_end_before_locking() {
     static DONE: AtomicBool = AtomicBool::new(false);
+    if DONE.load(Relaxed) {
+        return;
+    }
     let semaphore = ENDING.load(Acquire);
     // Not in a child: the C library's list of handlers may have been locked by another thread of the parent.
     if !semaphore.is_null() && WATCHED_BY.load(Relaxed) == pid() && !DONE.swap(true, Relaxed) {

@@ -17,6 +17,7 @@ use super::{anonymous, file, leftovers, memfd, owner, segment_file};
 use crate::error::{Error, ErrorKind, Result};
 use crate::segment::header::BackingKind;
 use crate::segment::request::Request;
+use crate::sys::ranges;
 
 /// What can back a segment here.
 pub(crate) const BACKINGS: &[BackingKind] = &[BackingKind::Posix, BackingKind::File];
@@ -46,7 +47,7 @@ fn named(request: &Request<'_>, folder: &Folder) -> Result<Attached> {
 pub(super) fn admit(attached: Attached) -> Result<&'static Attached> {
     attached.ensure_slot(owner::current_epoch())?;
     let attached: &'static Attached = Box::leak(Box::new(attached));
-    owner::publish(attached.base().as_ptr() as usize, attached.mapped_bytes(), attached);
+    ranges::publish(attached.base().as_ptr() as usize, attached.mapped_bytes(), attached, 0);
     Ok(attached)
 }
 

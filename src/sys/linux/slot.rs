@@ -159,6 +159,14 @@ pub(crate) fn is_dead(live: Live, locks: &Reopen, number: u32, generation: u32) 
     same_namespace && pid != 0 && process::is_gone(pid, since).unwrap_or(false)
 }
 
+/// Whether slot `number` is of a PID namespace that is known, and all slots that ever owned something are of it.
+pub(crate) fn is_in_the_only_pid_namespace(live: Live, number: u32) -> bool {
+    let namespace = |number| live.participant(number).map_or(0, |entry| entry.pid_namespace.load(Acquire));
+    let expected = namespace(number);
+    let reserved = live.participants_reserved().load(Acquire).min(live.participants_max());
+    expected != 0 && (1..=reserved).map(namespace).all(|theirs| theirs == 0 || theirs == expected)
+}
+
 /// Says in which PID namespace the tenant's process id counts. Before its first lock: only owners are asked about.
 pub(crate) fn tell_pid_namespace(live: Live, number: u32) {
     if let Some(entry) = live.participant(number).filter(|entry| entry.pid_namespace.load(Relaxed) == 0) {

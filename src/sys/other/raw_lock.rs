@@ -13,7 +13,7 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::time::Duration;
 
-use crate::segment::lock_word::{INCONSISTENT, Locked, NOT_RECOVERABLE, NotLocked, THREAD_ID};
+use crate::lock::word::{INCONSISTENT, Locked, NOT_RECOVERABLE, NotLocked, THREAD_ID};
 
 const FIRST_SLEEP: Duration = Duration::from_micros(50);
 const LONGEST_SLEEP: Duration = Duration::from_millis(2);

@@ -12,7 +12,7 @@ use windows_sys::Win32::System::Threading::{INFINITE, WaitOnAddress, WakeByAddre
 
 use super::process;
 use super::raw_lock::{Ticket, Waits};
-use crate::segment::lock_word::{INCONSISTENT, LOW, Locked, NOT_RECOVERABLE, NotLocked, OWNER, THREAD_ID};
+use crate::lock::word::{INCONSISTENT, LOW, Locked, NOT_RECOVERABLE, NotLocked, OWNER, THREAD_ID};
 
 /// Somebody sleeps, or may: unlocking must wake.
 const WAITERS: u64 = 1 << 31;

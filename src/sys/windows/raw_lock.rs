@@ -25,7 +25,7 @@ use super::kernel_mutex::KernelMutex;
 use super::participants::OwnerHalf;
 use super::{private_lock, process};
 use crate::error::{Error, ErrorKind};
-use crate::segment::lock_word::{INCONSISTENT, LOW, Locked, NOT_RECOVERABLE, NotLocked, OWNER, THREAD_ID};
+use crate::lock::word::{INCONSISTENT, LOW, Locked, NOT_RECOVERABLE, NotLocked, OWNER, THREAD_ID};
 
 /// How often one looks again at a lock whose owner leaked its guard and ended, in a process that lives.
 const FIRST_SLEEP: Duration = Duration::from_micros(500);

@@ -10,6 +10,7 @@ use super::{Complaint, File};
 const LAYERS: &[&[&str]] = &[
     &["sys"],
     &["error", "process_sync", "schema", "value"],
+    &["lock"],
     &["segment", "image"],
     &["sync", "attachment"],
     &["metrics", "cache", "published", "channel"],

@@ -9,9 +9,9 @@
 
 use crate::error::Error;
 
-/// Somebody sleeps, or may: unlocking must wake. Linux.
+/// Somebody sleeps, or may: unlocking must wake.
 pub(crate) const WAITERS: u64 = 1 << 31;
-/// Set by the kernel when the owner's thread ended with the word on its robust list. Linux.
+/// Set by the kernel, which clears the thread id, when the owner's thread ended with the word on its robust list.
 pub(crate) const OWNER_DIED: u64 = 1 << 30;
 pub(crate) const THREAD_ID: u64 = OWNER_DIED - 1;
 pub(crate) const LOW: u64 = 0xffff_ffff;
@@ -35,9 +35,10 @@ pub(crate) enum NotLocked {
     WouldDeadlock,
     /// Somebody else holds it (`try_lock` only).
     WouldBlock,
+    /// Somebody else held it up to the deadline.
+    TimedOut,
     /// Whoever was to repair the value gave up.
     NotRecoverable,
-    /// This process has no slot, or (Windows) no kernel mutex, and could not get one.
-    #[allow(dead_code)] // Where nothing is shared, never.
+    /// This process has no slot and could not get one.
     NoSlot(Error),
 }

@@ -1,0 +1,449 @@
+//! The robust lock: one 64-bit word that is the lock, the futex, and the owner's name. `word.rs` draws it.
+//!
+//! The low half is laid out as the kernel's robust futexes want it
+//! ([Documentation/locking/robust-futex-ABI](https://docs.kernel.org/locking/robust-futex-ABI.html)).
+//! One compare-and-swap takes the lock and names the owner, so a killed owner can always be found. Free is a low half
+//! of zero, whatever the high half says: unlocking with waiters clears only the futex.
+//!
+//! No sleep is without a timeout and every sleeper looks at the word again: whoever was woken may be killed before it
+//! takes the lock. An owner is asked about before the first sleep, then after 0.5 ms, doubling to 20 ms.
+//!
+//! A word is used in one of two ways. As a **lock** it is taken by `lock` and its kin, and a dead owner's state goes to
+//! the next one. As a **cell** (a reader's, a permit's) it is taken by `claim`, guards no value, and a dead owner's is
+//! given back silently.
+
+use std::time::{Duration, Instant};
+
+use super::atomic::AtomicU64;
+use super::atomic::Ordering::{Acquire, Relaxed, Release};
+use super::word::{INCONSISTENT, LOW, Locked, NOT_RECOVERABLE, NotLocked, OWNER, OWNER_DIED, THREAD_ID, WAITERS};
+use crate::sys::owner::{self, Mine};
+use crate::sys::{futex, ranges};
+
+const SPINS: u32 = 100;
+const FIRST_SLEEP: Duration = Duration::from_micros(500);
+const LONGEST_SLEEP: Duration = Duration::from_millis(20);
+
+/// The lock word, in shared or private memory.
+#[repr(transparent)]
+pub(crate) struct RawLock {
+    word: AtomicU64,
+}
+
+/// What a guard keeps: who took the lock. In a child of a fork it names somebody else.
+#[derive(Clone, Copy)]
+pub(crate) struct Ticket(Mine);
+
+/// How long to wait, and what to take.
+#[derive(Clone, Copy)]
+struct Patience {
+    waits: Waits,
+    takes_given_up: bool,
+}
+
+#[derive(Clone, Copy)]
+enum Waits {
+    Never,
+    Until(Instant),
+    Forever,
+}
+
+impl Patience {
+    const FOREVER: Patience = Patience { waits: Waits::Forever, takes_given_up: false };
+    const NONE: Patience = Patience { waits: Waits::Never, takes_given_up: false };
+}
+
+/// The sleeps of one wait: each longer than the one before, none beyond the deadline.
+struct Sleeps {
+    next: Duration,
+    waits: Waits,
+    is_noted: bool,
+}
+
+impl Sleeps {
+    fn new(waits: Waits) -> Sleeps {
+        Sleeps { next: FIRST_SLEEP, waits, is_noted: false }
+    }
+
+    /// Sleeps while the word's low half is that of `seen`, and notes for people which lock is waited for.
+    fn sleep(&mut self, word: &AtomicU64, seen: u64) -> Result<(), NotLocked> {
+        let bound = match self.waits {
+            Waits::Never => return Err(NotLocked::WouldBlock),
+            Waits::Forever => self.next,
+            Waits::Until(deadline) => match deadline.checked_duration_since(Instant::now()) {
+                Some(left) if !left.is_zero() => self.next.min(left),
+                _ => return Err(NotLocked::TimedOut),
+            },
+        };
+        if !self.is_noted {
+            self.is_noted = true;
+            ranges::note_wait(word);
+        }
+        futex::wait(word, seen as u32, bound);
+        self.next = (self.next * 2).min(LONGEST_SLEEP);
+        Ok(())
+    }
+
+    /// The wait is over, whatever came of it.
+    fn end(&self, word: &AtomicU64) {
+        if self.is_noted {
+            ranges::note_end_of_wait(word);
+        }
+    }
+}
+
+impl RawLock {
+    pub(crate) const fn new() -> RawLock {
+        RawLock { word: AtomicU64::new(0) }
+    }
+
+    /// Waits for the lock.
+    #[inline]
+    pub(crate) fn lock(&self) -> Result<(Ticket, Locked), NotLocked> {
+        self.lock_with(Patience::FOREVER)
+    }
+
+    /// Takes the lock if nobody has it, or if its owner is dead.
+    #[inline]
+    pub(crate) fn try_lock(&self) -> Result<(Ticket, Locked), NotLocked> {
+        self.lock_with(Patience::NONE)
+    }
+
+    #[allow(dead_code)]
+    /// Waits for the lock up to a point in time, then gives `TimedOut`.
+    pub(crate) fn lock_until(&self, deadline: Instant) -> Result<(Ticket, Locked), NotLocked> {
+        self.lock_with(Patience { waits: Waits::Until(deadline), takes_given_up: false })
+    }
+
+    /// Waits for the lock, and takes it also when it was given up as not recoverable.
+    pub(crate) fn lock_given_up(&self) -> Result<(Ticket, Locked), NotLocked> {
+        self.lock_with(Patience { waits: Waits::Forever, takes_given_up: true })
+    }
+
+    #[inline]
+    fn lock_with(&self, patience: Patience) -> Result<(Ticket, Locked), NotLocked> {
+        let mine = owner::mine(&self.word).map_err(NotLocked::NoSlot)?;
+        let announced = mine.announce(&self.word);
+        // Acquire pairs with the Release in `unlock`.
+        match self.word.compare_exchange(0, mine.word(), Acquire, Relaxed) {
+            Ok(_) => Ok((Ticket(mine), Locked::Clean)),
+            Err(seen) => self.lock_contended(mine, announced, seen, patience),
+        }
+    }
+
+    #[cold]
+    fn lock_contended(
+        &self,
+        mine: Mine,
+        announced: bool,
+        seen: u64,
+        patience: Patience,
+    ) -> Result<(Ticket, Locked), NotLocked> {
+        if announced {
+            // While waiting nothing is announced: a thread of another PID namespace may own the lock under this
+            // thread's number, and would be taken for dead with it.
+            mine.withdraw(&self.word);
+        }
+        let mut sleeps = Sleeps::new(patience.waits);
+        let result = self.wait_and_take(mine, seen, patience, &mut sleeps);
+        sleeps.end(&self.word);
+        result
+    }
+
+    fn wait_and_take(
+        &self,
+        mine: Mine,
+        mut seen: u64,
+        patience: Patience,
+        sleeps: &mut Sleeps,
+    ) -> Result<(Ticket, Locked), NotLocked> {
+        let may_spin = !matches!(patience.waits, Waits::Never) && futex::has_many_processors();
+        let mut spins = if may_spin { SPINS } else { 0 };
+        let mut have_slept = 0;
+        loop {
+            if seen & LOW == 0 {
+                // Free; the high half may be stale, and its INCONSISTENT counts. Who has slept leaves WAITERS set:
+                // others may sleep still.
+                match self.take(mine, seen, seen & INCONSISTENT | have_slept) {
+                    Ok(locked) => return Ok(locked),
+                    Err(now) => seen = now,
+                }
+                continue;
+            }
+            let given_up = seen & THREAD_ID == NOT_RECOVERABLE;
+            if given_up && !patience.takes_given_up {
+                return Err(NotLocked::NotRecoverable);
+            }
+            if self.names_this_thread(seen, mine) {
+                return Err(NotLocked::WouldDeadlock);
+            }
+            if spins > 0 && seen & OWNER_DIED == 0 && !given_up {
+                spins -= 1;
+                std::hint::spin_loop();
+                seen = self.word.load(Relaxed);
+                continue;
+            }
+            if given_up || self.owner_is_dead(seen) {
+                // Killed after this step: the word names us, and the next one finds us dead.
+                match self.take(mine, seen, INCONSISTENT | seen & WAITERS | have_slept) {
+                    Ok(locked) => {
+                        ranges::count_death(&self.word);
+                        return Ok(locked);
+                    }
+                    Err(now) => seen = now,
+                }
+                continue;
+            }
+            match self.sleep(seen, sleeps)? {
+                Ok(()) => have_slept = WAITERS,
+                Err(now) => {
+                    seen = now;
+                    continue;
+                }
+            }
+            seen = self.word.load(Relaxed);
+        }
+    }
+
+    /// Marks the word as waited for, and sleeps. The inner error: the word has changed meanwhile.
+    fn sleep(&self, seen: u64, sleeps: &mut Sleeps) -> Result<Result<(), u64>, NotLocked> {
+        if matches!(sleeps.waits, Waits::Never) {
+            return Err(NotLocked::WouldBlock);
+        }
+        if seen & WAITERS == 0 {
+            if let Err(now) = self.word.compare_exchange(seen, seen | WAITERS, Relaxed, Relaxed) {
+                return Ok(Err(now));
+            }
+        }
+        // Killed asleep: WAITERS stays set, which costs the unlocker one needless wake.
+        sleeps.sleep(&self.word, seen | WAITERS)?;
+        Ok(Ok(()))
+    }
+
+    /// Puts this thread's name and `flags` where `seen` is.
+    fn take(&self, mine: Mine, seen: u64, flags: u64) -> Result<(Ticket, Locked), u64> {
+        let announced = mine.announce(&self.word);
+        // Acquire pairs with the Release in `unlock`.
+        if let Err(now) = self.word.compare_exchange(seen, mine.word() | flags, Acquire, Relaxed) {
+            if announced {
+                mine.withdraw(&self.word);
+            }
+            return Err(now);
+        }
+        let locked = if flags & INCONSISTENT == 0 { Locked::Clean } else { Locked::Inconsistent((seen >> 32) as u32) };
+        Ok((Ticket(mine), locked))
+    }
+
+    fn owner_is_dead(&self, seen: u64) -> bool {
+        ranges::is_dead(&self.word, (seen >> 32) as u32, seen & OWNER_DIED != 0)
+    }
+
+    /// Whether the word names this thread, also through another slot of its process: one named block may be declared
+    /// twice in a process, by a program and its plug-in.
+    fn names_this_thread(&self, seen: u64, mine: Mine) -> bool {
+        let mine = mine.word();
+        seen & OWNER == mine
+            || seen & THREAD_ID == mine & THREAD_ID && ranges::is_this_process(&self.word, (seen >> 32) as u32)
+    }
+
+    /// Says that the value is whole again. Only the owner calls it.
+    pub(crate) fn mark_consistent(&self, ticket: Ticket) {
+        if ticket.0.still_this_process() {
+            // Release: who sees the flag gone sees the repaired value.
+            self.word.fetch_and(!INCONSISTENT, Release);
+        }
+    }
+
+    /// Says that the value may be half changed, as if the owner had died here. Only the owner calls it.
+    pub(crate) fn mark_inconsistent(&self, ticket: Ticket) {
+        if ticket.0.still_this_process() {
+            self.word.fetch_or(INCONSISTENT, Relaxed);
+        }
+    }
+
+    /// Releases the lock and wakes one who waits; nothing in a child of a fork, where the guard is a copy of the
+    /// parent's.
+    #[inline]
+    pub(crate) fn unlock(&self, ticket: Ticket) {
+        if !ticket.0.still_this_process() {
+            return;
+        }
+        // Release pairs with the Acquire in `lock`.
+        if self.word.compare_exchange(ticket.0.word(), 0, Release, Relaxed).is_err() {
+            self.unlock_contended(ticket, 1);
+        }
+        ticket.0.withdraw(&self.word);
+    }
+
+    /// As [`unlock`](RawLock::unlock), and wakes all who wait: those who wait until it is free do not pass it on.
+    pub(crate) fn unlock_waking_all(&self, ticket: Ticket) {
+        if !ticket.0.still_this_process() {
+            return;
+        }
+        if self.word.compare_exchange(ticket.0.word(), 0, Release, Relaxed).is_err() {
+            self.unlock_contended(ticket, i32::MAX as u32);
+        }
+        ticket.0.withdraw(&self.word);
+    }
+
+    /// Waiters, or a flag in the high half.
+    #[cold]
+    fn unlock_contended(&self, ticket: Ticket, wakes: u32) {
+        let mut seen = self.word.load(Relaxed);
+        while names(seen, ticket) {
+            if seen & WAITERS != 0 {
+                // Killed before it, the word still names us; after it, somebody is awake.
+                return futex::clear_and_wake(&self.word, wakes);
+            }
+            // Who left the value half changed stays named in the high half.
+            let left = if seen & INCONSISTENT == 0 { 0 } else { seen & !LOW };
+            match self.word.compare_exchange(seen, left, Release, Relaxed) {
+                Ok(_) => return,
+                Err(now) => seen = now,
+            }
+        }
+    }
+
+    /// Releases the lock for ever: until `lock_given_up`, everybody gets `NotRecoverable`.
+    pub(crate) fn give_up(&self, ticket: Ticket) {
+        self.leave_word(ticket, |seen| seen & !(LOW | INCONSISTENT) | NOT_RECOVERABLE);
+    }
+
+    /// Releases a lock that was taken over as it was found: inconsistent, and naming who left it so.
+    pub(crate) fn leave(&self, ticket: Ticket, owner_half: u32) {
+        self.leave_word(ticket, |_| u64::from(owner_half) << 32 | INCONSISTENT);
+    }
+
+    fn leave_word(&self, ticket: Ticket, left: impl Fn(u64) -> u64) {
+        if !ticket.0.still_this_process() {
+            return;
+        }
+        let mut seen = self.word.load(Relaxed);
+        while names(seen, ticket) {
+            match self.word.compare_exchange(seen, left(seen), Release, Relaxed) {
+                Ok(_) => {
+                    if seen & WAITERS != 0 {
+                        // Killed before they are woken: they look again within LONGEST_SLEEP.
+                        futex::wake_all(&self.word);
+                    }
+                    break;
+                }
+                Err(now) => seen = now,
+            }
+        }
+        ticket.0.withdraw(&self.word);
+    }
+
+    /// Process id and program of the owner that a take-over met, unless its slot has another tenant by now.
+    pub(crate) fn describe_owner(&self, owner_half: u32) -> Option<(u32, String)> {
+        ranges::describe(&self.word, owner_half)
+    }
+
+    /// The high half of the word while somebody holds it, for [`describe_owner`](RawLock::describe_owner). The owner
+    /// may be dead.
+    #[allow(dead_code)]
+    pub(crate) fn owner(&self) -> Option<u32> {
+        let seen = self.word.load(Relaxed);
+        (seen & LOW != 0 && seen & THREAD_ID != NOT_RECOVERABLE).then_some((seen >> 32) as u32)
+    }
+
+    /// Whether anybody holds it, alive or dead.
+    #[allow(dead_code)]
+    pub(crate) fn is_held(&self) -> bool {
+        self.word.load(Relaxed) & LOW != 0
+    }
+
+    /// Whether this very thread holds it.
+    #[allow(dead_code)]
+    pub(crate) fn is_held_by_this_thread(&self) -> bool {
+        let seen = self.word.load(Relaxed);
+        seen & LOW != 0 && owner::mine(&self.word).is_ok_and(|mine| self.names_this_thread(seen, mine))
+    }
+
+    /// This thread's name in words of the same segment: for spreading threads over cells.
+    #[allow(dead_code)]
+    pub(crate) fn this_thread(&self) -> Result<u64, NotLocked> {
+        owner::mine(&self.word).map(Mine::word).map_err(NotLocked::NoSlot)
+    }
+}
+
+/// Cells. Their tickets may be released by any thread of the process.
+#[allow(dead_code)]
+impl RawLock {
+    /// Takes the cell if it is free: one compare-and-swap. `None`: somebody has it, alive or dead.
+    #[inline]
+    pub(crate) fn claim(&self) -> Result<Option<Ticket>, NotLocked> {
+        let mine = owner::mine(&self.word).map_err(NotLocked::NoSlot)?;
+        let mut seen = 0;
+        while seen & LOW == 0 {
+            // Acquire pairs with the Release in `release`.
+            match self.word.compare_exchange(seen, mine.word(), Acquire, Relaxed) {
+                Ok(_) => return Ok(Some(Ticket(mine.unannounced()))),
+                Err(now) => seen = now,
+            }
+        }
+        Ok(None)
+    }
+
+    /// Gives a cell back, and wakes all who wait until it is free.
+    #[inline]
+    pub(crate) fn release(&self, ticket: Ticket) {
+        self.unlock_waking_all(ticket);
+    }
+
+    /// Sleeps until nobody holds the word; does not take it. A dead owner's is given back on the way; it must be a
+    /// cell's for that, not a lock's. `WouldDeadlock` if it names this thread.
+    pub(crate) fn wait_until_free(&self, deadline: Option<Instant>) -> Result<(), NotLocked> {
+        let mut seen = self.word.load(Acquire);
+        if seen & LOW == 0 {
+            return Ok(());
+        }
+        let mine = owner::mine(&self.word).map_err(NotLocked::NoSlot)?;
+        let mut sleeps = Sleeps::new(deadline.map_or(Waits::Forever, Waits::Until));
+        let result = loop {
+            // Acquire pairs with the Release in `release`.
+            if seen & LOW == 0 {
+                break Ok(());
+            }
+            if self.names_this_thread(seen, mine) {
+                break Err(NotLocked::WouldDeadlock);
+            }
+            if self.give_back_if_dead(seen) {
+                break Ok(());
+            }
+            match self.sleep(seen, &mut sleeps) {
+                Ok(_) => seen = self.word.load(Acquire),
+                Err(why) => break Err(why),
+            }
+        };
+        sleeps.end(&self.word);
+        result
+    }
+
+    /// Frees a cell whose owner is dead; `true` if this call did.
+    pub(crate) fn reclaim(&self) -> bool {
+        let seen = self.word.load(Relaxed);
+        seen & LOW != 0 && self.give_back_if_dead(seen)
+    }
+
+    fn give_back_if_dead(&self, seen: u64) -> bool {
+        // Acquire pairs with what the owner released before it died.
+        if !self.owner_is_dead(seen) || self.word.compare_exchange(seen, 0, Acquire, Relaxed).is_err() {
+            return false;
+        }
+        ranges::count_death(&self.word);
+        if seen & WAITERS != 0 {
+            // Killed before they are woken: they look again within LONGEST_SLEEP.
+            futex::wake_all(&self.word);
+        }
+        true
+    }
+}
+
+/// Whether the ticket's holder still is the word's owner. Not so if the value under the guard was exchanged (`attach`
+/// by call). The kernel takes the thread id away when it sets OWNER_DIED, which does not yet end a living owner's hold:
+/// see `ranges::is_dead`.
+fn names(seen: u64, ticket: Ticket) -> bool {
+    let owner = ticket.0.word();
+    seen & OWNER == owner || seen & OWNER_DIED != 0 && seen & OWNER == owner & !THREAD_ID
+}

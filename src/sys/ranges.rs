@@ -1,0 +1,261 @@
+//! Which addresses of this process lie in a segment, and in which: what a lock asks about its own word.
+//!
+//! ```text
+//! chunk:  [ sequence | start, bytes, at | segment ] x 32  ->  next chunk
+//!           even: at rest    odd: being written
+//! ```
+//!
+//! Readers take no lock and change nothing: they copy a slot between two looks at its sequence number, and skip one
+//! that is being written, whose addresses nobody has been given yet. A withdrawn slot is used again; chunks are never
+//! freed. In a child of a fork, a slot that another thread of its parent was writing stays odd, and is lost.
+//!
+//! A segment is reached from the address of a word in it, and borrowed for as long as the word: while somebody has a
+//! reference into a segment, it is not withdrawn.
+
+#![allow(unsafe_code)]
+
+use std::ptr::null_mut;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, fence};
+
+use super::{Attached, owner, process};
+
+const SLOTS: usize = 32;
+
+/// A range of addresses that is shared.
+struct Slot {
+    sequence: AtomicU32,
+    start: AtomicUsize,
+    /// 0: the slot is free.
+    bytes: AtomicUsize,
+    /// Where the range begins in the segment.
+    at: AtomicU64,
+    segment: AtomicPtr<Attached>,
+}
+
+struct Chunk {
+    slots: [Slot; SLOTS],
+    next: AtomicPtr<Chunk>,
+}
+
+impl Chunk {
+    const fn new() -> Chunk {
+        Chunk { slots: [const { Slot::new() }; SLOTS], next: AtomicPtr::new(null_mut()) }
+    }
+}
+
+static FIRST: Chunk = Chunk::new();
+/// Slots that have ever been used, chunk after chunk: no further ones need a look.
+static USED: AtomicUsize = AtomicUsize::new(0);
+
+/// A range as a reader found it.
+#[derive(Clone, Copy)]
+pub(crate) struct Range {
+    pub(crate) start: usize,
+    pub(crate) bytes: usize,
+    at: u64,
+    segment: *const Attached,
+}
+
+impl Range {
+    /// The segment that the range lies in.
+    ///
+    /// # Safety
+    /// The segment is not withdrawn while the result is used: somebody borrows what lies in the range.
+    pub(crate) unsafe fn segment<'a>(self) -> &'a Attached {
+        // SAFETY: not dropped before it is withdrawn; that it is not is the caller's promise.
+        unsafe { &*self.segment }
+    }
+}
+
+impl Slot {
+    const fn new() -> Slot {
+        Slot {
+            sequence: AtomicU32::new(0),
+            start: AtomicUsize::new(0),
+            bytes: AtomicUsize::new(0),
+            at: AtomicU64::new(0),
+            segment: AtomicPtr::new(null_mut()),
+        }
+    }
+
+    /// What the slot holds if it holds `address`.
+    fn holding(&self, address: usize) -> Option<Range> {
+        loop {
+            // Acquire pairs with the Release in `write`.
+            let before = self.sequence.load(Acquire);
+            let range = Range {
+                start: self.start.load(Relaxed),
+                bytes: self.bytes.load(Relaxed),
+                at: self.at.load(Relaxed),
+                segment: self.segment.load(Relaxed),
+            };
+            if before % 2 == 1 {
+                return None;
+            }
+            // Pairs with the Release fence in `write`: who read one of its stores sees the odd number here.
+            fence(Acquire);
+            if self.sequence.load(Relaxed) == before {
+                return (address.wrapping_sub(range.start) < range.bytes).then_some(range);
+            }
+        }
+    }
+
+    /// Replaces what the slot holds if `may` says so of its segment. `false`: it did not, or somebody else writes.
+    fn write(&self, may: impl Fn(usize, *const Attached) -> bool, new: Range) -> bool {
+        let before = self.sequence.load(Relaxed);
+        if before % 2 == 1 || !may(self.bytes.load(Relaxed), self.segment.load(Relaxed)) {
+            return false;
+        }
+        let odd = before.wrapping_add(1);
+        // Acquire: after the stores of whoever wrote before.
+        if self.sequence.compare_exchange(before, odd, Acquire, Relaxed).is_err() {
+            return false;
+        }
+        fence(Release);
+        self.start.store(new.start, Relaxed);
+        self.bytes.store(new.bytes, Relaxed);
+        self.at.store(new.at, Relaxed);
+        self.segment.store(new.segment.cast_mut(), Relaxed);
+        // Release pairs with the Acquire in `holding`.
+        self.sequence.store(odd.wrapping_add(1), Release);
+        true
+    }
+}
+
+/// All chunks, one after the other.
+fn chunks() -> impl Iterator<Item = &'static Chunk> {
+    std::iter::successors(Some(&FIRST), |chunk| {
+        // SAFETY: null, or a leaked chunk. Acquire pairs with the Release in `next_or_new`.
+        unsafe { chunk.next.load(Acquire).as_ref() }
+    })
+}
+
+/// The range that holds `address`, if one does.
+pub(crate) fn find(address: usize) -> Option<Range> {
+    let used = USED.load(Acquire);
+    chunks().flat_map(|chunk| &chunk.slots).take(used).find_map(|slot| slot.holding(address))
+}
+
+/// The segment that holds `place`, and where in it.
+fn place_of<T>(place: &T) -> Option<(&Attached, u64)> {
+    let address = std::ptr::from_ref(place) as usize;
+    let range = find(address)?;
+    // SAFETY: `place`, which lies in the range, is borrowed; so says `publish`.
+    let segment = unsafe { range.segment() };
+    Some((segment, range.at + (address - range.start) as u64))
+}
+
+/// The segment that holds `place`, if one does.
+pub(crate) fn segment_at<T>(place: &T) -> Option<&Attached> {
+    place_of(place).map(|(segment, _)| segment)
+}
+
+/// Makes a range of a segment known to the locks in it, and every thread look again. `at` is where the range begins in
+/// the segment. Call it before anybody gets an address in the range; `segment` stays where it is until it is withdrawn,
+/// after the last reference into the range.
+pub(crate) fn publish(start: usize, bytes: usize, segment: &Attached, at: u64) {
+    let new = Range { start, bytes, at, segment };
+    let mut chunk = &FIRST;
+    let mut number = 0;
+    loop {
+        for slot in &chunk.slots {
+            number += 1;
+            if slot.write(|bytes, _| bytes == 0, new) {
+                // Release pairs with the Acquire in `find`: whoever is given an address looks as far as its slot.
+                USED.fetch_max(number, Release);
+                return owner::begin_epoch();
+            }
+        }
+        chunk = next_or_new(chunk);
+    }
+}
+
+fn next_or_new(chunk: &'static Chunk) -> &'static Chunk {
+    let mut next = chunk.next.load(Acquire);
+    if next.is_null() {
+        let fresh = Box::into_raw(Box::new(Chunk::new()));
+        // Release pairs with the Acquire in `chunks`.
+        next = match chunk.next.compare_exchange(null_mut(), fresh, AcqRel, Acquire) {
+            Ok(_) => fresh,
+            Err(theirs) => {
+                // SAFETY: made above, and nobody else has seen it.
+                drop(unsafe { Box::from_raw(fresh) });
+                theirs
+            }
+        };
+    }
+    // SAFETY: leaked by whoever linked it.
+    unsafe { &*next }
+}
+
+/// Forgets every range of a segment that is about to be unmapped, and makes every thread look again.
+#[allow(dead_code)]
+pub(crate) fn withdraw(segment: &Attached) {
+    let used = USED.load(Acquire);
+    let none = Range { start: 0, bytes: 0, at: 0, segment: null_mut() };
+    for slot in chunks().flat_map(|chunk| &chunk.slots).take(used) {
+        slot.write(|_, found| std::ptr::eq(found, segment), none);
+    }
+    owner::begin_epoch();
+}
+
+/// Every published segment once for each of its ranges, for `call`.
+///
+/// # Safety
+/// No segment is withdrawn meanwhile.
+#[allow(dead_code)] // Windows detaches all when a library is unloaded.
+pub(crate) unsafe fn for_each_segment(call: impl Fn(&Attached)) {
+    let used = USED.load(Acquire);
+    for slot in chunks().flat_map(|chunk| &chunk.slots).take(used) {
+        // SAFETY: null, or a segment that is not withdrawn while this runs.
+        if let Some(segment) = unsafe { slot.segment.load(Acquire).as_ref() } {
+            call(segment);
+        }
+    }
+}
+
+/// Whether the owner that the word at `word` names in its high half is dead. `kernel_says_so`: the word has
+/// OWNER_DIED. In private memory nobody dies alone.
+pub(crate) fn is_dead(word: &AtomicU64, owner_half: u32, kernel_says_so: bool) -> bool {
+    segment_at(word).is_some_and(|segment| {
+        (kernel_says_so && segment.kernel_is_right(owner_half)) || segment.owner_is_dead(owner_half)
+    })
+}
+
+/// Whether the owner that the word names is a slot of this very process.
+pub(crate) fn is_this_process(word: &AtomicU64, owner_half: u32) -> bool {
+    segment_at(word).is_some_and(|segment| segment.is_this_process(owner_half))
+}
+
+/// Counts an owner that was found dead.
+pub(crate) fn count_death(word: &AtomicU64) {
+    if let Some(segment) = segment_at(word) {
+        segment.live().deaths().fetch_add(1, Relaxed);
+    }
+}
+
+/// Process id and program of an owner, if its slot has no later tenant.
+pub(crate) fn describe(word: &AtomicU64, owner_half: u32) -> Option<(u32, String)> {
+    segment_at(word)?.describe_owner(owner_half)
+}
+
+/// Says in this process's entry for which lock one of its threads sleeps, and since when. Killed asleep, or overwritten
+/// by another thread that waits: it is for people to read.
+pub(crate) fn note_wait(word: &AtomicU64) {
+    let Some((segment, at)) = place_of(word) else { return };
+    if let Some(entry) = segment.live().participant(segment.slot()) {
+        entry.waits_since_ms.store(process::uptime_ms(), Relaxed);
+        // Release pairs with the Acquire of whoever looks: with the place it sees the time.
+        entry.waits_for_at.store(at, Release);
+    }
+}
+
+/// The thread that slept for this lock sleeps no longer.
+pub(crate) fn note_end_of_wait(word: &AtomicU64) {
+    let Some((segment, at)) = place_of(word) else { return };
+    if let Some(entry) = segment.live().participant(segment.slot()) {
+        // Another thread may have noted another lock.
+        let _ = entry.waits_for_at.compare_exchange(at, 0, Relaxed, Relaxed);
+    }
+}
