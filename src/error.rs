@@ -71,6 +71,12 @@ impl Error {
         Error { kind, message: format!("cannot {doing}: {cause}"), os_error: cause.raw_os_error() }
     }
 
+    /// What the system's error means here, where its number alone does not tell.
+    pub(crate) fn of_kind(mut self, kind: ErrorKind) -> Error {
+        self.kind = kind;
+        self
+    }
+
     /// Adds what to do about it.
     pub(crate) fn hint(mut self, next_step: impl fmt::Display) -> Error {
         self.message = format!("{}; {next_step}", self.message);

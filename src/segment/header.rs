@@ -26,6 +26,8 @@ pub(crate) const PARTICIPANT_BYTES: u32 = 64;
 const MAX_OBJECTS: u32 = 65_536;
 const MAX_SCHEMA_BYTES: u64 = 16 << 20;
 pub(crate) const OBJECT_BYTES: u32 = 64;
+/// The companion of a System V segment names no memory yet.
+pub(crate) const NO_SYSV_ID: u32 = u32::MAX;
 pub(crate) const MAX_BUILD_ID_BYTES: usize = 32;
 pub(crate) const MAX_NAME_BYTES: usize = 128;
 pub(crate) const MAX_SCOPE_BYTES: usize = 64;
@@ -125,7 +127,7 @@ pub(crate) struct Header {
     /// [`BackingKind`].
     pub(crate) backing: u8,
     pub(crate) reserved: [u8; 3],
-    /// In the companion of a System V segment: its `shmid`.
+    /// Of a System V segment: its `shmid`. In its companion it changes: [`NO_SYSV_ID`] until there is memory.
     pub(crate) sysv_id: u32,
     /// Changes: counts removals of objects, so that whoever remembers where an object lies knows to look again.
     pub(crate) removals: u64,

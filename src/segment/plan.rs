@@ -3,8 +3,8 @@
 //! The creator writes it; one who joins compares it with what is there.
 
 use super::header::{
-    FORMAT, HEADER_BYTES, Header, MAGIC, MAX_BUILD_ID_BYTES, MAX_NAME_BYTES, MAX_PARTICIPANTS, MAX_SCOPE_BYTES,
-    OBJECT_BYTES, ObjectEntry, PARTICIPANT_BYTES, SegmentKind, byte_order,
+    BackingKind, FORMAT, HEADER_BYTES, Header, MAGIC, MAX_BUILD_ID_BYTES, MAX_NAME_BYTES, MAX_PARTICIPANTS,
+    MAX_SCOPE_BYTES, NO_SYSV_ID, OBJECT_BYTES, ObjectEntry, PARTICIPANT_BYTES, SegmentKind, byte_order,
 };
 
 /// Room for objects and schemas of a named block that grows, so that the data need not move. Only used pages cost.
@@ -126,7 +126,7 @@ impl Plan {
             build_id: [0; MAX_BUILD_ID_BYTES],
             backing: self.backing,
             reserved: [0; 3],
-            sysv_id: 0,
+            sysv_id: if self.backing == BackingKind::SysV as u8 { NO_SYSV_ID } else { 0 },
             removals: 0,
             reserved_word: 0,
             name: [0; MAX_NAME_BYTES],

@@ -365,15 +365,20 @@ pub(super) fn remove_dead(folder: &Folder, name: &CStr, stat: &Stat, header: &[u
     if !file::stat_at(&folder.file, name).is_ok_and(|there| there.same_file(stat)) {
         return Ok(());
     }
-    const INSTANCE: usize = std::mem::offset_of!(Header, instance);
-    const COMPANION: usize = std::mem::offset_of!(Header, companion_ino);
-    let instance = header.get(INSTANCE..).and_then(|bytes| bytes.first_chunk::<16>());
-    let has_companion = header.get(COMPANION..COMPANION + 8).is_some_and(|inode| inode != [0; 8]);
-    if let (Some(instance), true) = (instance, has_companion) {
+    if let Some(companion) = companion_in(header) {
         // First: killed behind it, the segment is still there to be found dead.
-        remove_temporary(folder, Some(&companion_name(instance)?));
+        remove_temporary(folder, Some(&companion?));
     }
     file::unlink_at(&folder.file, name)
+}
+
+/// The name of the companion that these bytes of a header speak of.
+pub(super) fn companion_in(header: &[u8]) -> Option<io::Result<CString>> {
+    const INSTANCE: usize = std::mem::offset_of!(Header, instance);
+    const COMPANION: usize = std::mem::offset_of!(Header, companion_ino);
+    let instance = header.get(INSTANCE..)?.first_chunk::<16>()?;
+    let has_one = header.get(COMPANION..)?.first_chunk::<8>()? != &[0; 8];
+    has_one.then(|| companion_name(instance))
 }
 
 fn open_companion(folder: &Folder, header: &Header, path: &str) -> Result<Option<(CString, Stat)>> {
