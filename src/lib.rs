@@ -53,6 +53,9 @@ pub use error::{EXIT_STATUS, Error, ErrorKind, Result};
 pub use image::attach::attach;
 pub use image::variable::SharedStatic;
 pub use process_sync::ProcessSync;
+pub use segment::backing::{Backing, Keep, SysVKey};
+pub use segment::list::{Contents, Leftover, PruneOptions, Pruned, SegmentInfo};
+pub use segment::options::SegmentOptions;
 
 /// What the macros expand to. Not for use by hand, and without any promise.
 #[doc(hidden)]

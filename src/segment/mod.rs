@@ -8,6 +8,7 @@ pub(crate) mod backing;
 pub(crate) mod compare;
 pub(crate) mod environment;
 pub(crate) mod header;
+pub(crate) mod list;
 pub(crate) mod live;
 pub(crate) mod options;
 pub(crate) mod plan;

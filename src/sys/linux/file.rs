@@ -18,6 +18,8 @@ pub(crate) mod lock_byte {
     pub(crate) const LIFE: i64 = 1 << 40;
     /// Write-locked by the one who makes the segment grow.
     pub(crate) const GROW: i64 = LIFE + 1;
+    /// Write-locked by the one who takes the name from a segment that is in use.
+    pub(crate) const UNLINK: i64 = LIFE + 2;
     /// Plus the slot's number: write-locked while the slot's tenant lives.
     pub(crate) const SLOT: i64 = LIFE + 4096;
 }
@@ -32,6 +34,8 @@ pub(crate) struct Stat {
     pub(crate) gid: u32,
     pub(crate) links: u64,
     pub(crate) bytes: u64,
+    /// Memory, or disk, behind it: holes take none.
+    pub(crate) allocated_bytes: u64,
 }
 
 impl Stat {
@@ -58,6 +62,7 @@ impl Stat {
             #[allow(clippy::unnecessary_cast)] // 32 bits wide on some targets.
             links: stat.st_nlink as u64,
             bytes: stat.st_size as u64,
+            allocated_bytes: (stat.st_blocks as u64).saturating_mul(512),
         }
     }
 }

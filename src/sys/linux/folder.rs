@@ -1,7 +1,8 @@
 //! The folder where segments lie, checked by descriptor: owner, mode, and that it is no link.
 //!
 //! ```text
-//! COTENANT_DIR                       as given; ours (or root's) and writable by nobody else
+//! COTENANT_DIR, or an option         as given; ours (or root's) and writable by nobody else
+//!   COTENANT_DIR/cotenant-UID        if that is a group's (mode 2770): what is not for the group
 //! /dev/shm/cotenant-UID              0700  segments of this user alone
 //! /dev/shm/cotenant-UID-SUFFIX       0700  the same, when somebody planted something at the first name
 //! /dev/shm/cotenant-readable-UID     0755  segments that others may read
@@ -12,7 +13,7 @@
 //! is not ours is passed by, and every process of the user finds the same next one: the smallest that is. It stays the
 //! one when the first name is free again.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, OsString};
 use std::fs::{File, Permissions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -20,7 +21,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{file, process};
+use super::file::{self, Stat};
+use super::process;
 use crate::error::{Error, ErrorKind, Result};
 
 const SHM: &str = "/dev/shm";
@@ -48,11 +50,20 @@ pub(crate) enum Audience {
 }
 
 impl Audience {
-    fn prefix(self) -> String {
+    fn prefix(self, uid: u32) -> String {
         match self {
-            Audience::Own => format!("cotenant-{}", process::effective_uid()),
-            Audience::Readable => format!("cotenant-readable-{}", process::effective_uid()),
+            Audience::Own => format!("cotenant-{uid}"),
+            Audience::Readable => format!("cotenant-readable-{uid}"),
             Audience::Group(gid) => format!("cotenant-group-{gid}"),
+        }
+    }
+
+    /// Whether a folder of this owner, group and mode is one where segments of user `uid` may lie.
+    fn admits(self, stat: &Stat, uid: u32) -> bool {
+        match self {
+            Audience::Own | Audience::Readable => stat.uid == uid && stat.permissions() & 0o022 == 0,
+            // Only a member (or root) can give a folder this group; a member is trusted with the group's segments.
+            Audience::Group(gid) => stat.gid == gid && stat.permissions() & 0o002 == 0,
         }
     }
 
@@ -65,12 +76,78 @@ impl Audience {
     }
 }
 
-/// Finds or makes the folder for `audience`.
-pub(crate) fn find(audience: Audience) -> Result<Folder> {
-    match process::environment("COTENANT_DIR") {
-        Some(given) => given_folder(Path::new(&given), audience),
-        None => shared_memory_folder(Path::new(SHM), audience),
+/// A folder that was named, and by what.
+struct Given {
+    path: PathBuf,
+    source: &'static str,
+}
+
+/// What was named: by the caller, else by the environment.
+fn given(option: Option<&Path>) -> Result<Option<Given>> {
+    let (path, source) = match (option, process::environment("COTENANT_DIR")) {
+        (Some(path), _) => (path.to_owned(), "the option `folder`"),
+        (None, Some(path)) => (PathBuf::from(path), "COTENANT_DIR"),
+        (None, None) => return Ok(None),
+    };
+    // The folder of today stays the folder after a chdir(2).
+    let path = std::path::absolute(path).map_err(|cause| Error::system(format!("resolve {source}"), &cause))?;
+    Ok(Some(Given { path, source }))
+}
+
+/// Finds or makes the folder for `audience`: the one that `option` or the environment names, else one in /dev/shm.
+pub(crate) fn find(option: Option<&Path>, audience: Audience) -> Result<Folder> {
+    match given(option)? {
+        Some(given) => given_folder(&given, audience),
+        None => folder_in(Path::new(SHM), audience),
     }
+}
+
+/// The folders where segments of user `uid` for `audience` may lie, the likeliest first. Nothing is made or changed.
+pub(crate) fn present(option: Option<&Path>, audience: Audience, uid: u32) -> Result<Vec<Folder>> {
+    let mut found = Vec::new();
+    let parent = match given(option)? {
+        None => PathBuf::from(SHM),
+        Some(given) => {
+            let folder = match open(&given.path, 0) {
+                Ok(folder) => folder,
+                Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(found),
+                Err(cause) => return Err(Error::system(given.doing("open"), &cause)),
+            };
+            let stat = file::stat(&folder).map_err(|cause| Error::system(given.doing("look at"), &cause))?;
+            if audience.admits(&stat, uid) || audience.admits(&stat, 0) {
+                found.push(Folder { path: given.path.clone(), file: folder });
+            }
+            given.path
+        }
+    };
+    let Ok(there) = open(&parent, 0).and_then(|folder| file::stat(&folder)) else { return Ok(found) };
+    let prefix = audience.prefix(uid);
+    for name in names_of(&parent, &prefix).unwrap_or_default() {
+        let path = parent.join(name);
+        let Ok(folder) = open(&path, libc::O_NOFOLLOW) else { continue };
+        let is_one = |stat: Stat| stat.device == there.device && audience.admits(&stat, uid);
+        if file::stat(&folder).is_ok_and(is_one) {
+            found.push(Folder { path, file: folder });
+        }
+    }
+    Ok(found)
+}
+
+/// The folder of a file whose path was given, checked: whoever may write there may put another file in its place.
+pub(crate) fn of_file(path: &Path, audience: Audience) -> Result<Folder> {
+    let path = std::path::absolute(path)
+        .map_err(|cause| Error::system(format!("resolve the path {}", path.display()), &cause))?;
+    let parent = path.parent().unwrap_or(Path::new("/"));
+    let failed = |cause: io::Error| Error::system(format!("open the folder {}", parent.display()), &cause);
+    let folder = open(parent, 0).map_err(failed)?;
+    let stat = file::stat(&folder).map_err(failed)?;
+    let is_sticky = stat.permissions() & 0o1000 != 0;
+    let writers = if matches!(audience, Audience::Group(_)) { 0o002 } else { 0o022 };
+    if stat.permissions() & writers != 0 && !is_sticky {
+        return Err(foreign(parent, &format!("can be written by others (mode {:o})", stat.permissions()))
+            .hint("put the file into a folder that only its users can write"));
+    }
+    Ok(Folder { path: parent.to_owned(), file: folder })
 }
 
 fn open(path: &Path, flags: i32) -> io::Result<File> {
@@ -82,57 +159,71 @@ fn make(path: &Path, mode: u32) -> io::Result<()> {
     file::make_folder(&file::c_string(path.as_os_str().as_bytes())?, mode)
 }
 
-/// `COTENANT_DIR`: taken as it is, made if it is missing. Segments for others lie in it too, under their own names.
-fn given_folder(path: &Path, audience: Audience) -> Result<Folder> {
-    // The folder of today stays the folder after a chdir(2).
-    let path = &std::path::absolute(path).map_err(|cause| Error::system("resolve COTENANT_DIR", &cause))?;
-    let doing = |verb: &str| format!("{verb} the folder {} (COTENANT_DIR)", path.display());
+impl Given {
+    fn doing(&self, verb: &str) -> String {
+        format!("{verb} the folder {} ({})", self.path.display(), self.source)
+    }
+}
+
+/// Taken as it is, made if it is missing. Segments for others lie in it too, under their own names.
+fn given_folder(given: &Given, audience: Audience) -> Result<Folder> {
+    let path = &given.path;
     let folder = match open(path, 0) {
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
-            make(path, 0o700).or_else(exists_is_fine).map_err(|cause| Error::system(doing("create"), &cause))?;
+            make(path, 0o700).or_else(exists_is_fine).map_err(|cause| Error::system(given.doing("create"), &cause))?;
             open(path, 0)
         }
         other => other,
     };
     let folder = folder.map_err(|cause| {
-        Error::system(doing("open"), &cause).hint("name a folder of this user, or unset COTENANT_DIR for /dev/shm")
+        let leave_out = if given.source == "COTENANT_DIR" { "unset" } else { "leave out" };
+        let hint = format!("name a folder of this user, or {leave_out} {} for /dev/shm", given.source);
+        Error::system(given.doing("open"), &cause).hint(hint)
     })?;
-    let stat = file::stat(&folder).map_err(|cause| Error::system(doing("look at"), &cause))?;
+    let stat = file::stat(&folder).map_err(|cause| Error::system(given.doing("look at"), &cause))?;
     let user = process::effective_uid();
-    let writers = if matches!(audience, Audience::Group(_)) { 0o002 } else { 0o022 };
+    let is_for_group = matches!(audience, Audience::Group(_));
+    let is_a_groups = stat.permissions() & 0o2022 == 0o2020;
+    if is_a_groups && !is_for_group {
+        // Its members put their common segments there; what is not for them gets a folder of this user.
+        return folder_in(path, audience);
+    }
+    let writers = if is_for_group { 0o002 } else { 0o022 };
     if stat.permissions() & writers != 0 {
         return Err(Error::new(
             ErrorKind::Foreign,
             format!(
-                "the folder {} (COTENANT_DIR) can be written by others (mode {:o})",
+                "the folder {} ({}) can be written by others (mode {:o})",
                 path.display(),
+                given.source,
                 stat.permissions()
             ),
         )
         .hint(format!("name a folder of this user alone, such as {}", own_folder_in(path))));
     }
-    if stat.uid != user && stat.uid != 0 && !matches!(audience, Audience::Group(_)) {
-        return Err(foreign(path, &format!("belongs to user {}, not to {user}", stat.uid)));
+    if stat.uid != user && stat.uid != 0 && !is_for_group {
+        return Err(foreign(path, &format!("belongs to user {}, not to {user}", stat.uid))
+            .hint("name a folder of this user with COTENANT_DIR"));
     }
-    Ok(Folder { path: path.to_owned(), file: folder })
+    Ok(Folder { path: path.clone(), file: folder })
 }
 
 /// A folder to advise. (Not "chmod": the given one may be /tmp.)
 fn own_folder_in(path: &Path) -> String {
-    path.join(Audience::Own.prefix()).display().to_string()
+    path.join(Audience::Own.prefix(process::effective_uid())).display().to_string()
 }
 
 fn foreign(path: &Path, why: &str) -> Error {
     Error::new(ErrorKind::Foreign, format!("the folder {} {why}", path.display()))
-        .hint("name a folder of this user with COTENANT_DIR")
 }
 
 fn exists_is_fine(cause: io::Error) -> io::Result<()> {
     if cause.kind() == io::ErrorKind::AlreadyExists { Ok(()) } else { Err(cause) }
 }
 
-fn shared_memory_folder(parent: &Path, audience: Audience) -> Result<Folder> {
-    let prefix = audience.prefix();
+/// The folder for `audience` in one where others may put what they like.
+fn folder_in(parent: &Path, audience: Audience) -> Result<Folder> {
+    let prefix = audience.prefix(process::effective_uid());
     for _ in 0..ATTEMPTS {
         let first = parent.join(&prefix);
         let (path, _lock) = match ours(&first, audience)? {
@@ -216,18 +307,14 @@ fn ours(path: &Path, audience: Audience) -> Result<Found> {
     if is_mounted {
         return Ok(Found::Foreign);
     }
-    let mine = stat.uid == process::effective_uid();
-    if mine && stat.permissions() != audience.mode() {
+    let user = process::effective_uid();
+    if stat.uid == user && stat.permissions() != audience.mode() {
         complete(&folder, audience)
             .map_err(|cause| Error::system(format!("set the mode of {}", path.display()), &cause))?;
         stat = file::stat(&folder).map_err(|cause| Error::system("look at it again", &cause))?;
     }
-    let admitted = match audience {
-        Audience::Own | Audience::Readable => mine && stat.permissions() == audience.mode(),
-        // Only a member (or root) can give a folder this group; a member is trusted with the group's segments.
-        Audience::Group(gid) => stat.gid == gid && stat.permissions() & 0o002 == 0,
-    };
-    if !admitted {
+    let is_whole = matches!(audience, Audience::Group(_)) || stat.permissions() == audience.mode();
+    if !is_whole || !audience.admits(&stat, user) {
         return Ok(Found::Foreign);
     }
     Ok(Found::Ours(Folder { path: path.to_owned(), file: folder }))
@@ -242,16 +329,23 @@ fn complete(folder: &File, audience: Audience) -> io::Result<()> {
     file::set_mode(folder, audience.mode())
 }
 
+/// `PREFIX` and `PREFIX-SUFFIX`, as far as they are there, in order.
+fn names_of(parent: &Path, prefix: &str) -> io::Result<Vec<OsString>> {
+    let mut names: Vec<_> = std::fs::read_dir(parent)?.flatten().map(|entry| entry.file_name()).collect();
+    names.retain(|name| {
+        let rest = name.as_bytes().strip_prefix(prefix.as_bytes());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"-"))
+    });
+    names.sort();
+    Ok(names)
+}
+
 fn smallest_of_ours(parent: &Path, prefix: &str, audience: Audience) -> Result<Option<Folder>> {
     let doing = || format!("list the folder {}", parent.display());
-    let start = format!("{prefix}-");
-    let entries = std::fs::read_dir(parent).map_err(|cause| {
+    let names = names_of(parent, prefix).map_err(|cause| {
         Error::system(doing(), &cause).hint("mount a tmpfs there, or name another folder with COTENANT_DIR")
     })?;
-    let mut names: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
-    names.retain(|name| name.as_bytes().starts_with(start.as_bytes()));
-    names.sort();
-    for name in names {
+    for name in names.into_iter().filter(|name| name.as_bytes() != prefix.as_bytes()) {
         if let Found::Ours(folder) = ours(&parent.join(name), audience)? {
             return Ok(Some(folder));
         }

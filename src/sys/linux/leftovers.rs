@@ -4,11 +4,12 @@
 
 use std::ffi::{CStr, CString, OsStr};
 use std::fs::File;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use super::file::{self, LockKind, lock_byte};
+use super::file::{self, LockKind, Stat, lock_byte};
 use super::folder::Folder;
 use super::reopen::Reopen;
 use super::{process, segment_file};
@@ -49,39 +50,83 @@ pub(super) fn remove_if_left(segment: &Reopen) {
     }
 }
 
-/// The steps of joining that find everybody dead.
-fn remove_if_dead(folder: &Folder, name: &CStr, segment: &File) {
-    let mut header = [0_u8; HEADER_BYTES];
-    let is_whole = segment.read_exact_at(&mut header, 0).is_ok() && Header::has_magic(&header);
-    if !is_whole || header[std::mem::offset_of!(Header, keep)] != 0 {
-        return;
+/// What nobody uses any more.
+pub(super) enum Dead {
+    /// The description that it was found with holds the write lock on its life byte.
+    Segment {
+        is_kept: bool,
+        stat: Stat,
+        header: Box<[u8; HEADER_BYTES]>,
+    },
+    Unfinished,
+    Locks,
+}
+
+/// Whether a file has a name that only makers of segments give: `.new-` or `.locks-` and hexadecimal digits.
+pub(super) fn is_of_a_maker(name: &CStr) -> bool {
+    let digits = |start: &[u8], count: usize| {
+        let rest = name.to_bytes().strip_prefix(start);
+        rest.is_some_and(|rest| rest.len() == count && rest.iter().all(u8::is_ascii_hexdigit))
+    };
+    digits(b".new-", 16) || digits(b".locks-", 32)
+}
+
+/// Tells whether `file`, open for writing, is dead. If it is, it stays locked until it is closed: nobody joins it.
+pub(super) fn find_dead(folder: &Folder, name: &CStr, file: &File, kept_too: bool) -> Option<Dead> {
+    let is_free = || file::try_lock(file, LockKind::Write, lock_byte::LIFE).unwrap_or(false);
+    let stat = file::stat(file).ok().filter(Stat::is_regular)?;
+    let mut header = Box::new([0_u8; HEADER_BYTES]);
+    let bytes = segment_file::read_up_to(file, &mut header[..]).ok()?;
+    let is_of_a_maker = is_of_a_maker(name);
+    if is_of_a_maker && name.to_bytes().starts_with(b".locks-") {
+        // The maker holds it until the segment has its name; slots are locked when the segment was unlinked in use.
+        let is_abandoned = is_free()
+            && !file::is_locked_from(file, lock_byte::SLOT).unwrap_or(true)
+            && !has_segment(folder, stat.inode);
+        return is_abandoned.then_some(Dead::Locks);
     }
-    let nobody = file::try_lock(segment, LockKind::Write, lock_byte::LIFE);
-    if let (Ok(true), Ok(stat)) = (nobody, file::stat(segment)) {
+    if is_of_a_maker {
+        let is_ours = Header::has_magic(&header[..]) || header.iter().all(|byte| *byte == 0);
+        return (is_ours && is_free()).then_some(Dead::Unfinished);
+    }
+    let is_kept = header[std::mem::offset_of!(Header, keep)] != 0;
+    let is_whole = bytes == HEADER_BYTES && Header::has_magic(&header[..]);
+    // The steps of joining that find everybody dead.
+    (is_whole && (kept_too || !is_kept) && is_free()).then_some(Dead::Segment { is_kept, stat, header })
+}
+
+impl Dead {
+    /// Removes it, if the name still is that of the file it was found in.
+    pub(super) fn remove(&self, folder: &Folder, name: &CStr) -> io::Result<()> {
+        match self {
+            Dead::Segment { stat, header, .. } => segment_file::remove_dead(folder, name, stat, &header[..]),
+            // Nobody gives these names a second time.
+            Dead::Unfinished | Dead::Locks => file::unlink_at(&folder.file, name),
+        }
+    }
+}
+
+/// Removes a segment that nobody is attached to and that is not kept.
+fn remove_if_dead(folder: &Folder, name: &CStr, file: &File) {
+    if let Some(dead) = find_dead(folder, name, file, false) {
         // Nothing depends on it: what cannot be removed now is found again.
-        let _ = segment_file::remove_dead(folder, name, &stat, &header);
+        let _ = dead.remove(folder, name);
     }
 }
 
 /// Removes temporary files whose makers were killed.
 pub(super) fn sweep_temporaries(folder: &Folder) {
-    for (name, leftover) in files_that_begin(folder, b".new-") {
-        if file::try_lock(&leftover, LockKind::Write, lock_byte::LIFE).unwrap_or(false) {
-            let _ = file::unlink_at(&folder.file, &name);
-        }
-    }
+    sweep(folder, b".new-");
 }
 
 /// Removes companions whose makers were killed before the segment had its name.
 pub(super) fn sweep_companions(folder: &Folder) {
-    for (name, leftover) in files_that_begin(folder, b".locks-") {
-        // The maker holds it until then; slots are locked when the segment was unlinked in use.
-        let is_abandoned = file::try_lock(&leftover, LockKind::Write, lock_byte::LIFE).unwrap_or(false)
-            && !file::is_locked_from(&leftover, lock_byte::SLOT).unwrap_or(true)
-            && file::stat(&leftover).is_ok_and(|stat| !has_segment(folder, stat.inode));
-        if is_abandoned {
-            let _ = file::unlink_at(&folder.file, &name);
-        }
+    sweep(folder, b".locks-");
+}
+
+fn sweep(folder: &Folder, start: &[u8]) {
+    for (name, file) in files_that_begin(folder, start).filter(|(name, _)| is_of_a_maker(name)) {
+        remove_if_dead(folder, &name, &file);
     }
 }
 

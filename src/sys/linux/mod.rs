@@ -6,6 +6,7 @@ compile_error!("cotenant shares on 64-bit Linux only: its locks are 64-bit words
 pub(crate) mod anonymous;
 pub(crate) mod attach;
 pub(crate) mod attached;
+pub(crate) mod catalog;
 pub(crate) mod file;
 pub(crate) mod folder;
 pub(crate) mod futex;
@@ -20,6 +21,8 @@ pub(crate) mod robust;
 pub(crate) mod segment;
 pub(crate) mod segment_file;
 pub(crate) mod slot;
+pub(crate) mod sysv;
+pub(crate) mod sysv_call;
 #[cfg(feature = "inspect")]
 pub(crate) mod survey;
 

@@ -13,21 +13,28 @@
 use super::attach::{self, audience};
 use super::attached::Attached;
 use super::folder::{self, Folder};
-use super::{anonymous, file, leftovers, memfd, owner, segment_file};
+use super::{anonymous, file, leftovers, memfd, owner, segment_file, sysv};
 use crate::error::{Error, ErrorKind, Result};
 use crate::segment::header::BackingKind;
 use crate::segment::request::Request;
 use crate::sys::ranges;
 
 /// What can back a segment here.
-pub(crate) const BACKINGS: &[BackingKind] = &[BackingKind::Posix, BackingKind::File];
+pub(crate) const BACKINGS: &[BackingKind] = &[
+    BackingKind::Anonymous,
+    BackingKind::Memfd,
+    BackingKind::Posix,
+    BackingKind::SysV,
+    BackingKind::File,
+];
 
 /// Opens or creates the segment, and makes this process a participant.
 pub(crate) fn open(request: &Request<'_>) -> Result<&'static Attached> {
     let attached = match request.backing {
-        BackingKind::Posix => named(request, &folder::find(audience(request.plan)?)?)?,
+        BackingKind::Posix => named(request, &folder::find(request.folder.as_deref(), audience(request.plan)?)?)?,
         BackingKind::Anonymous => anonymous::open(request)?,
         BackingKind::Memfd => memfd::open(request)?,
+        BackingKind::SysV => sysv::open(request, || folder::find(request.folder.as_deref(), audience(request.plan)?))?,
         other => {
             return Err(Error::new(ErrorKind::Unsupported, format!("{other:?} cannot back a segment on Linux")));
         }

@@ -2,6 +2,7 @@
 //!
 //! Said three times: by a warning wherever `shared!` is used (`place`), by `attach()`'s error, and by `attachment()`.
 
+pub(crate) mod catalog;
 pub(crate) mod process;
 pub(crate) mod raw_lock;
 pub(crate) mod segment;

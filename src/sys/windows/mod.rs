@@ -5,6 +5,7 @@
 
 pub(crate) mod attach;
 pub(crate) mod attached;
+pub(crate) mod catalog;
 pub(crate) mod file_mapping;
 pub(crate) mod handle;
 pub(crate) mod kernel_mutex;
