@@ -2,10 +2,11 @@
 //!
 //! ```text
 //! main      what was asked for
-//! statics   attach           the groups: which subjects, which goals
+//! statics   attach   locks   the groups: which subjects, which goals
+//! stress                     many processes, some of them killed
 //! rounds    subject          every subject in turn, many rounds
 //! figure    table   goal     what is printed
-//! sys       probe            what the system and the programs that are started must do
+//! sys       probe   boost    what the system and the programs that are started must do
 //! ```
 //!
 //! docs/benchmarks.md says what each case means and what was measured.
@@ -18,21 +19,25 @@ mod home;
 mod locks;
 mod rounds;
 mod statics;
+mod stress;
 mod subject;
 mod sys;
 mod table;
 
 use std::io::{self, Write};
+use std::process::ExitCode;
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::figure::Figure;
 use crate::goal::Goal;
 
 /// Measures Cotenant beside its peers and the physical limits, every subject in turn, in one run.
 #[derive(Parser)]
-#[command(version)]
+#[command(version, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 struct Options {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// What to measure.
     #[arg(required = true, value_name = "GROUP")]
     groups: Vec<Group>,
@@ -45,6 +50,15 @@ struct Options {
     /// Few and short rounds: shows that everything runs, its figures say little.
     #[arg(long)]
     quick: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Many processes work, one is killed all the time; status 1 if something was lost or done twice.
+    Stress(stress::Options),
+    /// A process of such a run.
+    #[command(hide = true)]
+    Play(stress::Role),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -71,8 +85,16 @@ pub(crate) struct Report {
     goals: Vec<Goal>,
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<ExitCode> {
     let options = Options::parse();
+    match &options.command {
+        Some(Command::Play(role)) => return stress::play(role).map(|()| ExitCode::SUCCESS),
+        Some(Command::Stress(options)) => {
+            eprintln!("{}", sys::machine());
+            return stress::run(options);
+        }
+        None => {}
+    }
     let effort =
         Effort { rounds: if options.quick { options.rounds.min(3) } else { options.rounds }, quick: options.quick };
     eprintln!("{}", sys::machine());
@@ -89,7 +111,7 @@ fn main() -> anyhow::Result<()> {
         };
         print(&report, options.json)?;
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 fn print(report: &Report, json: bool) -> io::Result<()> {

@@ -1,0 +1,29 @@
+//! A kind of work that a run does: what its processes do, and what must hold in the end.
+
+use super::options::{Role, What};
+use super::words::Words;
+use super::worker::Worker;
+
+pub(crate) trait Kind {
+    /// As the closing object calls it.
+    fn name(&self) -> &'static str;
+
+    /// How many processes it can have.
+    fn processes_max(&self) -> u32;
+
+    /// Before the first operation, in each process.
+    fn attach(&self, role: &Role) -> anyhow::Result<()>;
+
+    /// One operation.
+    fn act(&self, worker: &mut Worker);
+
+    /// When all have ended but one, that one looks at what they left, after so many kills.
+    fn look_at_the_end(&self, words: &Words, kills: u64);
+}
+
+pub(super) fn of(what: What) -> &'static dyn Kind {
+    match what {
+        What::Locks => &super::locks::Locks,
+        What::Waiters => &super::waiters::Waiters,
+    }
+}

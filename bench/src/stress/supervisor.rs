@@ -1,0 +1,250 @@
+//! The supervisor of a run: starts processes, kills them one after the other, and starts others.
+//!
+//! ```text
+//! supervisor --- keeper              attached all the time, so that the values stay; looks at them in the end
+//!            '-- process at place 0, 1, 2 ...     SIGKILL, and another one takes the place
+//! ```
+//!
+//! It is not attached itself. What it knows of the processes they have told in `words`.
+
+use std::collections::{HashMap, HashSet};
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+
+use super::kind::Kind;
+use super::options::Options;
+use super::random::Random;
+use super::words::Words;
+use super::worker::violation;
+use crate::{home, sys};
+
+/// How long a process may go without an operation, or with its end.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Between two looks at who goes on.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// What a run came to.
+pub(super) struct Run {
+    pub(super) words: Words,
+    pub(super) kills: u64,
+    /// From the kill until the next owner had the lock, of those that waited already; in milliseconds.
+    pub(super) recovery_ms: Vec<f64>,
+    pub(super) recoveries: u64,
+}
+
+pub(super) struct Supervisor<'a> {
+    options: &'a Options,
+    kind: &'a dyn Kind,
+    folder: &'a Path,
+    words: Words,
+    random: Random,
+    processes: Vec<Child>,
+    incarnations: u64,
+    /// When whoever had this number was killed.
+    killed_ns: HashMap<u64, u64>,
+    /// Operations of each place, and when they were seen to change.
+    progress: Vec<(u64, Instant)>,
+}
+
+pub(super) fn run(options: &Options, kind: &dyn Kind) -> anyhow::Result<Run> {
+    let processes = options.processes as usize;
+    ensure!(options.processes <= kind.processes_max(), "at most {} processes", kind.processes_max());
+    let home = home::make()?;
+    let words = Words::create(&home.path().join("words"), processes)?;
+    let mut supervisor = Supervisor::new(options, kind, home.path(), words);
+    let mut keeper = supervisor.start_keeper()?;
+    for place in 0..processes {
+        supervisor.start_at(place)?;
+    }
+    let done = supervisor.kill_again_and_again();
+    supervisor.stop();
+    done?;
+    let kills = supervisor.killed_ns.len() as u64;
+    end_keeper(&mut keeper, &words, kills)?;
+    let notes = words.notes();
+    let mut timed = HashSet::new();
+    let recovery_ms = notes.iter().filter_map(|note| {
+        let killed = *supervisor.killed_ns.get(&note.victim)?;
+        // Of two after one, the second follows somebody who was killed before he could say so.
+        let counts = note.began_ns < killed && timed.insert(note.victim);
+        counts.then(|| note.noticed_ns.saturating_sub(killed) as f64 / 1e6)
+    });
+    Ok(Run { words, kills, recovery_ms: recovery_ms.collect(), recoveries: notes.len() as u64 })
+}
+
+impl<'a> Supervisor<'a> {
+    pub(super) fn new(options: &'a Options, kind: &'a dyn Kind, folder: &'a Path, words: Words) -> Supervisor<'a> {
+        let (random, killed_ns) = (Random::new(options.seed), HashMap::new());
+        let progress = vec![(0, Instant::now()); words.places];
+        let processes = Vec::new();
+        Supervisor { options, kind, folder, words, random, processes, incarnations: 0, killed_ns, progress }
+    }
+
+    /// The first process of the next place.
+    pub(super) fn start_at(&mut self, place: usize) -> anyhow::Result<()> {
+        let process = self.start(place)?;
+        self.processes.push(process);
+        Ok(())
+    }
+
+    pub(super) fn process_ids(&self) -> Vec<u32> {
+        self.processes.iter().map(Child::id).collect()
+    }
+
+    fn command(&self) -> anyhow::Result<Command> {
+        let mut command = Command::new(std::env::current_exe().context("find this program")?);
+        command.env("COTENANT_DIR", self.folder).env_remove("COTENANT_SCOPE").env_remove("COTENANT_PRIVATE");
+        command.args(["play", self.kind.name()]).arg(self.folder.join("words"));
+        Ok(command)
+    }
+
+    fn start_keeper(&self) -> anyhow::Result<Child> {
+        let mut keeper = self.command()?;
+        keeper.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut keeper = keeper.spawn().context("start the keeper")?;
+        let mut ready = [0];
+        keeper.stdout.as_mut().context("the keeper's output")?.read_exact(&mut ready).context("wait for the keeper")?;
+        Ok(keeper)
+    }
+
+    /// Somebody new at `place`.
+    fn start(&mut self, place: usize) -> anyhow::Result<Child> {
+        self.incarnations += 1;
+        let mut command = self.command()?;
+        command.arg("--place").arg(place.to_string());
+        command.arg("--incarnation").arg(self.incarnations.to_string());
+        command.arg("--seed").arg(self.options.seed.to_string());
+        command.arg("--resident").arg(self.options.resident.to_string());
+        if self.options.no_robust_list {
+            command.arg("--no-robust-list");
+        }
+        self.words.place(place).incarnation().store(self.incarnations, SeqCst);
+        self.progress[place].1 = Instant::now();
+        command.stdin(Stdio::null()).spawn().context("start a process")
+    }
+
+    fn kill_again_and_again(&mut self) -> anyhow::Result<()> {
+        let start = Instant::now();
+        let (mut next_kill, mut next_look) = (start + self.options.kill_every, start + LOOK);
+        let enough = self.options.kills.unwrap_or(u64::MAX);
+        while start.elapsed() < self.options.duration && (self.killed_ns.len() as u64) < enough {
+            std::thread::sleep(next_kill.min(next_look).saturating_duration_since(Instant::now()));
+            if Instant::now() >= next_look {
+                next_look = Instant::now() + LOOK;
+                if !self.all_go_on()? {
+                    return Ok(());
+                }
+            }
+            if Instant::now() >= next_kill {
+                next_kill = Instant::now() + self.random.around(self.options.kill_every);
+                self.kill_one()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Kills one at random; every other time one of those that hold something, if there are any.
+    fn kill_one(&mut self) -> anyhow::Result<()> {
+        let holders = self.random.once_in(2);
+        let place_of = |at: usize| self.words.place(at);
+        let works: Vec<usize> = (0..self.words.places).filter(|at| place_of(*at).works().load(Relaxed) == 1).collect();
+        let mut choice = works.clone();
+        choice.retain(|at| holders && place_of(*at).holds().load(Relaxed) != 0);
+        let choice = if choice.is_empty() { works } else { choice };
+        if choice.is_empty() {
+            return Ok(()); // They are still starting.
+        }
+        let at = choice[self.random.below(choice.len() as u64) as usize];
+        let (place, begun) = (self.words.place(at), self.killed_ns.len() as u64 + 1);
+        self.words.doom().store(begun << 8 | (at as u64 & 0xff), SeqCst);
+        self.killed_ns.insert(place.incarnation().load(Relaxed), sys::now_ns());
+        self.processes[at].kill().context("kill a process")?;
+        let status = self.processes[at].wait().context("wait for a process that was killed")?;
+        if !sys::was_killed(status) {
+            violation(&self.words, &format!("the process at place {at} had ended by itself: {status}"));
+        }
+        place.works().store(0, Relaxed);
+        place.holds().store(0, Relaxed);
+        self.words.clear_bits(at);
+        self.words.settled().store(begun, SeqCst);
+        self.processes[at] = self.start(at)?;
+        Ok(())
+    }
+
+    /// Whether nobody is stuck, or ended by itself.
+    fn all_go_on(&mut self) -> anyhow::Result<bool> {
+        for at in 0..self.words.places {
+            if let Some(status) = self.processes[at].try_wait().context("look at a process")? {
+                violation(&self.words, &format!("the process at place {at} ended by itself: {status}"));
+                return Ok(false);
+            }
+            let place = self.words.place(at);
+            let operations = place.operations().load(Relaxed);
+            let (before, since) = &mut self.progress[at];
+            if operations != *before {
+                (*before, *since) = (operations, Instant::now());
+            } else if since.elapsed() > PATIENCE {
+                let (does, holds) = (place.does().load(Relaxed), place.holds().load(Relaxed));
+                let doing = format!("doing {does}, holding {holds}");
+                violation(&self.words, &format!("the process at place {at} is stuck for {PATIENCE:?}, {doing}"));
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Has everybody end.
+    pub(super) fn stop(&mut self) {
+        self.words.stop().store(1, SeqCst);
+        let start = Instant::now();
+        for (at, process) in self.processes.iter_mut().enumerate() {
+            match end_of(process, start) {
+                Some(status) if status.success() => {}
+                Some(status) => violation(&self.words, &format!("the process at place {at} ended with {status}")),
+                None => violation(&self.words, &format!("the process at place {at} does not end")),
+            }
+        }
+    }
+}
+
+impl Drop for Supervisor<'_> {
+    fn drop(&mut self) {
+        for process in &mut self.processes {
+            // They are gone, as a rule.
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+}
+
+fn end_of(process: &mut Child, start: Instant) -> Option<ExitStatus> {
+    loop {
+        match process.try_wait() {
+            Ok(Some(status)) => return Some(status),
+            _ if start.elapsed() > PATIENCE => return None,
+            _ => std::thread::sleep(Duration::from_millis(1)),
+        }
+    }
+}
+
+/// Has the keeper look at what is left, and end.
+fn end_keeper(keeper: &mut Child, words: &Words, kills: u64) -> anyhow::Result<()> {
+    let mut input = keeper.stdin.take().context("the keeper's input")?;
+    write!(input, "{kills}").context("tell the keeper how many were killed")?;
+    drop(input);
+    match end_of(keeper, Instant::now()) {
+        Some(status) if status.success() => {}
+        Some(status) => violation(words, &format!("the keeper ended with {status}")),
+        None => {
+            violation(words, "the keeper is stuck with what the others left");
+            keeper.kill().context("kill the keeper")?;
+            keeper.wait().context("wait for the keeper")?;
+        }
+    }
+    Ok(())
+}
