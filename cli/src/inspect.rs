@@ -13,11 +13,11 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{Args, ValueEnum};
 use cotenant::inspect::{Contents, FindingKind, Image, inspect};
 
-use crate::output::complain;
+use crate::output::{complain, finish};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -220,14 +220,6 @@ impl Inspect {
             }
         }
         names
-    }
-}
-
-/// A closed pipe (`| head`) is no failure: nobody wants any more.
-fn finish(written: io::Result<()>) -> Result<()> {
-    match written {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other.context("cannot write to standard output"),
     }
 }
 

@@ -5,50 +5,124 @@
 //! Nothing is shared before a subcommand asks for it, so that the others work where nothing can be.
 
 mod demo;
+#[cfg(target_os = "linux")]
+mod documents;
 mod inspect;
+#[cfg(target_os = "linux")]
+mod look;
+#[cfg(target_os = "linux")]
+mod ls;
+#[cfg(not(target_os = "linux"))]
+mod not_here;
 mod output;
+#[cfg(target_os = "linux")]
+mod show;
+#[cfg(target_os = "linux")]
+mod table;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-const EXAMPLES: &str = "\
-Examples:
-  cotenant demo counter          three processes count on one variable
-  cotenant demo counter --help   what it shows, and what else it can do
-  cotenant inspect FILE          what a binary shares, and who can write it
-
+const ENVIRONMENT: &str = "\
 Environment:
   COTENANT_DIR        folder of the segments, instead of one in /dev/shm; Linux only
   COTENANT_SCOPE      shares only with programs of the same scope
   COTENANT_PRIVATE=1  shares nothing
+  NO_COLOR=1          no colours; there are none anyway where no terminal is
 
-Exit status: 0 done, 1 failed, 2 wrong usage, 78 nothing can be shared here.";
+Exit status: 0 done, 1 failed, 2 wrong usage, 78 nothing can be shared here.
+`cotenant COMMAND --help` explains a command, with examples.";
+
+/// The commands by what they are for; clap would list them as one.
+const HELP: &str = "\
+{about}
+
+{usage-heading} {usage}
+
+Look at segments in use (nothing is changed):
+  ls       Lists segments: who is in them, whether anybody is alive, how much memory they take
+  show     Shows one segment: its objects, their values, who holds and awaits its locks
+  doctor   Checks this machine for what makes sharing fail, and names the cure
+
+Look at programs:
+  inspect  Says which sections of a binary are shared, what that means, and which variables are in them
+
+Try it:
+  demo     Shows shared variables at work, with processes of this very command
+
+Options:
+{options}
+
+Examples:
+  cotenant demo counter          three processes count on one variable
+  cotenant ls                    meanwhile, in another terminal: who shares what
+  cotenant inspect FILE          what a binary shares, and who can write it
+
+{after-help}";
 
 /// Variables that every process running the same program shares
 #[derive(Parser)]
-#[command(name = "cotenant", version, after_help = EXAMPLES)]
+#[command(name = "cotenant", version, help_template = HELP, after_help = ENVIRONMENT)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
 
+#[cfg(target_os = "linux")]
 #[derive(Subcommand)]
 enum Command {
+    /// Lists segments: who is in them, whether anybody is alive, how much memory they take
+    Ls(ls::Ls),
+    /// Shows one segment: its objects, their values, who holds and awaits its locks
+    Show(show::Show),
+    /// Says which sections of a binary are shared, what that means, and which variables are in them
+    Inspect(inspect::Inspect),
     /// Shows shared variables at work, with processes of this very command
     #[command(subcommand)]
     Demo(demo::Demo),
+}
+
+#[cfg(target_os = "linux")]
+fn run(command: &Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Ls(ls) => ls.run(),
+        Command::Show(show) => show.run(),
+        Command::Inspect(inspect) => inspect.run(),
+        Command::Demo(demo) => demo.run(),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+#[derive(Subcommand)]
+enum Command {
+    /// Lists segments: on Linux only
+    Ls(not_here::NotHere),
+    /// Shows one segment: on Linux only
+    Show(not_here::NotHere),
+    /// Checks this machine: on Linux only
+    Doctor(not_here::NotHere),
     /// Says which sections of a binary are shared, what that means, and which variables are in them
     Inspect(inspect::Inspect),
+    /// Shows shared variables at work, with processes of this very command
+    #[command(subcommand)]
+    Demo(demo::Demo),
+}
+
+#[cfg(not(target_os = "linux"))]
+fn run(command: &Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Ls(not_here) => not_here.run("ls"),
+        Command::Show(not_here) => not_here.run("show"),
+        Command::Doctor(not_here) => not_here.run("doctor"),
+        Command::Inspect(inspect) => inspect.run(),
+        Command::Demo(demo) => demo.run(),
+    }
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let result = match &arguments.command {
-        Command::Demo(demo) => demo.run(),
-        Command::Inspect(inspect) => inspect.run(),
-    };
-    result.unwrap_or_else(|error| {
+    run(&arguments.command).unwrap_or_else(|error| {
         output::complain(&format!("{error:#}"));
         exit_code(&error)
     })

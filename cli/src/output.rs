@@ -1,4 +1,5 @@
-//! Whole lines: each in one call, so that the lines of many processes on one terminal do not mix.
+//! What commands write: whole lines, each in one call so that those of many processes on one terminal do not mix;
+//! tables; and what becomes of an output that nobody reads any more.
 
 use std::io::{self, ErrorKind, Write};
 
@@ -28,4 +29,12 @@ pub(crate) fn complain(message: &str) {
     let whole = format!("cotenant: {message}\n");
     // Where even this cannot be written there is nobody to tell.
     let _ = io::stderr().lock().write_all(whole.as_bytes());
+}
+
+/// A closed pipe (`| head`) is no failure: nobody wants any more.
+pub(crate) fn finish(written: io::Result<()>) -> Result<()> {
+    match written {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        other => other.context("cannot write to standard output"),
+    }
 }

@@ -9,8 +9,8 @@ use anyhow::Result;
 use cotenant::inspect::{BlockChange, Contents, Image, Verdict, changes, inspect, printable};
 use serde_json::json;
 
-use super::{finish, input};
-use crate::output::complain;
+use super::input;
+use crate::output::{complain, finish};
 
 const BOLD: Style = Style::new().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();

@@ -1,0 +1,196 @@
+//! Which process maps which file shared: one pass over `/proc/*/maps`.
+//!
+//! Of System V segments the system gives the id in place of the inode; a name of their own tells them apart.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use cotenant::inspect::live::MappedPart;
+
+use super::view::namespace_inode;
+
+/// Bytes of one process's maps that are read: a million mappings are nobody's business.
+const MAPS_BYTES_MAX: u64 = 64 << 20;
+
+/// A file, as the system's tables name it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub(crate) enum FileKey {
+    File { device: u64, inode: u64 },
+    SysV(u64),
+}
+
+/// A process that can be seen, with ids as we count.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pub(crate) pid: u32,
+    /// In its own PID namespace.
+    pub(crate) pid_there: u32,
+    pub(crate) uid: u32,
+    pub(crate) program: String,
+    /// Inode of its PID namespace, if it may be known.
+    pub(crate) pid_namespace: Option<u64>,
+    pub(crate) mount_namespace: Option<u64>,
+}
+
+/// What one process maps of one file.
+pub(crate) struct Mapped {
+    pub(crate) pid: u32,
+    pub(crate) can_write: bool,
+    pub(crate) parts: Vec<MappedPart>,
+    /// As the system names it, without its remark that the name is gone.
+    pub(crate) path: String,
+    pub(crate) is_deleted: bool,
+}
+
+#[derive(Default)]
+pub(crate) struct Census {
+    files: HashMap<FileKey, Vec<Mapped>>,
+    known: RefCell<HashMap<u32, Option<Rc<Process>>>>,
+    /// Processes whose maps may not be read, by their user.
+    pub(crate) unseen: HashMap<u32, usize>,
+}
+
+impl Census {
+    pub(crate) fn take() -> Census {
+        let mut census = Census::default();
+        let Ok(entries) = std::fs::read_dir("/proc") else { return census };
+        let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        for pid in pids {
+            match read_bounded(&PathBuf::from(format!("/proc/{pid}/maps"))) {
+                Ok(maps) => census.note(pid, &maps),
+                Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                    if let Some(process) = status(pid) {
+                        *census.unseen.entry(process.uid).or_default() += 1;
+                    }
+                }
+                // It has ended meanwhile.
+                Err(_) => {}
+            }
+        }
+        census
+    }
+
+    fn note(&mut self, pid: u32, maps: &[u8]) {
+        for line in maps.split(|byte| *byte == b'\n') {
+            let Some(line) = parse(line) else { continue };
+            let mapped = self.files.entry(line.key).or_default();
+            if mapped.last().is_none_or(|last| last.pid != pid) {
+                let (path, is_deleted) = (line.path.to_owned(), line.is_deleted);
+                mapped.push(Mapped { pid, can_write: false, parts: Vec::new(), path, is_deleted });
+            }
+            let Some(of_process) = mapped.last_mut() else { continue };
+            of_process.can_write |= line.can_write;
+            of_process.parts.push(line.part);
+        }
+    }
+
+    /// Who maps a file, in the order of their ids.
+    pub(crate) fn of(&self, key: FileKey) -> &[Mapped] {
+        self.files.get(&key).map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn files(&self) -> impl Iterator<Item = (FileKey, &[Mapped])> {
+        self.files.iter().map(|(key, mapped)| (*key, mapped.as_slice()))
+    }
+
+    /// What can be known of a process; asked once.
+    pub(crate) fn process(&self, pid: u32) -> Option<Rc<Process>> {
+        self.known.borrow_mut().entry(pid).or_insert_with(|| status(pid).map(Rc::new)).clone()
+    }
+}
+
+fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(MAPS_BYTES_MAX).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn status(pid: u32) -> Option<Process> {
+    let folder = PathBuf::from(format!("/proc/{pid}"));
+    // A program's name may hold any bytes.
+    let status = String::from_utf8_lossy(&std::fs::read(folder.join("status")).ok()?).into_owned();
+    let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    let program = field("Name").unwrap_or_default().trim().to_owned();
+    // Without NSpid (before Linux 4.1) all are of our own namespace.
+    let pid_there = field("NSpid").and_then(|ids| ids.split_whitespace().last()?.parse().ok()).unwrap_or(pid);
+    Some(Process {
+        pid,
+        pid_there,
+        uid: field("Uid")?.split_whitespace().nth(1)?.parse().ok()?,
+        program,
+        pid_namespace: namespace_inode(&folder.join("ns/pid")),
+        mount_namespace: namespace_inode(&folder.join("ns/mnt")),
+    })
+}
+
+struct Line<'a> {
+    key: FileKey,
+    can_write: bool,
+    part: MappedPart,
+    path: &'a str,
+    is_deleted: bool,
+}
+
+/// `7f12-7f34 rw-s 00001000 00:1a 4711   /dev/shm/x (deleted)`; `None` for what is not shared or no file.
+fn parse(line: &[u8]) -> Option<Line<'_>> {
+    let rights_at = line.iter().position(|byte| *byte == b' ')? + 1;
+    // Asked first: most mappings are private.
+    if line.get(rights_at + 3) != Some(&b's') {
+        return None;
+    }
+    let text = std::str::from_utf8(line).ok()?;
+    let mut rest = text;
+    let mut field = || {
+        let (field, after) = rest.split_once(' ').unwrap_or((rest, ""));
+        rest = after.trim_start();
+        field
+    };
+    let (range, rights, offset, device, inode) = (field(), field(), field(), field(), field());
+    let hex = |text: &str| u64::from_str_radix(text, 16).ok();
+    let (start, end) = range.split_once('-')?;
+    let (major, minor) = device.split_once(':')?;
+    let inode: u64 = inode.parse().ok()?;
+    let (path, is_deleted) = match rest.strip_suffix(" (deleted)") {
+        Some(path) => (path, true),
+        None => (rest, false),
+    };
+    let is_sysv = path.strip_prefix("/SYSV").is_some_and(|key| key.len() == 8);
+    if path.is_empty() || inode == 0 && !is_sysv {
+        return None;
+    }
+    let device = rustix::fs::makedev(hex(major)? as u32, hex(minor)? as u32);
+    let key = if is_sysv { FileKey::SysV(inode) } else { FileKey::File { device, inode } };
+    let (start, end) = (hex(start)?, hex(end)?);
+    let part = MappedPart { at: hex(offset)?, address: start, bytes: end.checked_sub(start)? };
+    Some(Line { key, can_write: rights.as_bytes().get(1) == Some(&b'w'), part, path, is_deleted })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shared_mapping_of_a_file_is_read() {
+        let line = parse(b"7f10-7f20 rw-s 00001000 00:1a 4711       /dev/shm/a b (deleted)").expect("shared");
+        assert_eq!(line.key, FileKey::File { device: rustix::fs::makedev(0, 0x1a), inode: 4711 });
+        assert_eq!((line.path, line.is_deleted, line.can_write), ("/dev/shm/a b", true, true));
+        assert_eq!(line.part, MappedPart { at: 4096, address: 0x7f10, bytes: 16 });
+    }
+
+    #[test]
+    fn system_v_segment_is_told_by_its_name_and_its_id_may_be_0() {
+        let line = parse(b"7f10-7f20 r--s 00000000 00:01 0     /SYSV0000162e (deleted)").expect("shared");
+        assert_eq!((line.key, line.can_write), (FileKey::SysV(0), false));
+    }
+
+    #[test]
+    fn what_is_private_or_no_line_is_passed_over() {
+        for line in ["", "7f10-7f20", "7f10-7f20 rw-p 0 00:1a 4711 /x", "x-y rw-s 0 00:1a 4711 /x", "7f10-7f20 rw-s 0"]
+        {
+            assert!(parse(line.as_bytes()).is_none(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! One segment: what it says of itself, who the system says maps it, and the two put together.
+//!
+//! ```text
+//! participants (slot, pid as they count)  \
+//!                                          > members (pid as we count), readers, children without a slot
+//! /proc/*/maps (pid as we count)          /
+//! ```
+
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use cotenant::inspect::live::{Description, FileFacts, Life, LiveParticipant, LiveSegment, SegmentUse};
+use cotenant::inspect::printable;
+
+use super::census::{Census, FileKey, Mapped, Process};
+use super::words;
+
+/// Bytes of a build id that are shown where it only tells one build from another.
+const BUILD_ID_SHOWN: usize = 4;
+
+/// How it is with a segment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum State {
+    /// Somebody is attached.
+    Alive,
+    /// Nobody is attached, and its values last until it is removed.
+    Kept,
+    /// Nobody is attached: the next one starts afresh, and `prune` removes it.
+    Dead,
+    /// In use, and its name is gone: who starts now shares with others.
+    Unlinked,
+    /// Somebody is at it.
+    BeingRemoved,
+    /// Its locks cannot be asked.
+    Unknown,
+    /// No segment, or one that makes no sense.
+    Damaged,
+}
+
+impl State {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            State::Alive => "alive",
+            State::Kept => "kept",
+            State::Dead => "dead",
+            State::Unlinked => "unlinked",
+            State::BeingRemoved => "being removed",
+            State::Unknown => "unknown",
+            State::Damaged => "damaged",
+        }
+    }
+}
+
+/// A participant, with its process as we count.
+pub(crate) struct Member {
+    pub(crate) said: LiveParticipant,
+    /// `None`: it cannot be seen from here.
+    pub(crate) pid: Option<u32>,
+}
+
+/// A segment and who is in it.
+pub(crate) struct Row {
+    /// The folder, as processes there name it; empty for what lies in none.
+    pub(crate) folder: PathBuf,
+    pub(crate) file_name: String,
+    /// How it is reached from here; `None` for what has no name.
+    pub(crate) access: Option<PathBuf>,
+    pub(crate) segment: Option<LiveSegment>,
+    pub(crate) facts: Option<FileFacts>,
+    /// Why it is damaged, or what of it could not be read.
+    pub(crate) error: Option<String>,
+    pub(crate) state: State,
+    pub(crate) members: Vec<Member>,
+    /// Living participants and those that died and whom nobody has replaced.
+    pub(crate) participants: Vec<LiveParticipant>,
+    pub(crate) readers: Vec<Rc<Process>>,
+    /// Children of participants, which share the mapping and have no slot of their own (yet).
+    pub(crate) children: Vec<Rc<Process>>,
+}
+
+impl Row {
+    /// What could be opened.
+    pub(crate) fn new(folder: PathBuf, file_name: String, segment: LiveSegment, census: &Census) -> Row {
+        let facts = segment.facts();
+        let mut row = Row::empty(folder, file_name, facts);
+        let sysv = segment.description().sysv_id.map(|id| FileKey::SysV(id.into()));
+        let file = facts.map(|facts| FileKey::File { device: facts.device, inode: facts.inode });
+        let mapped: Vec<_> = sysv.into_iter().chain(file).flat_map(|key| census.of(key)).collect();
+        row.fill(segment, &mapped, census);
+        row
+    }
+
+    /// What was found in processes alone.
+    pub(crate) fn of_processes(name: String, segment: LiveSegment, mapped: &[Mapped], census: &Census) -> Row {
+        let mut row = Row::empty(PathBuf::new(), name, segment.facts());
+        row.fill(segment, &mapped.iter().collect::<Vec<_>>(), census);
+        row
+    }
+
+    /// What is no segment, or a broken one.
+    pub(crate) fn damaged(folder: PathBuf, file_name: String, why: String) -> Row {
+        let mut row = Row::empty(folder, file_name, None);
+        row.error = Some(why);
+        row
+    }
+
+    fn empty(folder: PathBuf, file_name: String, facts: Option<FileFacts>) -> Row {
+        Row {
+            folder,
+            file_name,
+            access: None,
+            segment: None,
+            facts,
+            error: None,
+            state: State::Damaged,
+            members: Vec::new(),
+            participants: Vec::new(),
+            readers: Vec::new(),
+            children: Vec::new(),
+        }
+    }
+
+    fn fill(&mut self, segment: LiveSegment, mapped: &[&Mapped], census: &Census) {
+        match segment.participants() {
+            Ok(participants) => self.participants = participants,
+            Err(error) => self.error = Some(error.to_string()),
+        }
+        self.put_together(mapped, census);
+        self.state = self.judge(&segment, !mapped.is_empty());
+        self.segment = Some(segment);
+    }
+
+    fn put_together(&mut self, mapped: &[&Mapped], census: &Census) {
+        let mut others: Vec<(Rc<Process>, bool)> = Vec::new();
+        for mapped in mapped {
+            let Some(process) = census.process(mapped.pid) else { continue };
+            match others.iter_mut().find(|(known, _)| known.pid == process.pid) {
+                Some((_, can_write)) => *can_write |= mapped.can_write,
+                None => others.push((process, mapped.can_write)),
+            }
+        }
+        let own_namespace = super::view::namespace_inode(std::path::Path::new("/proc/self/ns/pid"));
+        for said in &self.participants {
+            let is_it = |process: &Process| {
+                let same_namespace = match (said.pid_namespace, process.pid_namespace) {
+                    (0, _) | (_, None) => true,
+                    (theirs, Some(namespace)) => theirs == namespace,
+                };
+                process.pid_there == said.pid && same_namespace
+            };
+            let at = others.iter().position(|(process, can_write)| *can_write && is_it(process));
+            // A slot's lock is the answer; where it cannot be asked, that a process maps the segment is the best one.
+            let lives = said.lives.unwrap_or(at.is_some());
+            if !lives {
+                continue;
+            }
+            let as_we_count = Some(said.pid_namespace) == own_namespace && said.pid != 0;
+            let pid = at.map(|at| others.remove(at).0.pid).or(as_we_count.then_some(said.pid));
+            self.members.push(Member { said: said.clone(), pid });
+        }
+        let (children, readers): (Vec<_>, Vec<_>) = others.into_iter().partition(|(_, can_write)| *can_write);
+        self.children = children.into_iter().map(|(process, _)| process).collect();
+        self.readers = readers.into_iter().map(|(process, _)| process).collect();
+    }
+
+    fn judge(&self, segment: &LiveSegment, is_mapped: bool) -> State {
+        let is_unlinked = self.facts.is_some_and(|facts| !facts.is_linked);
+        let has_name = !matches!(segment.description().backing, "memfd" | "anonymous");
+        let is_alive = match segment.life() {
+            Life::BeingRemoved => return State::BeingRemoved,
+            Life::Mapped => Some(true),
+            Life::Nobody if is_mapped => Some(true),
+            Life::Nobody => Some(false),
+            _ if is_mapped || !self.members.is_empty() => Some(true),
+            _ => None,
+        };
+        match is_alive {
+            None => State::Unknown,
+            Some(true) if has_name && (is_unlinked || self.access_is_lost()) => State::Unlinked,
+            Some(true) => State::Alive,
+            Some(false) if segment.description().is_kept => State::Kept,
+            Some(false) => State::Dead,
+        }
+    }
+
+    /// Read from a process's memory, because its file has no name and may not be opened.
+    fn access_is_lost(&self) -> bool {
+        self.facts.is_none() && self.folder.as_os_str().is_empty()
+    }
+
+    /// What its header says.
+    pub(crate) fn description(&self) -> Option<&Description> {
+        self.segment.as_ref().map(LiveSegment::description)
+    }
+
+    /// What people call it: a block's or segment's name; a program's with the beginning of its build id.
+    pub(crate) fn label(&self) -> String {
+        let Some(description) = self.description() else { return printable(&self.file_name) };
+        let name = match description.name.as_str() {
+            "" => printable(&self.file_name),
+            name => printable(name),
+        };
+        match description.used_for {
+            SegmentUse::Image => {
+                let id = &description.build_id[..description.build_id.len().min(BUILD_ID_SHOWN)];
+                format!("{name} ({})", words::hex(id))
+            }
+            _ => name,
+        }
+    }
+
+    /// Where it is, as processes there name it.
+    pub(crate) fn path(&self) -> String {
+        printable_path(&self.folder.join(&self.file_name).display().to_string())
+    }
+
+    /// Names under which it may be asked for, the most exact first.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let mut names = vec![self.folder.join(&self.file_name).display().to_string(), self.file_name.clone()];
+        if let Some(description) = self.description() {
+            if !description.scope.is_empty() {
+                names.push(format!("{}@{}", description.name, description.scope));
+            }
+            names.push(description.name.clone());
+        }
+        names.retain(|name| !name.is_empty());
+        names.dedup();
+        names
+    }
+}
+
+/// A path without control characters, and not without end.
+fn printable_path(path: &str) -> String {
+    const CHARS_MAX: usize = 4096;
+    path.chars()
+        .take(CHARS_MAX)
+        .flat_map(|c| if c.is_control() { c.escape_debug().collect() } else { vec![c] })
+        .collect()
+}

@@ -1,0 +1,126 @@
+//! Everything that can be seen from one view: the segments in its folders, and those that are mapped and lie in none.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use cotenant::inspect::live::LiveSegment;
+
+use super::census::{Census, FileKey};
+use super::elsewhere;
+use super::folders::{self, Folder, names};
+use super::row::Row;
+use super::view::View;
+
+/// What is asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    /// Also of other users, and in other mount namespaces.
+    pub(crate) all: bool,
+    /// Also what no folder lists.
+    pub(crate) elsewhere: bool,
+}
+
+pub(crate) struct Survey {
+    pub(crate) folders: Vec<Folder>,
+    pub(crate) rows: Vec<Row>,
+    /// What could not be seen, and why: a line each.
+    pub(crate) unseen: Vec<String>,
+    pub(crate) census: Census,
+}
+
+impl Survey {
+    pub(crate) fn take(view: &View, wanted: Wanted) -> Result<Survey> {
+        let found = folders::find(view, wanted.all);
+        let census = Census::take();
+        let mut rows = Vec::new();
+        for folder in &found.folders {
+            rows.extend(rows_of(folder, &census));
+        }
+        rows.sort_by_cached_key(|row| (row.folder.clone(), row.label()));
+        if wanted.elsewhere {
+            let keys = rows.iter().filter_map(|row: &Row| row.facts);
+            let known: BTreeSet<_> =
+                keys.map(|facts| FileKey::File { device: facts.device, inode: facts.inode }).collect();
+            rows.extend(elsewhere::find(view, &census, &known, wanted.all));
+        }
+        let mut unseen: Vec<_> = found.closed.iter().map(|(path, why)| format!("{}: {why}", path.display())).collect();
+        unseen.extend(unseen_processes(view, &census, wanted.all));
+        Ok(Survey { folders: found.folders, rows, unseen, census })
+    }
+}
+
+/// The segment at a path there, if there is a file.
+pub(super) fn at_path(view: &View, path: &Path, census: &Census) -> Result<Option<Row>> {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
+        return Ok(None);
+    };
+    let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+    let parent = std::path::absolute(parent)?;
+    let file = match view.open_folder(&parent) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error).with_context(|| format!("cannot look into {}", parent.display())),
+    };
+    let folder = Folder::at_path(parent, file)?;
+    Ok(row(&folder, name.to_owned(), census))
+}
+
+fn rows_of(folder: &Folder, census: &Census) -> Vec<Row> {
+    let names = names(&folder.path).into_iter().filter(|name| !name.starts_with('.'));
+    names.filter_map(|name| row(folder, name, census)).collect()
+}
+
+/// `None`: it has gone meanwhile.
+fn row(folder: &Folder, name: String, census: &Census) -> Option<Row> {
+    let path = folder.path.join(&name);
+    let shown: PathBuf = folder.shown.clone();
+    let kind = match std::fs::symlink_metadata(&path) {
+        Ok(stat) => stat.file_type(),
+        Err(_) => return None,
+    };
+    if !kind.is_file() {
+        return Some(Row::damaged(shown, name, format!("{}, not a segment", kind_word(kind))));
+    }
+    match LiveSegment::open(&path) {
+        Ok(segment) => {
+            let mut row = Row::new(shown, name, segment, census);
+            row.access = Some(path);
+            Some(row)
+        }
+        Err(error) if !path.exists() && error.os_error().is_some() => None,
+        Err(error) => {
+            // By the name that people know, not by the descriptor that it was opened through.
+            let why =
+                error.to_string().replace(&folder.path.display().to_string(), &folder.shown.display().to_string());
+            let mut row = Row::damaged(shown, name, why);
+            row.access = Some(path);
+            Some(row)
+        }
+    }
+}
+
+fn kind_word(kind: std::fs::FileType) -> &'static str {
+    use std::os::unix::fs::FileTypeExt;
+    match () {
+        () if kind.is_symlink() => "a symbolic link",
+        () if kind.is_dir() => "a folder",
+        () if kind.is_fifo() => "a FIFO",
+        () if kind.is_socket() => "a socket",
+        () => "a device",
+    }
+}
+
+/// Who is attached is known by locks and entries; who reads, and what is unlinked, by processes' maps alone.
+fn unseen_processes(view: &View, census: &Census, all: bool) -> Option<String> {
+    let own: usize =
+        census.unseen.iter().filter(|(uid, _)| view.uid.is_none_or(|own| own == **uid)).map(|it| it.1).sum();
+    let count = if all { census.unseen.values().sum() } else { own };
+    let whose = if all { "" } else { " of this user" };
+    let noun = if count == 1 { "process" } else { "processes" };
+    (count > 0).then(|| {
+        format!(
+            "{count} {noun}{whose} may not be looked into: what they read or keep unlinked is not shown (root sees it)"
+        )
+    })
+}

@@ -1,0 +1,152 @@
+//! Whose eyes the tool looks with: this process's, another process's (`--pid`), or from outside below a folder (`--root`).
+//!
+//! Below a root nothing is looked up by plain paths: a container decides what its links point to.
+
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::path::{Component, Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
+
+/// Options of every command that looks.
+#[derive(Args)]
+pub(crate) struct From {
+    /// Looks with the eyes of this process: its user, its mount namespace, its COTENANT_DIR
+    #[arg(long, value_name = "PID")]
+    pid: Option<u32>,
+    /// Looks below this folder, such as /proc/PID/root of a container
+    #[arg(long, value_name = "DIR", conflicts_with = "pid")]
+    root: Option<PathBuf>,
+}
+
+/// Where and as whom to look.
+pub(crate) struct View {
+    /// The folder that is `/` there, and a descriptor of it.
+    root: Option<(PathBuf, File)>,
+    /// The user whose segments they are; None: everybody's (`--root` of no process).
+    pub(crate) uid: Option<u32>,
+    /// `COTENANT_DIR` there.
+    pub(crate) given_folder: Option<PathBuf>,
+    /// Inode of the mount namespace there; None: of no process, or it cannot be told.
+    pub(crate) mount_namespace: Option<u64>,
+}
+
+impl View {
+    pub(crate) fn new(from: &From) -> Result<View> {
+        match (from.pid, &from.root) {
+            (Some(pid), _) => View::of_process(pid),
+            (None, Some(root)) => match process_of(root) {
+                Some(pid) => View::of_process(pid),
+                None => {
+                    let root = opened(root)?;
+                    Ok(View { root: Some(root), uid: None, given_folder: None, mount_namespace: None })
+                }
+            },
+            (None, None) => Ok(View {
+                root: None,
+                uid: Some(rustix::process::geteuid().as_raw()),
+                given_folder: std::env::var_os("COTENANT_DIR").filter(|folder| !folder.is_empty()).map(absolute),
+                mount_namespace: namespace_inode(Path::new("/proc/self/ns/mnt")),
+            }),
+        }
+    }
+
+    fn of_process(pid: u32) -> Result<View> {
+        let process = PathBuf::from(format!("/proc/{pid}"));
+        let status = std::fs::read_to_string(process.join("status"))
+            .with_context(|| format!("cannot look at process {pid}: there is none that we can see"))?;
+        let uid = status.lines().find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().nth(1)?.parse().ok());
+        let environment = std::fs::read(process.join("environ")).unwrap_or_default();
+        let given = environment.split(|byte| *byte == 0).find_map(|pair| pair.strip_prefix(b"COTENANT_DIR="));
+        let given = given.filter(|folder| !folder.is_empty()).map(|folder| {
+            let folder = PathBuf::from(String::from_utf8_lossy(folder).into_owned());
+            // What it was given relative to a folder of then cannot be known; the one of today is the best guess.
+            match std::fs::read_link(process.join("cwd")) {
+                Ok(cwd) if folder.is_relative() => cwd.join(folder),
+                _ => folder,
+            }
+        });
+        let mount_namespace = namespace_inode(&process.join("ns/mnt"));
+        let is_ours = mount_namespace.is_some() && mount_namespace == namespace_inode(Path::new("/proc/self/ns/mnt"));
+        // Of our own namespace, but perhaps of another root (chroot): asked, too, unless it is ours.
+        let same_root = is_ours && same_file(&process.join("root"), Path::new("/"));
+        let root = if same_root { None } else { Some(opened(&process.join("root"))?) };
+        Ok(View { root, uid, given_folder: given, mount_namespace })
+    }
+
+    /// Where segments lie unless COTENANT_DIR says another folder.
+    pub(crate) fn shm(&self) -> &'static Path {
+        Path::new("/dev/shm")
+    }
+
+    /// Whether this is about another place than our own.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        self.root.is_some()
+    }
+
+    /// Opens a folder there; links on the way lead where they lead there.
+    pub(crate) fn open_folder(&self, path: &Path) -> std::io::Result<File> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let Some((_, root)) = &self.root else {
+            return Ok(File::from(rustix::fs::openat(CWD, path, flags, Mode::empty())?));
+        };
+        let inside = path.strip_prefix("/").unwrap_or(path);
+        let inside = if inside.as_os_str().is_empty() { Path::new(".") } else { inside };
+        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        match rustix::fs::openat2(root, inside, flags, Mode::empty(), resolve) {
+            Ok(folder) => Ok(File::from(folder)),
+            // A kernel before 5.6, or a sandbox: step by step, without links.
+            Err(rustix::io::Errno::NOSYS | rustix::io::Errno::PERM) => {
+                let mut folder = root.try_clone()?;
+                for part in inside.components() {
+                    let Component::Normal(name) = part else { continue };
+                    folder =
+                        File::from(rustix::fs::openat(folder.as_fd(), name, flags | OFlags::NOFOLLOW, Mode::empty())?);
+                }
+                Ok(folder)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What to put before a path so that it is the same file from here, in words.
+    pub(crate) fn shown_root(&self) -> Option<&Path> {
+        self.root.as_ref().map(|(path, _)| path.as_path())
+    }
+}
+
+fn absolute(folder: impl Into<PathBuf>) -> PathBuf {
+    let folder = folder.into();
+    std::path::absolute(&folder).unwrap_or(folder)
+}
+
+fn opened(path: &Path) -> Result<(PathBuf, File)> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    match rustix::fs::openat(CWD, path, flags, Mode::empty()) {
+        Ok(folder) => Ok((path.to_owned(), File::from(folder))),
+        Err(rustix::io::Errno::ACCESS | rustix::io::Errno::PERM) => {
+            bail!("cannot look into {}: not permitted; run as its user or as root", path.display())
+        }
+        Err(error) => Err(std::io::Error::from(error)).with_context(|| format!("cannot look into {}", path.display())),
+    }
+}
+
+/// PID, of `/proc/PID/root`.
+fn process_of(root: &Path) -> Option<u32> {
+    let rest = root.to_str()?.strip_prefix("/proc/")?.trim_end_matches('/');
+    rest.strip_suffix("/root")?.parse().ok()
+}
+
+fn same_file(a: &Path, b: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let identity = |path: &Path| std::fs::metadata(path).map(|stat| (stat.dev(), stat.ino())).ok();
+    identity(a).is_some() && identity(a) == identity(b)
+}
+
+/// Which namespace a link of `/proc/PID/ns` stands for.
+pub(super) fn namespace_inode(link: &Path) -> Option<u64> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(link).ok().map(|stat| stat.ino())
+}

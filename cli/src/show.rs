@@ -1,0 +1,113 @@
+//! `cotenant show`: one segment, who is in it, its objects, their values, and who holds and awaits its locks.
+
+mod human;
+mod json;
+
+use std::io::BufWriter;
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use clap::Args;
+use cotenant::inspect::live::{LiveObject, LiveSegment, Lock, LockOwner, ObjectState};
+
+use crate::look::{From, Member, Row, View, find};
+use crate::output::finish;
+
+const EXAMPLES: &str = "\
+Examples:
+  cotenant show acme.jobs               the segment or block of that name
+  cotenant show acme.jobs@staging       of a scope
+  cotenant show /dev/shm/cotenant-0/acme.jobs
+  cotenant show acme                    the beginning will do, if no other name begins so
+  cotenant show acme.jobs --values      values in full
+  sudo cotenant show --pid 4711 acme.jobs
+
+A value is read while others change it: its fields may be of different moments.
+
+Exit status: 0 done, 1 failed or damaged, 2 wrong usage.";
+
+/// Characters of a value, without and with `--values`, and in JSON.
+const CHARS: usize = 60;
+const CHARS_IN_FULL: usize = 4000;
+/// Bytes of values that are read in all. A segment's own maximum may be anything.
+const BUDGET_BYTES: u64 = 256 << 20;
+
+/// Arguments of `cotenant show`.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Show {
+    /// Name, name@scope, file name or path; or the beginning of one
+    #[arg(value_name = "SEGMENT")]
+    segment: String,
+    /// Shows values in full, not only their beginning
+    #[arg(long)]
+    values: bool,
+    /// Writes one JSON document (docs/tool.md)
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    from: From,
+}
+
+/// An object and what was found out about it.
+pub(super) struct Shown {
+    object: LiveObject,
+    value: Result<String, String>,
+    locks: Result<Vec<Lock>, String>,
+    maker: Option<LockOwner>,
+}
+
+/// A segment's objects, or why one cannot be shown.
+pub(super) struct Contents {
+    objects: Vec<Result<Shown, String>>,
+    error: Option<String>,
+}
+
+impl Show {
+    pub(crate) fn run(&self) -> Result<ExitCode> {
+        let view = View::new(&self.from)?;
+        let row = &find(&view, &self.segment)?;
+        let Some(segment) = &row.segment else {
+            bail!("{}: {}", row.path(), row.error.as_deref().unwrap_or("it is no segment"));
+        };
+        let contents = read(segment, row, if self.values || self.json { CHARS_IN_FULL } else { CHARS });
+        let written = if self.json {
+            json::write(BufWriter::new(std::io::stdout().lock()), row, &contents)
+        } else {
+            human::write(BufWriter::new(anstream::stdout().lock()), row, &contents, self.values)
+        };
+        finish(written)?;
+        let is_whole = contents.error.is_none() && contents.objects.iter().all(Result::is_ok) && row.error.is_none();
+        Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
+
+fn read(segment: &LiveSegment, row: &Row, chars_max: usize) -> Contents {
+    let objects = match segment.objects() {
+        Ok(objects) => objects,
+        Err(error) => return Contents { objects: Vec::new(), error: Some(error.to_string()) },
+    };
+    let mut budget = BUDGET_BYTES;
+    let shown = objects.into_iter().map(|object| {
+        let object = object.map_err(|error| error.to_string())?;
+        let has_value = object.state == ObjectState::Ready;
+        let is_affordable = budget >= object.size_bytes.min(1 << 20);
+        budget = budget.saturating_sub(object.size_bytes.min(1 << 20));
+        let (value, locks) = match (has_value, is_affordable) {
+            (false, _) => (Err("no value".to_owned()), Ok(Vec::new())),
+            (true, false) => (Err("not read: too many values".to_owned()), Ok(Vec::new())),
+            (true, true) => (
+                segment.value(&object, chars_max).map_err(|error| error.to_string()),
+                segment.locks(&object, &row.participants).map_err(|error| error.to_string()),
+            ),
+        };
+        let maker = segment.maker(&object, &row.participants);
+        Ok(Shown { object, value, locks, maker })
+    });
+    Contents { objects: shown.collect(), error: None }
+}
+
+/// The process of a slot, as we count.
+pub(super) fn pid_of(row: &Row, slot: u32) -> Option<u32> {
+    row.members.iter().find(|member: &&Member| member.said.slot == slot)?.pid
+}
