@@ -38,6 +38,8 @@ pub enum ErrorKind {
     InvalidInput,
     /// Other processes kept changing the segment at the same moment, longer than we try.
     Busy,
+    /// This thread would wait for itself.
+    WouldDeadlock,
     /// Sharing was switched off for this process (by `COTENANT_PRIVATE`, or because privileges were raised).
     Private,
     /// Anything else that the system said.

@@ -17,6 +17,8 @@
 //! - [`shared!`] declares variables; [`ProcessSync`] says which types may be shared, [`value`] has stand-ins for those
 //!   that may not;
 //! - [`sync::Mutex`] guards a value between processes, and says when its owner died;
+//! - [`Segment`] is memory that processes share by a name, a key, a path or a fork, with typed objects that are made
+//!   while it is in use;
 //! - [`attachment()`] tells how this process is attached and with whom; [`attach()`] attaches blocks that wait for it.
 //!
 //! # Environment
@@ -55,7 +57,9 @@ pub use image::variable::SharedStatic;
 pub use process_sync::ProcessSync;
 pub use segment::backing::{Backing, Keep, SysVKey};
 pub use segment::list::{Contents, Leftover, PruneOptions, Pruned, SegmentInfo};
+pub use segment::object::{FieldInfo, ObjectInfo, ObjectState, Objects};
 pub use segment::options::SegmentOptions;
+pub use segment::segment::Segment;
 
 /// What the macros expand to. Not for use by hand, and without any promise.
 #[doc(hidden)]

@@ -1,0 +1,360 @@
+//! How objects are made and removed, so that a process may be killed at any instruction of it.
+//!
+//! ```text
+//! directory lock:  look again -> reserve -> schema -> entry (BEING_MADE, init_lock = us) -> object_count -> unlock
+//! init_lock:       run `init`, write the value -> READY -> unlock
+//! ```
+//!
+//! | killed | what the others see, and who repairs it |
+//! |---|---|
+//! | before `object_count` | nothing: the next maker writes the same entry, schema and memory again |
+//! | between `object_count` and `data_bytes` | the entry counts; memory is given out behind the last entry, whatever `data_bytes` says |
+//! | holding the directory lock | it is whole at each of these stores: the next one takes the lock over and goes on |
+//! | before READY | BEING_MADE with a dead owner: the next one that asks makes the value, in the same memory |
+//! | after READY | the object; nobody asks for `init_lock` any more |
+//! | in `remove`, before REMOVED | the object; after it: it is removed |
+//!
+//! The directory lock is held for some stores and a reservation, never while a program's code runs. Who waits for an
+//! `init_lock` holds no other; who holds one may take the directory lock for a moment. So these wait for each other in
+//! a ring only if two `init`s wait for each other's objects.
+
+#![allow(unsafe_code)]
+
+use std::ptr::NonNull;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use std::time::{Duration, Instant};
+
+use super::compare::name_users;
+use super::directory::{Directory, Found, OBJECT_ALIGN_BYTES, check_name, name_hash};
+use super::header::{OBJECT_BYTES, object_state};
+use super::object::TypeLayout;
+use crate::error::{Error, ErrorKind, Result};
+use crate::lock::{Locked, NotLocked, RawLock, Ticket};
+use crate::schema::{decode, difference};
+use crate::sys::Attached;
+
+/// How long an owner of the directory lock is waited for: it holds it for microseconds, unless it is stopped there.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// A segment whose directory this process may change.
+#[derive(Clone, Copy)]
+pub(crate) struct Maker<'a> {
+    pub(crate) directory: &'a Directory,
+    pub(crate) attached: &'a Attached,
+}
+
+/// An object that was asked for.
+pub(crate) enum Claim<'a> {
+    Ready(Ready),
+    /// Its value is to be made by this thread.
+    Make(Making<'a>),
+}
+
+/// An object whose value is there.
+#[derive(Clone, Copy)]
+pub(crate) struct Ready {
+    pub(crate) index: u32,
+    pub(crate) address: NonNull<u8>,
+}
+
+/// The right to make an object's value: its `init_lock`. Dropped unfinished (a panic in `init`), it leaves that to the
+/// next one who asks.
+pub(crate) struct Making<'a> {
+    held: Held<'a>,
+    directory: &'a Directory,
+    pub(crate) ready: Ready,
+}
+
+impl Making<'_> {
+    /// Says that the value is there. Gives `false` if the object's name was taken from it meanwhile.
+    pub(crate) fn finish(self) -> bool {
+        let state = &self.directory.entry(self.ready.index).state;
+        // Release pairs with the Acquire in `Entry::read`: who sees READY sees the value.
+        state.compare_exchange(object_state::BEING_MADE, object_state::READY, Release, Relaxed).is_ok()
+    }
+}
+
+/// A lock word of the directory, held until dropped.
+struct Held<'a> {
+    lock: &'a RawLock,
+    ticket: Ticket,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.lock.unlock(self.ticket);
+    }
+}
+
+impl<'a> Maker<'a> {
+    /// Looks for an object; gives it if it is there and ready. Waits for nobody.
+    pub(crate) fn get(self, name: &str, layout: &TypeLayout) -> Result<Option<Ready>> {
+        check_name(name)?;
+        match self.directory.find(name)? {
+            Some(found) if found.entry.state == object_state::READY => self.ready(&found, name, layout).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// Finds the object, or makes it this thread's to make. Waits while another makes it.
+    pub(crate) fn get_or_claim(self, name: &str, layout: &TypeLayout) -> Result<Claim<'a>> {
+        check_name(name)?;
+        loop {
+            let claim = match self.directory.find(name)? {
+                Some(found) if found.entry.state == object_state::READY => {
+                    return self.ready(&found, name, layout).map(Claim::Ready);
+                }
+                Some(found) => self.wait_for_maker(found.index, name, layout)?,
+                None => self.add(name, layout)?,
+            };
+            if let Some(making) = claim {
+                return Ok(Claim::Make(making));
+            }
+        }
+    }
+
+    /// Takes the name from an object, if there is one.
+    pub(crate) fn remove(self, name: &str) -> Result<bool> {
+        check_name(name)?;
+        let _held = self.lock_directory(name)?;
+        let Some(found) = self.directory.find(name)? else { return Ok(false) };
+        self.retire(found.index);
+        Ok(true)
+    }
+
+    /// The object, if its type is the one that is asked for.
+    fn ready(self, found: &Found, name: &str, layout: &TypeLayout) -> Result<Ready> {
+        if found.entry.fingerprint != layout.fingerprint {
+            return Err(self.mismatch(found, name, layout));
+        }
+        self.existing(found, layout)
+    }
+
+    /// Where an object lies that another process may have written into the directory.
+    fn existing(self, found: &Found, layout: &TypeLayout) -> Result<Ready> {
+        let (directory, entry) = (self.directory, &found.entry);
+        let address = directory.place(entry, layout.bytes, layout.align_bytes)?;
+        // Its maker reserved it; but damaged bytes may name a place without memory, and touching that is a signal. In a
+        // segment that lost its name nothing can be reserved any more: then the directory's word must do.
+        if let Err(error) = self.attached.reserve_data(entry.data_at, entry.bytes) {
+            if entry.data_at + entry.bytes > directory.live().data_bytes().load(Acquire) {
+                return Err(error);
+            }
+        }
+        Ok(Ready { index: found.index, address })
+    }
+
+    /// Waits until the maker of an object has made it, or takes its place if it died or its `init` panicked. `None`:
+    /// look again.
+    fn wait_for_maker(self, index: u32, name: &str, layout: &TypeLayout) -> Result<Option<Making<'a>>> {
+        let entry = self.directory.entry(index);
+        let held = self.lock(&entry.init_lock, || {
+            format!("make the object `{}` of {}: this thread is making it already", name, self.directory.path())
+        })?;
+        // Who holds the lock of an object that is being made decides what becomes of it.
+        let found = Found { index, entry: entry.read() };
+        if found.entry.state != object_state::BEING_MADE {
+            return Ok(None);
+        }
+        if found.entry.fingerprint == layout.fingerprint {
+            let ready = self.existing(&found, layout)?;
+            return Ok(Some(Making { held, directory: self.directory, ready }));
+        }
+        // Somebody wanted another type, and did not get to making it: nobody has seen a value, so there is no mismatch.
+        let _directory = self.lock_directory(name)?;
+        self.retire(index);
+        Ok(None)
+    }
+
+    /// Writes a new object and gives it to this thread to make. `None`: somebody else was first, look again.
+    fn add(self, name: &str, layout: &TypeLayout) -> Result<Option<Making<'a>>> {
+        let _held = self.lock_directory(name)?;
+        if self.directory.find(name)?.is_some() {
+            return Ok(None);
+        }
+        let schema = layout.schema(name);
+        let room = self.room_for(name, layout, schema.len() as u64)?;
+        self.directory.write_schema(room.schema_at, &schema);
+        let entry = self.directory.entry(room.index);
+        entry.schema_at.store(room.schema_at, Relaxed);
+        entry.schema_bytes.store(schema.len() as u32, Relaxed);
+        entry.data_at.store(room.data_at, Relaxed);
+        entry.bytes.store(layout.bytes, Relaxed);
+        entry.fingerprint.store(layout.fingerprint, Relaxed);
+        entry.initial_hash.store(0, Relaxed);
+        entry.name_hash.store(name_hash(name), Relaxed);
+        entry.state.store(object_state::BEING_MADE, Relaxed);
+        // A maker that was killed here before may have left its name in the lock.
+        // SAFETY: `RawLock` is one 64-bit atomic, which nobody but the holder of the directory lock looks at yet.
+        unsafe { AtomicU64::from_ptr((&raw const entry.init_lock).cast_mut().cast()) }.store(0, Relaxed);
+        let held = self.lock(&entry.init_lock, || format!("make the object `{name}`: its new entry is locked"))?;
+        let address = self.directory.place(&entry.read(), layout.bytes, layout.align_bytes)?;
+        // Release pairs with the Acquire in `Directory::count`: who sees the count sees the entry. This is the commit.
+        self.directory.live().object_count().store(room.index + 1, Release);
+        self.directory.live().data_bytes().store(room.data_end, Release);
+        let ready = Ready { index: room.index, address };
+        Ok(Some(Making { held, directory: self.directory, ready }))
+    }
+
+    /// Finds and reserves the places of a new object. The directory lock is held.
+    fn room_for(self, name: &str, layout: &TypeLayout, schema_bytes: u64) -> Result<Room> {
+        let directory = self.directory;
+        let index = directory.count()?;
+        let full = |what: String, remedy: &str| {
+            let what = format!("no room for the object `{name}` in the segment {}: {what}", directory.path());
+            Error::new(ErrorKind::NoSpace, what).hint(remedy)
+        };
+        if index >= directory.objects_max {
+            let removed =
+                (0..index).filter(|index| directory.entry(*index).state.load(Relaxed) == object_state::REMOVED);
+            return Err(full(
+                format!("its table of {index} objects is full ({} of them removed)", removed.count()),
+                "make it anew with a larger `max_objects`; places of removed objects are free again when nobody is \
+                 attached",
+            ));
+        }
+        // Each area is given out in the order of the entries, so the last one says how far.
+        let (schemas_end, last_data_end) = match index.checked_sub(1).map(|last| directory.entry(last).read()) {
+            Some(last) => {
+                (last.schema_at.saturating_add(last.schema_bytes.into()), last.data_at.saturating_add(last.bytes))
+            }
+            None => (0, 0),
+        };
+        // A maker killed after its commit left `data_bytes` behind.
+        let data_bytes = directory.live().data_bytes().load(Acquire).max(last_data_end);
+        if schemas_end > directory.schemas_max_bytes || data_bytes > directory.data_max_bytes {
+            return Err(directory.corrupt("it claims to use more than it has"));
+        }
+        if schema_bytes > directory.schemas_max_bytes - schemas_end {
+            return Err(full(
+                format!(
+                    "its {} bytes for descriptions of types are full, and this one's takes {schema_bytes}",
+                    directory.schemas_max_bytes
+                ),
+                "make it anew with a larger `max_objects`",
+            ));
+        }
+        let data_at = data_bytes.next_multiple_of(layout.object_align_bytes());
+        let data_end = layout.bytes.checked_next_multiple_of(OBJECT_ALIGN_BYTES).and_then(|it| it.checked_add(data_at));
+        let Some(data_end) = data_end.filter(|end| *end <= directory.data_max_bytes) else {
+            return Err(full(
+                format!(
+                    "{} of its {} bytes are used, and it takes {}",
+                    data_bytes, directory.data_max_bytes, layout.bytes
+                ),
+                "make it anew with a larger `max_bytes`",
+            ));
+        };
+        let object_at = u64::from(index) * u64::from(OBJECT_BYTES);
+        self.reserve(directory.objects_at, object_at, object_at + u64::from(OBJECT_BYTES))?;
+        self.reserve(directory.schemas_at, schemas_end, schemas_end + schema_bytes)?;
+        self.reserve(directory.data_at, data_bytes, data_end)?;
+        Ok(Room { index, schema_at: schemas_end, data_at, data_end })
+    }
+
+    /// Reserves the bytes from `used` to `end` of the area at `area_at`. Where the last used byte lies, the whole page
+    /// is reserved, so most objects need no call.
+    fn reserve(self, area_at: u64, used: u64, end: u64) -> Result<()> {
+        let page = self.directory.page_bytes;
+        let from = if used == 0 { area_at - area_at % page } else { (area_at + used).next_multiple_of(page) };
+        let to = (area_at + end).next_multiple_of(page);
+        if from < to { self.attached.reserve(from, to - from) } else { Ok(()) }
+    }
+
+    /// Takes the name from the object. The directory lock is held.
+    fn retire(self, index: u32) {
+        // Release pairs with the Acquire in `Entry::read`. Killed here: it is removed, and the one who takes the
+        // directory lock over counts it.
+        self.directory.entry(index).state.store(object_state::REMOVED, Release);
+        self.directory.live().removals().fetch_add(1, AcqRel);
+    }
+
+    fn lock_directory(self, name: &str) -> Result<Held<'a>> {
+        let lock = self.directory.lock();
+        let locked = match lock.lock_until(Instant::now() + LONGEST_WAIT) {
+            // Nobody gives this lock up; damaged bytes may say so.
+            Err(NotLocked::NotRecoverable) => lock.lock_given_up(),
+            other => other,
+        };
+        let (ticket, locked) = locked.map_err(|why| match why {
+            NotLocked::TimedOut => self.directory_is_busy(name),
+            why => self.not_locked(why, || format!("add or remove the object `{name}`: this thread is at it already")),
+        })?;
+        if let Locked::Inconsistent(_) = locked {
+            // Whole as it is; but the dead one may have removed an object without counting it.
+            self.directory.live().removals().fetch_add(1, AcqRel);
+            lock.mark_consistent(ticket);
+        }
+        Ok(Held { lock, ticket })
+    }
+
+    /// Takes a lock of the directory, also after a dead owner.
+    fn lock(self, lock: &'a RawLock, deadlock: impl FnOnce() -> String) -> Result<Held<'a>> {
+        let (ticket, locked) = lock.lock_given_up().map_err(|why| self.not_locked(why, deadlock))?;
+        if let Locked::Inconsistent(_) = locked {
+            lock.mark_consistent(ticket);
+        }
+        Ok(Held { lock, ticket })
+    }
+
+    fn not_locked(self, why: NotLocked, deadlock: impl FnOnce() -> String) -> Error {
+        match why {
+            NotLocked::NoSlot(error) => error,
+            NotLocked::WouldDeadlock => Error::new(ErrorKind::WouldDeadlock, format!("cannot {}", deadlock()))
+                .hint("an object's `init` must not ask for the object that it makes"),
+            NotLocked::WouldBlock | NotLocked::TimedOut | NotLocked::NotRecoverable => {
+                self.directory.corrupt("a lock word contradicts itself")
+            }
+        }
+    }
+
+    #[cold]
+    fn directory_is_busy(self, name: &str) -> Error {
+        let lock = self.directory.lock();
+        let owner = lock.owner().and_then(|half| lock.describe_owner(half));
+        let who = owner.map_or("another process".into(), |(pid, program)| format!("process {pid} ({program})"));
+        let path = self.directory.path();
+        Error::new(
+            ErrorKind::Busy,
+            format!(
+                "cannot add or remove the object `{name}` of the segment {path}: {who} is at it and does not finish"
+            ),
+        )
+        .hint("it may be stopped: let it go on, or end it")
+    }
+
+    #[cold]
+    fn mismatch(self, found: &Found, name: &str, layout: &TypeLayout) -> Error {
+        let theirs = match self.directory.schema(&found.entry) {
+            Ok(theirs) => theirs,
+            Err(error) => return error,
+        };
+        let ours = decode::decode(&layout.schema(name)).map(|(node, _)| node);
+        let lines = ours.map(|ours| difference::describe(&[ours], &[theirs])).unwrap_or_default();
+        if lines.is_empty() {
+            return self.directory.corrupt("the fingerprint of an object is not its type's");
+        }
+        let path = self.directory.path();
+        let mut error = Error::new(
+            ErrorKind::Mismatch,
+            format!("the object `{name}` of the segment {path} has another type than this program's:"),
+        );
+        for line in lines {
+            error = error.line(line);
+        }
+        let users = self.attached.participants();
+        name_users(error, users.iter().map(|user| (user.pid, user.program.as_str()))).line(
+            "to go on: ask for the object under another name; or run programs that agree on the type; or have the name \
+             taken from it (`Segment::remove`): who uses it goes on with it, and the next one makes it anew",
+        )
+    }
+}
+
+/// The places of a new object, each from the start of its area.
+struct Room {
+    index: u32,
+    schema_at: u64,
+    data_at: u64,
+    data_end: u64,
+}

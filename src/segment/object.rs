@@ -1,0 +1,223 @@
+//! What is told of an object, and what a type says of itself to a segment.
+//!
+//! The **fingerprint** of an object in a segment is its type's alone: as of a nameless variable at offset 0. It is a
+//! constant of the program, so that asking for an object compares one number; the name is in the schema, for people
+//! and for whoever looks for it.
+
+use std::fmt;
+
+use super::directory::{Directory, OBJECT_ALIGN_BYTES};
+use super::header::{ObjectEntry, object_state};
+use crate::process_sync::{ProcessSync, assert_shareable};
+use crate::schema::decode::Node;
+use crate::schema::difference::{printable, type_text};
+use crate::schema::{self, FINGERPRINT_SEED, Kind, MAX_DEPTH, Part, Schema};
+
+/// The strictest alignment that a segment gives: the smallest page that its memory begins on.
+const MAX_ALIGN_BYTES: usize = 4096;
+
+/// What a segment must know of a type.
+pub(crate) struct TypeLayout {
+    pub(crate) bytes: u64,
+    pub(crate) align_bytes: u64,
+    pub(crate) fingerprint: u64,
+    part: Part,
+}
+
+impl TypeLayout {
+    /// Refuses, while compiling, types that a segment cannot hold.
+    pub(crate) const fn of<T: ProcessSync>() -> TypeLayout {
+        assert_shareable::<T>();
+        assert!(
+            T::IS_STABLE_LAYOUT,
+            "an object of a segment must have a layout that every program gives it alike: put `#[repr(C)]` on its \
+             struct (and on the structs inside it), and use a struct in place of a tuple"
+        );
+        assert!(align_of::<T>() <= MAX_ALIGN_BYTES, "an object of a segment is aligned to 4,096 bytes at most");
+        let part = Part { name: "", at: 0, doc: "", schema: Some(T::SCHEMA) };
+        TypeLayout {
+            bytes: size_of::<T>() as u64,
+            align_bytes: align_of::<T>() as u64,
+            fingerprint: schema::fingerprint(FINGERPRINT_SEED, &part),
+            part,
+        }
+    }
+
+    /// The encoded schema of an object of this type. The caller has checked the length of the name.
+    pub(crate) fn schema(&self, name: &str) -> Vec<u8> {
+        let mut bytes = vec![0; schema::encoded_bytes(&self.part)];
+        schema::encode(&mut bytes, 0, &self.part);
+        // A type is encoded while compiling, a name is known while running: the name's place is behind the head.
+        bytes[2..4].copy_from_slice(&(name.len() as u16).to_le_bytes());
+        bytes.splice(schema::NODE_HEAD_BYTES..schema::NODE_HEAD_BYTES, name.bytes());
+        bytes
+    }
+
+    /// Where the objects of this type may begin.
+    pub(crate) fn object_align_bytes(&self) -> u64 {
+        self.align_bytes.max(OBJECT_ALIGN_BYTES)
+    }
+}
+
+/// Whether a value of this layout holds a lock, whose copy would mean nothing. Types that hold none are refused
+/// nothing.
+pub(crate) const fn holds_lock(schema: &Schema, depth: usize) -> bool {
+    let is_plain = matches!(
+        schema.kind,
+        Kind::Unsigned
+            | Kind::Signed
+            | Kind::Float
+            | Kind::Bool
+            | Kind::Char
+            | Kind::Enum
+            | Kind::Struct
+            | Kind::Array
+            | Kind::Text
+            | Kind::List
+            | Kind::Optional
+            | Kind::Variant
+    );
+    if !is_plain || depth > MAX_DEPTH {
+        return true;
+    }
+    let mut i = 0;
+    while i < schema.parts.len() {
+        if let Some(part) = schema.parts[i].schema {
+            if holds_lock(part, depth + 1) {
+                return true;
+            }
+        }
+        i += 1;
+    }
+    false
+}
+
+/// An object of a segment, as [`Segment::objects`](crate::Segment::objects) tells of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ObjectInfo {
+    /// Its name.
+    pub name: String,
+    /// Its type, as a Rust programmer would write it.
+    pub type_name: String,
+    /// Size of the value in bytes.
+    pub bytes: u64,
+    /// Where the value lies: bytes from the start of the segment.
+    pub at: u64,
+    /// The fingerprint of its type: equal for types that may share bytes.
+    pub fingerprint: u64,
+    /// Whether the value is there.
+    pub state: ObjectState,
+    /// The fields of the type, those of its fields too, in the order of their places.
+    pub fields: Vec<FieldInfo>,
+}
+
+/// Whether an object's value is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ObjectState {
+    /// The value is there.
+    Ready,
+    /// Somebody makes the value, or was killed while making it; then the next
+    /// [`get_or_init`](crate::Segment::get_or_init) makes it.
+    BeingMade,
+    /// The directory's bytes make no sense here.
+    Damaged,
+}
+
+impl fmt::Display for ObjectState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            ObjectState::Ready => "ready",
+            ObjectState::BeingMade => "being made",
+            ObjectState::Damaged => "damaged",
+        })
+    }
+}
+
+/// A field of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FieldInfo {
+    /// Its name, behind the names of the fields that hold it: `limits.burst`, or `orders[].price` for the first of
+    /// many.
+    pub path: String,
+    /// Its type, as a Rust programmer would write it.
+    pub type_name: String,
+    /// Bytes from the start of the object.
+    pub at: u64,
+    /// Size in bytes.
+    pub bytes: u64,
+}
+
+/// The objects of a segment. Made by [`Segment::objects`](crate::Segment::objects) and
+/// [`SegmentReader::objects`](crate::SegmentReader::objects).
+pub struct Objects<'a> {
+    directory: &'a Directory,
+    next: u32,
+    /// Schemas lie in the order of the objects; a hostile one that does not is not copied over and over.
+    schemas_end: u64,
+}
+
+impl<'a> Objects<'a> {
+    pub(crate) fn new(directory: &'a Directory) -> Objects<'a> {
+        Objects { directory, next: 0, schemas_end: 0 }
+    }
+}
+
+impl Iterator for Objects<'_> {
+    type Item = ObjectInfo;
+
+    fn next(&mut self) -> Option<ObjectInfo> {
+        // Asked each time: objects that are added meanwhile are told, too. A count that cannot be ends the list.
+        while self.next < self.directory.count().ok()? {
+            let entry = self.directory.entry(self.next).read();
+            self.next += 1;
+            let state = match entry.state {
+                object_state::READY => ObjectState::Ready,
+                object_state::BEING_MADE => ObjectState::BeingMade,
+                object_state::REMOVED => continue,
+                _ => ObjectState::Damaged,
+            };
+            let is_in_order = entry.schema_at >= self.schemas_end;
+            self.schemas_end = self.schemas_end.max(entry.schema_at.saturating_add(entry.schema_bytes.into()));
+            let schema = if is_in_order { self.directory.schema(&entry).ok() } else { None };
+            return Some(info(&entry, state, schema, self.directory.data_at));
+        }
+        None
+    }
+}
+
+impl fmt::Debug for Objects<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Objects").field("segment", &self.directory.path()).finish_non_exhaustive()
+    }
+}
+
+fn info(entry: &ObjectEntry, state: ObjectState, schema: Option<Node>, data_at: u64) -> ObjectInfo {
+    let state = if schema.is_some() { state } else { ObjectState::Damaged };
+    let mut fields = Vec::new();
+    let (name, type_name) = match &schema {
+        Some(node) => {
+            list_fields(node, "", 0, &mut fields);
+            (printable(&node.name), type_text(node))
+        }
+        None => Default::default(),
+    };
+    let (bytes, fingerprint) = (entry.bytes, entry.fingerprint);
+    ObjectInfo { name, type_name, bytes, at: data_at.saturating_add(entry.data_at), fingerprint, state, fields }
+}
+
+/// Recursion is bounded: [`decode`](crate::schema::decode) reads no deeper than [`MAX_DEPTH`].
+fn list_fields(whole: &Node, path: &str, at: u64, fields: &mut Vec<FieldInfo>) {
+    for part in whole.children.iter().filter(|part| part.kind() != Some(Kind::Variant)) {
+        let path = match (part.name.as_str(), path) {
+            ("", _) => format!("{path}[]"),
+            (name, "") => printable(name),
+            (name, _) => format!("{path}.{}", printable(name)),
+        };
+        let at = at.saturating_add(part.at);
+        fields.push(FieldInfo { path: path.clone(), type_name: type_text(part), at, bytes: part.size_bytes });
+        list_fields(part, &path, at, fields);
+    }
+}
