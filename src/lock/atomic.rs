@@ -1,3 +1,4 @@
-//! The atomics of the lock's algorithm: the one place where a model checker puts its own instead.
+//! The atomics of the locks' algorithms: the one place where a model checker puts its own instead.
 
-pub(crate) use std::sync::atomic::{AtomicU64, Ordering};
+#[allow(unused_imports)]
+pub(crate) use std::sync::atomic::*;

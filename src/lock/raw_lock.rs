@@ -15,7 +15,7 @@
 use std::time::{Duration, Instant};
 
 use super::atomic::AtomicU64;
-use super::atomic::Ordering::{Acquire, Relaxed, Release};
+use super::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use super::word::{INCONSISTENT, LOW, Locked, NOT_RECOVERABLE, NotLocked, OWNER, OWNER_DIED, THREAD_ID, WAITERS};
 use crate::sys::owner::{self, Mine};
 use crate::sys::{futex, ranges};
@@ -92,6 +92,14 @@ impl Sleeps {
     }
 }
 
+impl Ticket {
+    /// Whether this is the process that took the lock, and not a child of its forks. In private memory always.
+    #[inline]
+    pub(crate) fn still_this_process(self) -> bool {
+        self.0.still_this_process()
+    }
+}
+
 impl RawLock {
     pub(crate) const fn new() -> RawLock {
         RawLock { word: AtomicU64::new(0) }
@@ -109,7 +117,6 @@ impl RawLock {
         self.lock_with(Patience::NONE)
     }
 
-    #[allow(dead_code)]
     /// Waits for the lock up to a point in time, then gives `TimedOut`.
     pub(crate) fn lock_until(&self, deadline: Instant) -> Result<(Ticket, Locked), NotLocked> {
         self.lock_with(Patience { waits: Waits::Until(deadline), takes_given_up: false })
@@ -280,7 +287,8 @@ impl RawLock {
         if !ticket.0.still_this_process() {
             return;
         }
-        if self.word.compare_exchange(ticket.0.word(), 0, Release, Relaxed).is_err() {
+        // SeqCst: who releases a cell then looks whether somebody waits for any cell (`sync::bell`).
+        if self.word.compare_exchange(ticket.0.word(), 0, SeqCst, Relaxed).is_err() {
             self.unlock_contended(ticket, i32::MAX as u32);
         }
         ticket.0.withdraw(&self.word);
@@ -334,6 +342,16 @@ impl RawLock {
         ticket.0.withdraw(&self.word);
     }
 
+    /// What a lock would find that nobody else can reach: whoever held it is gone.
+    pub(crate) fn left(&self) -> Result<Locked, NotLocked> {
+        let seen = self.word.load(Acquire);
+        if seen & THREAD_ID == NOT_RECOVERABLE {
+            return Err(NotLocked::NotRecoverable);
+        }
+        let is_whole = seen & INCONSISTENT == 0;
+        Ok(if is_whole { Locked::Clean } else { Locked::Inconsistent((seen >> 32) as u32) })
+    }
+
     /// Process id and program of the owner that a take-over met, unless its slot has another tenant by now.
     pub(crate) fn describe_owner(&self, owner_half: u32) -> Option<(u32, String)> {
         ranges::describe(&self.word, owner_half)
@@ -341,34 +359,43 @@ impl RawLock {
 
     /// The high half of the word while somebody holds it, for [`describe_owner`](RawLock::describe_owner). The owner
     /// may be dead.
-    #[allow(dead_code)]
     pub(crate) fn owner(&self) -> Option<u32> {
         let seen = self.word.load(Relaxed);
         (seen & LOW != 0 && seen & THREAD_ID != NOT_RECOVERABLE).then_some((seen >> 32) as u32)
     }
 
     /// Whether anybody holds it, alive or dead.
-    #[allow(dead_code)]
     pub(crate) fn is_held(&self) -> bool {
         self.word.load(Relaxed) & LOW != 0
     }
 
+    /// Whether nobody holds it and its value is whole. SeqCst pairs with who takes it and then looks, after a fence, at
+    /// what the caller wrote before: see `claim`.
+    #[inline]
+    pub(crate) fn is_free_and_clean(&self) -> bool {
+        self.word.load(SeqCst) & (LOW | INCONSISTENT) == 0
+    }
+
+    /// As [`owner`](RawLock::owner), unless that is dead.
+    pub(crate) fn living_owner(&self) -> Option<u32> {
+        let seen = self.word.load(Relaxed);
+        self.owner().filter(|half| u64::from(*half) == seen >> 32 && !self.owner_is_dead(seen))
+    }
+
     /// Whether this very thread holds it.
-    #[allow(dead_code)]
     pub(crate) fn is_held_by_this_thread(&self) -> bool {
         let seen = self.word.load(Relaxed);
         seen & LOW != 0 && owner::mine(&self.word).is_ok_and(|mine| self.names_this_thread(seen, mine))
     }
 
     /// This thread's name in words of the same segment: for spreading threads over cells.
-    #[allow(dead_code)]
+    #[inline]
     pub(crate) fn this_thread(&self) -> Result<u64, NotLocked> {
         owner::mine(&self.word).map(Mine::word).map_err(NotLocked::NoSlot)
     }
 }
 
 /// Cells. Their tickets may be released by any thread of the process.
-#[allow(dead_code)]
 impl RawLock {
     /// Takes the cell if it is free: one compare-and-swap. `None`: somebody has it, alive or dead.
     #[inline]
@@ -376,8 +403,9 @@ impl RawLock {
         let mine = owner::mine(&self.word).map_err(NotLocked::NoSlot)?;
         let mut seen = 0;
         while seen & LOW == 0 {
-            // Acquire pairs with the Release in `release`.
-            match self.word.compare_exchange(seen, mine.word(), Acquire, Relaxed) {
+            // Acquire pairs with the Release in `release`. SeqCst: a reader then looks at the writer's word, as the
+            // writer takes its word and looks at the cells; one of them sees the other.
+            match self.word.compare_exchange(seen, mine.word(), SeqCst, Relaxed) {
                 Ok(_) => return Ok(Some(Ticket(mine.unannounced()))),
                 Err(now) => seen = now,
             }
@@ -424,6 +452,11 @@ impl RawLock {
     pub(crate) fn reclaim(&self) -> bool {
         let seen = self.word.load(Relaxed);
         seen & LOW != 0 && self.give_back_if_dead(seen)
+    }
+
+    /// Frees a cell whoever holds it; wakes nobody. For cells that nobody waits for.
+    pub(crate) fn clear(&self) {
+        self.word.store(0, Release);
     }
 
     fn give_back_if_dead(&self, seen: u64) -> bool {

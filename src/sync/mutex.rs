@@ -15,15 +15,16 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::mem::offset_of;
 use std::ops::{Deref, DerefMut};
+use std::time::{Duration, Instant, SystemTime};
 
-use crate::error::Error;
+use super::lock_error::{self, DeadOwner, LockError, TryLockError};
 use crate::lock::{Locked, NotLocked, RawLock, Ticket};
 use crate::process_sync::ProcessSync;
 use crate::schema::{Kind, Part, Schema};
 
 /// Mutual exclusion between the threads of all processes that share it.
 ///
-/// Usable in a [`shared!`](crate::shared!) block. A process that is killed while it holds the lock does not hold
+/// Usable in a [`shared!`](crate::shared!) block and in a segment. A process that is killed while it holds the lock does not hold
 /// anybody up: the next one gets [`LockError::OwnerDied`], with the way to repair the value. A thread that panics
 /// under a guard leaves the lock in the same state. A live owner, stopped or slow, is never robbed.
 ///
@@ -66,38 +67,6 @@ unsafe impl<T: ProcessSync + Send> ProcessSync for Mutex<T> {
     const IS_STABLE_LAYOUT: bool = T::IS_STABLE_LAYOUT;
 }
 
-/// Why a lock was not given clean.
-pub enum LockError<'a, T> {
-    /// The owner died or panicked while it held the lock: the value may be half changed. The lock is held now, by this
-    /// thread; [`OwnerDied::repair`] goes on with it.
-    OwnerDied(OwnerDied<'a, T>),
-    /// This thread holds the lock already.
-    WouldDeadlock,
-    /// Somebody got [`OwnerDied`](LockError::OwnerDied) and [gave up](OwnerDied::give_up). [`Mutex::lock_or_repair`] is
-    /// the way out.
-    NotRecoverable,
-    /// This process could not become a participant of the segment, so it cannot own the lock: all slots are taken, or
-    /// a child of a fork may not open the segment any more.
-    NotParticipant(Error),
-}
-
-/// Why `try_lock` did not give the lock.
-pub enum TryLockError<'a, T> {
-    /// Somebody else, who lives, holds it.
-    WouldBlock,
-    /// As for [`Mutex::lock`].
-    Lock(LockError<'a, T>),
-}
-
-/// The process that died, or whose thread panicked, under a lock.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeadOwner {
-    /// Its process id, in its own PID namespace.
-    pub pid: u32,
-    /// Its program's name.
-    pub program: String,
-}
-
 /// The lock, held, over a value that may be half changed.
 ///
 /// Dropped, it is put back as it was found: the next one gets `OwnerDied`, so code that only looks, or gives no thought
@@ -107,6 +76,7 @@ pub struct OwnerDied<'a, T> {
     mutex: &'a Mutex<T>,
     ticket: Ticket,
     owner_half: u32,
+    noticed_at: SystemTime,
     not_send: PhantomData<*const ()>,
 }
 
@@ -129,16 +99,16 @@ impl<T> Mutex<T> {
         Mutex { lock: RawLock::new(), value: UnsafeCell::new(value) }
     }
 
-    /// Waits until the lock is free, and takes it. A dead owner is noticed within about 20 ms of its memory being
-    /// given back by the system.
+    /// Waits until the lock is free, and takes it. A dead owner is noticed at once where the kernel tells (glibc, the
+    /// outermost lock of a thread), else within about 20 ms of its memory being given back by the system.
     ///
     /// # Errors
     /// See [`LockError`]. `OwnerDied` is also the lock.
     #[inline]
-    pub fn lock(&self) -> Result<MutexGuard<'_, T>, LockError<'_, T>> {
+    pub fn lock(&self) -> Result<MutexGuard<'_, T>, LockError<OwnerDied<'_, T>>> {
         match self.lock.lock() {
             Ok((ticket, Locked::Clean)) => Ok(self.guard(ticket)),
-            other => self.not_clean(other),
+            other => self.not_clean(other).map_err(TryLockError::of_one_who_waits),
         }
     }
 
@@ -146,11 +116,41 @@ impl<T> Mutex<T> {
     ///
     /// # Errors
     /// [`TryLockError::WouldBlock`] if somebody holds it; else as [`lock`](Mutex::lock).
-    pub fn try_lock(&self) -> Result<MutexGuard<'_, T>, TryLockError<'_, T>> {
+    #[inline]
+    pub fn try_lock(&self) -> Result<MutexGuard<'_, T>, TryLockError<OwnerDied<'_, T>>> {
         match self.lock.try_lock() {
-            Err(NotLocked::WouldBlock) => Err(TryLockError::WouldBlock),
-            other => self.not_clean(other).map_err(TryLockError::Lock),
+            Ok((ticket, Locked::Clean)) => Ok(self.guard(ticket)),
+            other => self.not_clean(other),
         }
+    }
+
+    /// As [`lock`](Mutex::lock), but waits at most `timeout`. The clock is asked only if somebody holds the lock.
+    ///
+    /// # Errors
+    /// [`TryLockError::TimedOut`] if somebody held it for so long; else as [`lock`](Mutex::lock).
+    ///
+    /// ```
+    /// use cotenant::sync::{Mutex, TryLockError};
+    /// use std::time::Duration;
+    ///
+    /// let total = Mutex::new(0);
+    /// let held = total.lock()?;
+    /// std::thread::scope(|threads| {
+    ///     let other = threads.spawn(|| total.lock_timeout(Duration::from_millis(1)).map(drop).err());
+    ///     assert!(matches!(other.join(), Ok(Some(TryLockError::TimedOut))));
+    /// });
+    /// # drop(held);
+    /// # Ok::<(), cotenant::sync::LockError>(())
+    /// ```
+    pub fn lock_timeout(&self, timeout: Duration) -> Result<MutexGuard<'_, T>, TryLockError<OwnerDied<'_, T>>> {
+        let locked = match self.lock.try_lock() {
+            Err(NotLocked::WouldBlock) => match Instant::now().checked_add(timeout) {
+                Some(deadline) => self.lock.lock_until(deadline),
+                None => self.lock.lock(),
+            },
+            other => other,
+        };
+        self.not_clean(locked)
     }
 
     /// Waits for the lock; has `repair` put the value right if its owner died, or if another repairer gave up.
@@ -166,30 +166,84 @@ impl<T> Mutex<T> {
         };
         match self.not_clean(locked) {
             Ok(guard) => guard,
-            Err(LockError::OwnerDied(died)) => died.repair(repair),
+            Err(TryLockError::Lock(LockError::OwnerDied(died))) => died.repair(repair),
             Err(error) => panic!("cannot lock the shared value: {error}"),
         }
     }
 
+    /// Gives the lock another value, whatever state it was left in: the way out of [`LockError::NotRecoverable`] and
+    /// `OwnerDied` that does not look at the old value. Waits for a living owner. Killed in the middle, the next one
+    /// gets `OwnerDied`.
+    ///
+    /// # Errors
+    /// [`LockError::WouldDeadlock`] or [`LockError::NotParticipant`].
+    ///
+    /// ```
+    /// use cotenant::sync::{LockError, Mutex};
+    ///
+    /// let total = Mutex::new(0);
+    /// total.reset(7)?;
+    /// assert_eq!(*total.lock().unwrap(), 7);
+    /// # Ok::<(), LockError>(())
+    /// ```
+    pub fn reset(&self, value: T) -> Result<(), LockError> {
+        let (ticket, _) = self.lock.lock_given_up()?;
+        let mut guard = self.guard(ticket);
+        // Killed, or panicking in the old value's destructor, from here on: the value may be half changed.
+        self.lock.mark_inconsistent(ticket);
+        *guard = value;
+        self.lock.mark_consistent(ticket);
+        Ok(())
+    }
+
+    /// The value, without locking: nobody else has the mutex.
+    ///
+    /// # Errors
+    /// [`LockError::OwnerDied`] with the value if a thread panicked while it held the lock, or
+    /// [`LockError::NotRecoverable`].
+    pub fn get_mut(&mut self) -> Result<&mut T, LockError<&mut T>> {
+        let left = self.lock.left();
+        let value = self.value.get_mut();
+        match left {
+            Ok(Locked::Clean) => Ok(value),
+            Ok(Locked::Inconsistent(_)) => Err(LockError::OwnerDied(value)),
+            Err(why) => Err(why.into()),
+        }
+    }
+
+    /// The value out of the mutex.
+    ///
+    /// # Errors
+    /// As [`get_mut`](Mutex::get_mut).
+    pub fn into_inner(self) -> Result<T, LockError<T>> {
+        let left = self.lock.left();
+        let value = self.value.into_inner();
+        match left {
+            Ok(Locked::Clean) => Ok(value),
+            Ok(Locked::Inconsistent(_)) => Err(LockError::OwnerDied(value)),
+            Err(why) => Err(why.into()),
+        }
+    }
+
+    #[inline]
     fn guard(&self, ticket: Ticket) -> MutexGuard<'_, T> {
         let panicking_before = std::thread::panicking();
         MutexGuard { mutex: self, ticket, panicking_before, not_send: PhantomData }
     }
 
     #[cold]
-    fn not_clean(&self, locked: Result<(Ticket, Locked), NotLocked>) -> Result<MutexGuard<'_, T>, LockError<'_, T>> {
+    fn not_clean(
+        &self,
+        locked: Result<(Ticket, Locked), NotLocked>,
+    ) -> Result<MutexGuard<'_, T>, TryLockError<OwnerDied<'_, T>>> {
         match locked {
             Ok((ticket, Locked::Clean)) => Ok(self.guard(ticket)),
             Ok((ticket, Locked::Inconsistent(owner_half))) => {
-                Err(LockError::OwnerDied(OwnerDied { mutex: self, ticket, owner_half, not_send: PhantomData }))
+                let noticed_at = SystemTime::now();
+                let died = OwnerDied { mutex: self, ticket, owner_half, noticed_at, not_send: PhantomData };
+                Err(TryLockError::Lock(LockError::OwnerDied(died)))
             }
-            Err(NotLocked::WouldDeadlock) => Err(LockError::WouldDeadlock),
-            // `try_lock` has dealt with it, and the others wait.
-            Err(NotLocked::WouldBlock | NotLocked::TimedOut) => {
-                unreachable!("a lock that waits does not say that it would block")
-            }
-            Err(NotLocked::NotRecoverable) => Err(LockError::NotRecoverable),
-            Err(NotLocked::NoSlot(error)) => Err(LockError::NotParticipant(error)),
+            Err(why) => Err(why.into()),
         }
     }
 }
@@ -212,7 +266,7 @@ impl<'a, T> OwnerDied<'a, T> {
     }
 
     /// Says that the value cannot be repaired: everybody gets [`LockError::NotRecoverable`] from now on, until
-    /// [`Mutex::lock_or_repair`] is called.
+    /// [`Mutex::lock_or_repair`] or [`Mutex::reset`] is called.
     pub fn give_up(self) {
         self.mutex.lock.give_up(self.ticket);
         std::mem::forget(self);
@@ -222,6 +276,11 @@ impl<'a, T> OwnerDied<'a, T> {
     pub fn owner(&self) -> Option<DeadOwner> {
         let (pid, program) = self.mutex.lock.describe_owner(self.owner_half)?;
         Some(DeadOwner { pid, program })
+    }
+
+    /// When this thread noticed it. The death itself may have been any time before: nobody may have asked.
+    pub fn noticed_at(&self) -> SystemTime {
+        self.noticed_at
     }
 }
 
@@ -254,56 +313,6 @@ impl<T> Drop for MutexGuard<'_, T> {
     }
 }
 
-impl<T> fmt::Display for LockError<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            LockError::OwnerDied(died) => match died.owner() {
-                Some(owner) => {
-                    write!(f, "process {} ({}) died or panicked while it held the lock", owner.pid, owner.program)
-                }
-                None => f.write_str("a process died or panicked while it held the lock"),
-            },
-            LockError::WouldDeadlock => f.write_str("this thread holds the lock already"),
-            LockError::NotRecoverable => f.write_str("whoever was to repair the locked value gave up"),
-            LockError::NotParticipant(error) => error.fmt(f),
-        }
-    }
-}
-
-impl<T> fmt::Debug for LockError<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = match self {
-            LockError::OwnerDied(_) => "OwnerDied",
-            LockError::WouldDeadlock => "WouldDeadlock",
-            LockError::NotRecoverable => "NotRecoverable",
-            LockError::NotParticipant(_) => "NotParticipant",
-        };
-        write!(f, "{name}({self})")
-    }
-}
-
-impl<T> std::error::Error for LockError<'_, T> {}
-
-impl<T> fmt::Display for TryLockError<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            TryLockError::WouldBlock => f.write_str("somebody else holds the lock"),
-            TryLockError::Lock(error) => error.fmt(f),
-        }
-    }
-}
-
-impl<T> fmt::Debug for TryLockError<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            TryLockError::WouldBlock => f.write_str("WouldBlock"),
-            TryLockError::Lock(error) => error.fmt(f),
-        }
-    }
-}
-
-impl<T> std::error::Error for TryLockError<'_, T> {}
-
 impl<T: fmt::Debug> fmt::Debug for MutexGuard<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         (**self).fmt(f)
@@ -322,6 +331,18 @@ impl<T: fmt::Debug> fmt::Debug for Mutex<T> {
             Ok(guard) => f.debug_struct("Mutex").field("value", &*guard).finish(),
             Err(error) => write!(f, "Mutex {{ <{error}> }}"),
         }
+    }
+}
+
+impl<T> fmt::Display for OwnerDied<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        lock_error::describe(self.owner(), f)
+    }
+}
+
+impl<T> fmt::Debug for OwnerDied<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OwnerDied").field("owner", &self.owner()).field("noticed_at", &self.noticed_at).finish()
     }
 }
 

@@ -83,7 +83,7 @@ pub(crate) fn probe() {
     PRIVILEGED.fetch_add(1, Relaxed);
     match GUARDED.try_lock() {
         Ok(mut guard) => *guard += 1,
-        Err(TryLockError::WouldBlock) => {}
+        Err(TryLockError::WouldBlock | TryLockError::TimedOut) => {}
         Err(TryLockError::Lock(error)) => drop(error),
     }
     let _ = cotenant::attachment();

@@ -102,7 +102,7 @@ fn lock_command(command: &str, argument: &str) -> String {
         "lock" => hold(ACCOUNT.lock()),
         "try" => match ACCOUNT.try_lock() {
             Ok(guard) => hold(Ok(guard)),
-            Err(TryLockError::WouldBlock) => "would block".into(),
+            Err(TryLockError::WouldBlock | TryLockError::TimedOut) => "would block".into(),
             Err(TryLockError::Lock(error)) => hold(Err(error)),
         },
         "repair" => repair(number()),
@@ -148,7 +148,7 @@ fn lock_command(command: &str, argument: &str) -> String {
     }
 }
 
-fn hold(locked: Result<MutexGuard<'static, Account>, LockError<'static, Account>>) -> String {
+fn hold(locked: Result<MutexGuard<'static, Account>, LockError<OwnerDied<'static, Account>>>) -> String {
     let (held, answer) = match locked {
         Ok(guard) => {
             let answer = format!("clean {}", guard.balance);

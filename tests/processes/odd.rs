@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use cotenant::shared;
-use cotenant::sync::{LockError, Mutex, MutexGuard};
+use cotenant::sync::{LockError, Mutex, MutexGuard, OwnerDied};
 
 shared! {
     #![shared(attach = by_call)]
@@ -80,11 +80,11 @@ pub(crate) fn answer(command: &str, argument: &str) -> String {
     }
 }
 
-fn said(locked: Result<MutexGuard<'_, u64>, LockError<'_, u64>>) -> String {
+fn said(locked: Result<MutexGuard<'_, u64>, LockError<OwnerDied<'_, u64>>>) -> String {
     locked.map_or_else(|error| error.to_string(), |guard| guard.to_string())
 }
 
-fn hold(locked: Result<MutexGuard<'static, u64>, LockError<'static, u64>>) -> String {
+fn hold(locked: Result<MutexGuard<'static, u64>, LockError<OwnerDied<'static, u64>>>) -> String {
     let guard = locked.expect("a clean lock");
     let held = guard.to_string();
     std::mem::forget(guard);

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use cotenant::sync::{LockError, Mutex, TryLockError};
+use cotenant::sync::{LockError, Mutex, OwnerDied, TryLockError};
 use cotenant::{BlockState, attachment, shared};
 
 shared! {
@@ -98,7 +98,7 @@ fn about(mutex: &'static Mutex<u64>, command: &str) -> String {
         },
         "try" => match mutex.try_lock() {
             Ok(value) => format!("clean {}", *value),
-            Err(TryLockError::WouldBlock) => "would block".to_owned(),
+            Err(TryLockError::WouldBlock | TryLockError::TimedOut) => "would block".to_owned(),
             Err(TryLockError::Lock(error)) => describe(error),
         },
         "twice" => {
@@ -134,7 +134,7 @@ fn about(mutex: &'static Mutex<u64>, command: &str) -> String {
 }
 
 /// Says it, and leaves the lock as it was found.
-fn describe<T>(error: LockError<'_, T>) -> String {
+fn describe<T>(error: LockError<OwnerDied<'_, T>>) -> String {
     match error {
         LockError::OwnerDied(died) => {
             let owner = died.owner();

@@ -69,7 +69,7 @@ pub extern "C" fn library_hold() -> i64 {
 pub extern "C" fn library_try_lock() -> i64 {
     match GUARDED.try_lock() {
         Ok(_) => 0,
-        Err(TryLockError::WouldBlock) => 1,
+        Err(TryLockError::WouldBlock | TryLockError::TimedOut) => 1,
         Err(TryLockError::Lock(LockError::OwnerDied(died))) => {
             drop(died.repair(|_| ()));
             2

@@ -44,7 +44,7 @@ pub(super) fn act(worker: &mut Worker) {
     let began_ns = sys::now_ns();
     let locked = if worker.random.once_in(8) {
         match mutex.try_lock() {
-            Err(TryLockError::WouldBlock) => return,
+            Err(TryLockError::WouldBlock | TryLockError::TimedOut) => return,
             Err(TryLockError::Lock(error)) => Err(error),
             Ok(guard) => Ok(guard),
         }
