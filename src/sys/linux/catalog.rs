@@ -42,7 +42,7 @@ fn folders(option: Option<&Path>) -> Result<Vec<Folder>> {
 
 /// The groups that this process belongs to ([`getgroups(2)`](https://man7.org/linux/man-pages/man2/getgroups.2.html)).
 #[doc(alias = "getgroups")]
-fn groups() -> Vec<u32> {
+pub(super) fn groups() -> Vec<u32> {
     let mut groups = vec![0; 65_536];
     // SAFETY: the buffer has room for as many as the system allows (NGROUPS_MAX).
     let count = unsafe { libc::getgroups(groups.len() as i32, groups.as_mut_ptr()) };

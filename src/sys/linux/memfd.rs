@@ -7,8 +7,8 @@
 //!
 //! The process keeps one descriptor, close-on-exec: descriptions of its own for slots and questions are opened through
 //! `/proc/self/fd/N`. The memory is there until the last mapping and descriptor are gone, also one that nobody has
-//! received yet. It cannot be cut off (F_SEAL_SHRINK), so no hand that holds it can send a SIGBUS to the others; and
-//! nobody can add a seal that would keep it from growing (F_SEAL_SEAL).
+//! received yet. It is as long as `max_bytes` from the start, with holes where nothing is reserved, and cannot be cut off
+//! (F_SEAL_SHRINK): no hand that holds it can send a SIGBUS to the others, or keep it from being written (F_SEAL_SEAL).
 
 #![allow(unsafe_code)]
 
@@ -99,6 +99,9 @@ pub(super) fn open(request: &Request<'_>) -> Result<Attached> {
     // Who holds the descriptor may use it: there is no name by which others could come. (And no need to execute it.)
     file::set_mode(&file, 0o666).map_err(failed)?;
     segment_file::write_whole(&file, plan, &mut header).map_err(failed)?;
+    // As long as it will ever be, with holes: no address of the mapping lies behind the end, whatever others write.
+    let page = super::mapping::page_bytes() as u64;
+    file::reserve(&file, header.max_bytes - page, page).map_err(failed)?;
     seal(&file).map_err(failed)?;
     if !file::try_lock(&file, LockKind::Read, lock_byte::LIFE).map_err(failed)? {
         return Err(failed(io::Error::other("a new file is locked by somebody else")));

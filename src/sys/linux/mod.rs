@@ -7,6 +7,7 @@ pub(crate) mod anonymous;
 pub(crate) mod attach;
 pub(crate) mod attached;
 pub(crate) mod catalog;
+pub(crate) mod descriptor;
 pub(crate) mod file;
 pub(crate) mod folder;
 pub(crate) mod futex;
@@ -21,6 +22,7 @@ pub(crate) mod robust;
 pub(crate) mod segment;
 pub(crate) mod segment_file;
 pub(crate) mod slot;
+pub(crate) mod socket;
 pub(crate) mod sysv;
 pub(crate) mod sysv_call;
 #[cfg(feature = "inspect")]

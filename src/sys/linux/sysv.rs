@@ -223,7 +223,9 @@ fn make(request: &Request<'_>, key: &Key<'_>, open: &OpenSegment) -> Result<Mapp
             Under::Foreign(why) => return Err(foreign(key, why)),
         }
         // Said before there is memory: killed between its making and its header, it is known by this.
-        companion.write_all_at(&process::pid().to_ne_bytes(), offset_of!(Header, creator_pid) as u64).map_err(failed)?;
+        companion
+            .write_all_at(&process::pid().to_ne_bytes(), offset_of!(Header, creator_pid) as u64)
+            .map_err(failed)?;
         let bytes = usize::try_from(open.header.max_bytes).unwrap_or(usize::MAX);
         let id = match call::make(key.number, bytes, open.header.mode) {
             Ok(id) => id,
@@ -300,7 +302,11 @@ fn under_key(key: i32, companion: &File, header: &Header) -> io::Result<Under> {
             && shown.bytes == header.max_bytes
             && shown.attached == 0
             && shown.creator_pid == maker_pid;
-        return if is_half_made { Ok(Under::Leftover(shown.id)) } else { stranger(Some(shown), "it is not Cotenant's") };
+        return if is_half_made {
+            Ok(Under::Leftover(shown.id))
+        } else {
+            stranger(Some(shown), "it is not Cotenant's")
+        };
     }
     let Ok(theirs) = Header::check(&page, shown.bytes, &"") else {
         return stranger(Some(shown), "it is Cotenant's, but damaged or of another format");

@@ -182,14 +182,8 @@ mod tests {
                      atime      dtime      ctime                   rss                  swap\n 1094861636         98   \
                      600                  8192   413   414      2  1000  1001     0     0 1700000001 1700000002 \
                      1700000003                     0                     0\n";
-        let shown = Shown {
-            id: 98,
-            uid: 1000,
-            bytes: 8192,
-            creator_pid: 413,
-            attached: 2,
-            created_unix_s: 1_700_000_003,
-        };
+        let shown =
+            Shown { id: 98, uid: 1000, bytes: 8192, creator_pid: 413, attached: 2, created_unix_s: 1_700_000_003 };
         assert_eq!(shown_in(table, 1_094_861_636), Some(shown));
         assert_eq!(shown_in(table, 98), None);
     }
