@@ -24,3 +24,7 @@ pub(crate) use other::*;
 #[cfg(all(feature = "inspect", not(target_os = "linux")))]
 #[path = "other/survey.rs"]
 pub(crate) mod survey;
+
+#[cfg(all(feature = "inspect", not(target_os = "linux")))]
+#[path = "other/probe.rs"]
+pub(crate) mod probe;

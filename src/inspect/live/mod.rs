@@ -12,12 +12,14 @@
 //!
 //! Texts may hold anything: print them with [`printable`](super::printable).
 
+mod features;
 mod locks;
 mod objects;
 mod participants;
 mod segment;
 mod source;
 
+pub use features::{Feature, file_system_features, kernel_features};
 pub use locks::{Lock, LockOwner, LockState, Waiter};
 pub use objects::{LiveObject, ObjectState};
 pub use participants::LiveParticipant;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::source::{MappedPart, Source};
 use crate::error::{Error, ErrorKind, Result};
-use crate::segment::header::{BackingKind, HEADER_BYTES, Header, SegmentKind};
+use crate::segment::header::{BackingKind, HEADER_BYTES, Header, NO_SYSV_ID, SegmentKind};
 use crate::sys::survey::{self, LifeByte};
 
 /// A segment, open to be read.
@@ -15,6 +15,8 @@ pub struct LiveSegment {
     pub(super) shown: String,
     description: Description,
     companion: Companion,
+    /// The file of a segment whose bytes lie elsewhere: System V.
+    named: Option<File>,
 }
 
 /// The file that holds the locks of a segment that others may read.
@@ -140,7 +142,33 @@ impl LiveSegment {
             let is_it = |file: &File| survey::look(file).is_ok_and(|look| look.inode == segment.header.companion_ino);
             segment.companion = companion.filter(is_it).map_or(Companion::Unknown, Companion::Open);
         }
+        match segment.description.sysv_id {
+            Some(shmid) => segment.of_sysv(shmid),
+            None => Ok(segment),
+        }
+    }
+
+    /// This is the companion: its locks and file, and the memory that it names.
+    fn of_sysv(self, shmid: u32) -> Result<LiveSegment> {
+        let shown = format!("{} (System V id {shmid})", self.shown);
+        let mut segment = LiveSegment::new(Source::SysV(shmid), &shown)?;
+        if segment.header.instance != self.header.instance {
+            return Err(self.damaged("the System V segment that it names is another one"));
+        }
+        // Memory of that kind does not say its id.
+        segment.description.sysv_id = Some(shmid);
+        segment.description.companion.clone_from(&self.description.companion);
+        segment.companion = self.companion;
+        segment.named = match self.source {
+            Source::File(file) => Some(file),
+            Source::Process(..) | Source::SysV(_) => None,
+        };
         Ok(segment)
+    }
+
+    /// The file that its name leads to.
+    fn file(&self) -> Option<&File> {
+        self.named.as_ref().or(self.source.file())
     }
 
     /// Opens the segment that a link in `/proc/PID/map_files` or `/proc/PID/fd` stands for; `shown` names it in errors.
@@ -177,7 +205,14 @@ impl LiveSegment {
         let len = source.read_up_to(&mut page, 0).map_err(failed)?;
         let header = Header::check(&page[..len], source.bytes().map_err(failed)?, &shown)?;
         let companion = if header.companion_ino == 0 { Companion::None } else { Companion::Unknown };
-        Ok(LiveSegment { source, description: describe(&header), header, shown: shown.to_owned(), companion })
+        Ok(LiveSegment {
+            source,
+            description: describe(&header),
+            header,
+            shown: shown.to_owned(),
+            companion,
+            named: None,
+        })
     }
 
     /// What its header says.
@@ -187,7 +222,7 @@ impl LiveSegment {
 
     /// What the system knows of its file; `None` if it is read from a process's memory.
     pub fn facts(&self) -> Option<FileFacts> {
-        let look = survey::look(self.source.file()?).ok()?;
+        let look = survey::look(self.file()?).ok()?;
         Some(FileFacts {
             device: look.device,
             inode: look.inode,
@@ -202,7 +237,7 @@ impl LiveSegment {
 
     /// Whether anybody maps it: the answer of the system, not of the segment.
     pub fn life(&self) -> Life {
-        let Some(file) = self.source.file() else { return Life::Unknown };
+        let Some(file) = self.file() else { return Life::Unknown };
         match survey::life(file) {
             Ok(LifeByte::Mapped) => Life::Mapped,
             Ok(LifeByte::Nobody) => Life::Nobody,
@@ -214,7 +249,7 @@ impl LiveSegment {
     /// Whether the tenant of a slot lives, as far as locks tell.
     pub(super) fn is_slot_held(&self, slot: u32) -> Option<bool> {
         let locks = match &self.companion {
-            Companion::None => self.source.file()?,
+            Companion::None => self.file()?,
             Companion::Open(file) => file,
             Companion::Unknown => return None,
         };
@@ -235,7 +270,7 @@ fn describe(header: &Header) -> Description {
         let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
         String::from_utf8_lossy(&bytes[..end]).into_owned()
     };
-    let is_sysv = header.backing == BackingKind::SysV as u8;
+    let is_sysv = header.backing == BackingKind::SysV as u8 && header.sysv_id != NO_SYSV_ID;
     let companion = format!(".locks-{:032x}", u128::from_le_bytes(header.instance));
     Description {
         used_for: match header.kind {

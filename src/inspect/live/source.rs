@@ -3,6 +3,7 @@
 //! ```text
 //! file                0 ................................ bytes      has locks to ask about
 //! /proc/PID/mem          [part 0]     [part 1]                      what the process maps of a file without a name
+//! System V            0 ................................ bytes      attached for each read; its companion has the locks
 //! ```
 
 use std::fs::File;
@@ -28,32 +29,38 @@ impl MappedPart {
     }
 }
 
-pub(super) struct Source {
-    file: File,
-    /// None: the file is the segment.
-    parts: Option<Vec<MappedPart>>,
+pub(super) enum Source {
+    File(File),
+    /// `/proc/PID/mem`, and what of the segment lies where in it.
+    Process(File, Vec<MappedPart>),
+    /// The id that the system gave it.
+    SysV(u32),
 }
 
 impl Source {
     pub(super) fn of_file(file: File) -> Source {
-        Source { file, parts: None }
+        Source::File(file)
     }
 
     pub(super) fn of_process(pid: u32, parts: Vec<MappedPart>) -> io::Result<Source> {
         let file = survey::open_of_process(Path::new(&format!("/proc/{pid}/mem")))?;
-        Ok(Source { file, parts: Some(parts) })
+        Ok(Source::Process(file, parts))
     }
 
     /// The file, if it is one that locks can be asked of.
     pub(super) fn file(&self) -> Option<&File> {
-        self.parts.is_none().then_some(&self.file)
+        match self {
+            Source::File(file) => Some(file),
+            Source::Process(..) | Source::SysV(_) => None,
+        }
     }
 
     /// The end of what can be read.
     pub(super) fn bytes(&self) -> io::Result<u64> {
-        match &self.parts {
-            None => Ok(survey::look(&self.file)?.bytes),
-            Some(parts) => Ok(parts.iter().map(MappedPart::end).max().unwrap_or(0)),
+        match self {
+            Source::File(file) => Ok(survey::look(file)?.bytes),
+            Source::Process(_, parts) => Ok(parts.iter().map(MappedPart::end).max().unwrap_or(0)),
+            Source::SysV(shmid) => survey::sysv_bytes(*shmid),
         }
     }
 
@@ -84,9 +91,13 @@ impl Source {
         if i64::try_from(at).is_err() {
             return Ok(0);
         }
-        let Some(parts) = &self.parts else { return survey::read_at(&self.file, buffer, at) };
+        let (memory, parts) = match self {
+            Source::File(file) => return survey::read_at(file, buffer, at),
+            Source::SysV(shmid) => return survey::read_sysv(*shmid, buffer, at),
+            Source::Process(memory, parts) => (memory, parts),
+        };
         let Some(part) = parts.iter().find(|part| (part.at..part.end()).contains(&at)) else { return Ok(0) };
         let len = usize::try_from(part.end() - at).unwrap_or(usize::MAX).min(buffer.len());
-        survey::read_at(&self.file, &mut buffer[..len], part.address.saturating_add(at - part.at))
+        survey::read_at(memory, &mut buffer[..len], part.address.saturating_add(at - part.at))
     }
 }

@@ -16,6 +16,8 @@ pub(crate) mod loader;
 pub(crate) mod mapping;
 pub(crate) mod memfd;
 pub(crate) mod owner;
+#[cfg(feature = "inspect")]
+pub(crate) mod probe;
 pub(crate) mod process;
 pub(crate) mod reopen;
 pub(crate) mod robust;

@@ -1,14 +1,18 @@
 //! What a tool asks of a segment that it is no part of: by a description of its own that only reads and holds no lock.
 //!
-//! Nothing is mapped: a file that is cut off meanwhile is a short read, not a signal. Opening neither waits (a FIFO, a
-//! lease) nor follows a link.
+//! No file is mapped: one that is cut off meanwhile is a short read, not a signal. Opening neither waits (a FIFO, a
+//! lease) nor follows a link. System V segments, which are no files, are attached to be read, and let go of at once.
+
+#![allow(unsafe_code)]
 
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
 use super::file::{self, Holder, lock_byte};
+use super::sysv_call;
 
 /// What stands behind a descriptor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -80,4 +84,27 @@ pub(crate) fn is_slot_held(file: &File, slot: u32) -> io::Result<bool> {
 /// CLOCK_BOOTTIME in milliseconds.
 pub(crate) fn boottime_ms() -> u64 {
     super::process::boottime_ns() / 1_000_000
+}
+
+/// Bytes of a System V segment, as far as there are any from `at` on. It is attached for that only, to be read; its size
+/// never changes, so nobody can cut it off under us.
+pub(crate) fn read_sysv(id: u32, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    let id = id as i32;
+    let bytes = sysv_call::show(id)?.bytes;
+    let Some(left) = bytes.checked_sub(at).filter(|left| *left > 0) else { return Ok(0) };
+    let memory = sysv_call::attach(id, bytes as usize, false)?;
+    let len = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+    for (index, to) in buffer[..len].iter_mut().enumerate() {
+        // SAFETY: `at + index` is below the segment's size, all of which is mapped.
+        let address = unsafe { memory.base().add(at as usize + index) };
+        // SAFETY: mapped readable, and a byte is aligned anywhere. Others write it with stores of other widths, so what
+        // is loaded is of some moment, which is all that is promised; an atomic of one byte is never torn.
+        *to = unsafe { address.cast::<AtomicU8>().as_ref() }.load(Relaxed);
+    }
+    Ok(len)
+}
+
+/// The size of a System V segment.
+pub(crate) fn sysv_bytes(id: u32) -> io::Result<u64> {
+    sysv_call::show(id as i32).map(|shown| shown.bytes)
 }

@@ -57,3 +57,11 @@ pub(crate) fn is_slot_held(_file: &File, _slot: u32) -> io::Result<bool> {
 pub(crate) fn boottime_ms() -> u64 {
     0
 }
+
+pub(crate) fn read_sysv(_id: u32, _buffer: &mut [u8], _at: u64) -> io::Result<usize> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(crate) fn sysv_bytes(_id: u32) -> io::Result<u64> {
+    Err(io::ErrorKind::Unsupported.into())
+}
