@@ -369,6 +369,7 @@ pub(super) fn remove_dead(folder: &Folder, name: &CStr, stat: &Stat, header: &[u
         // First: killed behind it, the segment is still there to be found dead.
         remove_temporary(folder, Some(&companion?));
     }
+    super::sysv::remove_memory(folder, name, header);
     file::unlink_at(&folder.file, name)
 }
 
