@@ -1,5 +1,6 @@
 //! What CI runs, one task each. This file parses and dispatches; every task has a file of its own.
 
+mod crash;
 mod debian;
 mod docs;
 mod examples;
@@ -30,6 +31,7 @@ Examples:
   cargo xtask linux -- -p cotenant --test processes  one test folder; arguments are those of `cargo test`
   cargo xtask windows -- --test windows -- lock      under Wine, tests whose name has `lock`
   eval \"$(cargo xtask windows --env)\"              this shell builds for Windows by hand
+  cargo xtask crash --operation \"Mutex: lock\"        deaths at every instruction, of the operations named so
   cargo xtask install                              Debian packages and the Windows toolchain
 
 A missing tool is installed without asking as root on Debian or Ubuntu, or with --install (through sudo).
@@ -82,6 +84,8 @@ enum Task {
     Others,
     /// The packages for crates.io can be made, and build from what is in them
     Package,
+    /// Kill processes at every instruction of every operation, and write the table of it into docs/safety.md
+    Crash(crash::Choice),
     /// Install what the tasks need
     Install,
 }
@@ -116,6 +120,7 @@ fn dispatch(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Task::Msrv => suite::one("msrv", || msrv::run(w)),
         Task::Others => suite::one("others", || others::run(w)),
         Task::Package => suite::one("package", || package::run(w)),
+        Task::Crash(choice) => suite::one("crash", || crash::run(w, choice)),
         Task::Install => suite::one("install", || install::run(w)),
     })
 }
