@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::mapping::{Mapping, page_bytes};
 use super::reopen::Reopen;
-use super::{file, process, slot};
+use super::{file, owner, process, slot, space};
 use crate::attachment::Participant;
 use crate::error::{Error, ErrorKind, Result};
 use crate::segment::header::{BackingKind, Header};
@@ -57,7 +57,7 @@ impl Attached {
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
         let one_at_a_time = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let owner = process::remember_pid_namespace()
-            .and_then(|()| super::owner::new_owner_word())
+            .and_then(|()| owner::new_owner_word())
             .map_err(|cause| Error::system("set a page apart that forks wipe (MADV_WIPEONFORK)", &cause))?;
         drop(one_at_a_time);
         let Parts { path, segment, locks, header, memory, created } = parts;
@@ -117,9 +117,40 @@ impl Attached {
         if matches!(self.header.backing, ANONYMOUS | SYSV) || bytes == 0 {
             return Ok(()); // All of it is there since it was made.
         }
-        let failed = |cause| Error::system(format!("reserve {bytes} bytes of the segment {}", self.path), &cause);
-        let file = self.segment.open().map_err(failed)?;
-        file::reserve(&file, at, bytes).map_err(failed)
+        let doing = format!("make the segment {} grow to {end} bytes", self.path);
+        let file = self.segment.open().map_err(|cause| self.cannot_reopen(&doing, &cause))?;
+        space::reserve(&file, at, bytes, &doing)?;
+        if self.prefault {
+            let page = page_bytes() as u64;
+            let start = at / page * page;
+            self.memory
+                .populate(start as usize, (end - start) as usize)
+                .map_err(|cause| Error::system(doing, &cause))?;
+        }
+        Ok(())
+    }
+
+    /// Writes what is in memory to the disk ([`msync(2)`](https://man7.org/linux/man-pages/man2/msync.2.html)): of a
+    /// segment in a file, all changes that were made before survive a fall of the machine.
+    #[doc(alias = "msync")]
+    #[allow(dead_code)]
+    pub(crate) fn sync(&self) -> Result<()> {
+        let doing = || format!("write the segment {} to its disk", self.path);
+        let end = self.header.data_at + self.live.data_bytes().load(Acquire);
+        let bytes = (end.min(self.header.max_bytes) as usize).next_multiple_of(page_bytes());
+        self.memory.write_out(bytes.min(self.memory.bytes())).map_err(|cause| Error::system(doing(), &cause))
+    }
+
+    fn cannot_reopen(&self, doing: &str, cause: &std::io::Error) -> Error {
+        let error = Error::system(doing, cause);
+        match cause.kind() {
+            std::io::ErrorKind::NotFound if !self.segment.is_kept() => {
+                error.hint("its name was removed while it is in use, so it cannot grow: start its programs anew")
+            }
+            std::io::ErrorKind::PermissionDenied => error
+                .hint("a process that drops privileges must make it grow before it does, or have another one do it"),
+            _ => error,
+        }
     }
 
     /// As [`Attached::reserve`], counted from the start of the data.
@@ -292,5 +323,12 @@ impl Attached {
             // SAFETY: mapped by `ensure_slot` in this process (the owner word says so), one page, nothing points to it.
             unsafe { libc::munmap(page.cast(), page_bytes()) };
         }
+    }
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        self.give_slot_back();
+        owner::give_back_owner_word(self.owner);
     }
 }

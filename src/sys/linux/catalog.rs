@@ -16,7 +16,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use super::file::{self, Holder, LockKind, Stat, lock_byte};
 use super::folder::{self, Audience, Folder};
 use super::leftovers::{self, Dead};
-use super::{process, segment_file};
+use super::{process, segment_file, sysv};
 use crate::attachment::Participant;
 use crate::error::{Error, ErrorKind, Result};
 use crate::segment::backing::Keep;
@@ -252,6 +252,7 @@ pub(super) fn unlink_in(folder: &Folder, name: &CStr) -> Result<()> {
         if is_held && unlinking.is_some() {
             let stat = file::stat(&file).map_err(failed)?;
             if file::stat_at(&folder.file, name).is_ok_and(|there| there.same_file(&stat)) {
+                sysv::remove_memory(folder, name, &page[..bytes]);
                 return file::unlink_at(&folder.file, name).map_err(failed);
             }
         } else {

@@ -170,15 +170,22 @@ pub(crate) fn set_group(file: &File, gid: u32) -> io::Result<()> {
     check(unsafe { libc::fchown(file.as_raw_fd(), u32::MAX, gid) }).map(drop)
 }
 
+/// The size in bytes that this process's files may have
+/// ([`RLIMIT_FSIZE`](https://man7.org/linux/man-pages/man2/getrlimit.2.html)).
+#[doc(alias = "getrlimit")]
+pub(crate) fn size_limit() -> u64 {
+    let mut limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: the structure is the call's own type; should the call fail, it stays as it is.
+    unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, &raw mut limit) };
+    limit.rlim_cur
+}
+
 /// Sets the size, then reserves the memory behind `bytes` at `at`
 /// ([`posix_fallocate(3)`](https://man7.org/linux/man-pages/man3/posix_fallocate.3.html)), so that a later access
 /// cannot meet a full file system. RLIMIT_FSIZE is looked at first: exceeding it would raise a signal.
 #[doc(alias = "posix_fallocate")]
 pub(crate) fn reserve(file: &File, at: u64, bytes: u64) -> io::Result<()> {
-    let mut limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
-    // SAFETY: the structure is the call's own type.
-    check(unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, &raw mut limit) })?;
-    if at.saturating_add(bytes) > limit.rlim_cur {
+    if at.saturating_add(bytes) > size_limit() {
         return Err(io::Error::from_raw_os_error(libc::EFBIG));
     }
     loop {

@@ -6,6 +6,8 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::ptr::NonNull;
+use std::sync::atomic::AtomicU8;
+use std::sync::atomic::Ordering::Relaxed;
 
 use libc::{c_int, c_void};
 
@@ -64,8 +66,47 @@ impl Mapping {
         self.advise(libc::MADV_DONTFORK)
     }
 
+    /// Asks for huge pages ([`MADV_HUGEPAGE`](https://man7.org/linux/man-pages/man2/madvise.2.html)). A wish: a kernel
+    /// without them says no.
+    #[doc(alias = "MADV_HUGEPAGE")]
+    pub(crate) fn want_huge_pages(&self) -> io::Result<()> {
+        self.advise(libc::MADV_HUGEPAGE)
+    }
+
+    /// Has the pages of a range be there before they are used
+    /// ([`MADV_POPULATE_WRITE`](https://man7.org/linux/man-pages/man2/madvise.2.html)). The file's memory behind them
+    /// is reserved. Kernels before 5.14 do not have the call: then every page is written to, with what it holds.
+    #[doc(alias = "MADV_POPULATE_WRITE")]
+    pub(crate) fn populate(&self, at: usize, bytes: usize) -> io::Result<()> {
+        let bytes = bytes.min(self.bytes.saturating_sub(at));
+        let start = self.base.as_ptr().wrapping_add(at);
+        loop {
+            // SAFETY: a range of our own writable pages; the call changes no byte of them.
+            let done = unsafe { libc::madvise(start.cast(), bytes, libc::MADV_POPULATE_WRITE) };
+            match io::Error::last_os_error() {
+                _ if done == 0 => return Ok(()),
+                cause if cause.kind() == io::ErrorKind::Interrupted => {}
+                cause if cause.raw_os_error() == Some(libc::EINVAL) => break,
+                cause => return Err(cause),
+            }
+        }
+        for page in (0..bytes).step_by(page_bytes()) {
+            // SAFETY: inside the range, which is mapped for writing and has memory; others change it by atomics, too.
+            let byte = unsafe { AtomicU8::from_ptr(start.wrapping_add(page)) };
+            byte.fetch_or(0, Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Writes the first `bytes` bytes to the file's disk, and waits for it.
+    pub(crate) fn write_out(&self, bytes: usize) -> io::Result<()> {
+        // SAFETY: the start of our own pages; the call changes no byte of them.
+        let result = unsafe { libc::msync(self.base.as_ptr().cast(), bytes, libc::MS_SYNC) };
+        if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    }
+
     fn advise(&self, advice: c_int) -> io::Result<()> {
-        // SAFETY: our own pages; both kinds of advice used here change only what children see.
+        // SAFETY: our own pages; the kinds of advice used here change what children see, or the size of pages.
         let result = unsafe { libc::madvise(self.base.as_ptr().cast(), self.bytes, advice) };
         if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }

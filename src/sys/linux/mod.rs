@@ -9,6 +9,7 @@ pub(crate) mod attached;
 pub(crate) mod catalog;
 pub(crate) mod descriptor;
 pub(crate) mod file;
+pub(crate) mod file_system;
 pub(crate) mod folder;
 pub(crate) mod futex;
 pub(crate) mod leftovers;
@@ -25,10 +26,11 @@ pub(crate) mod segment;
 pub(crate) mod segment_file;
 pub(crate) mod slot;
 pub(crate) mod socket;
-pub(crate) mod sysv;
-pub(crate) mod sysv_call;
+pub(crate) mod space;
 #[cfg(feature = "inspect")]
 pub(crate) mod survey;
+pub(crate) mod sysv;
+pub(crate) mod sysv_call;
 
 pub(crate) use attach::{Place, attach};
 pub(crate) use attached::Attached;

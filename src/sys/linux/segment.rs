@@ -10,44 +10,65 @@
 
 #![allow(unsafe_code)]
 
+use std::io;
+use std::path::Path;
+
 use super::attach::{self, audience};
 use super::attached::Attached;
 use super::folder::{self, Folder};
-use super::{anonymous, file, leftovers, memfd, owner, segment_file, sysv};
+use super::{anonymous, catalog, file, file_system, leftovers, memfd, owner, segment_file, sysv};
 use crate::error::{Error, ErrorKind, Result};
 use crate::segment::header::BackingKind;
 use crate::segment::request::Request;
 use crate::sys::ranges;
 
 /// What can back a segment here.
-pub(crate) const BACKINGS: &[BackingKind] = &[
-    BackingKind::Anonymous,
-    BackingKind::Memfd,
-    BackingKind::Posix,
-    BackingKind::SysV,
-    BackingKind::File,
-];
+pub(crate) const BACKINGS: &[BackingKind] =
+    &[BackingKind::Anonymous, BackingKind::Memfd, BackingKind::Posix, BackingKind::SysV, BackingKind::File];
 
 /// Opens or creates the segment, and makes this process a participant.
 pub(crate) fn open(request: &Request<'_>) -> Result<&'static Attached> {
-    let attached = match request.backing {
-        BackingKind::Posix => named(request, &folder::find(request.folder.as_deref(), audience(request.plan)?)?)?,
+    let find = || folder::find(request.folder.as_deref(), audience(request.plan)?);
+    let mut attached = match request.backing {
         BackingKind::Anonymous => anonymous::open(request)?,
         BackingKind::Memfd => memfd::open(request)?,
-        BackingKind::SysV => sysv::open(request, || folder::find(request.folder.as_deref(), audience(request.plan)?))?,
-        other => {
-            return Err(Error::new(ErrorKind::Unsupported, format!("{other:?} cannot back a segment on Linux")));
+        BackingKind::Posix => named(request, &find()?, request.name)?,
+        BackingKind::SysV => sysv::open(request, find)?,
+        BackingKind::File => in_file(request)?,
+        BackingKind::FileMapping => {
+            return Err(Error::new(ErrorKind::Unsupported, "Windows file mappings cannot back a segment on Linux"));
         }
     };
+    attached.prefault = request.prefault;
     admit(attached)
 }
 
 /// A segment in a file of `folder`.
-fn named(request: &Request<'_>, folder: &Folder) -> Result<Attached> {
-    let name = file::c_string(request.name.as_bytes()).map_err(|cause| Error::system("use that name", &cause))?;
+fn named(request: &Request<'_>, folder: &Folder, name: &str) -> Result<Attached> {
+    let name = file::c_string(name.as_bytes()).map_err(|cause| Error::system("use that name", &cause))?;
     let open = segment_file::open(folder, &name, request.plan, request.opening)?;
     let bytes = usize::try_from(open.header.max_bytes).unwrap_or(usize::MAX);
-    attach::map(folder, &name, &open, bytes)
+    let attached = attach::map(folder, &name, &open, bytes)?;
+    let failed = |cause: io::Error| Error::system(format!("prepare the memory of {}", attached.path), &cause);
+    if request.huge_pages {
+        attached.memory.want_huge_pages().map_err(failed)?;
+    }
+    if request.prefault {
+        let there = file::stat(&open.file).map_err(failed)?.bytes;
+        attached.memory.populate(0, there as usize).map_err(failed)?;
+    }
+    Ok(attached)
+}
+
+/// A segment in the file at the path that was given.
+fn in_file(request: &Request<'_>) -> Result<Attached> {
+    let path = Path::new(request.name);
+    let folder = folder::of_file(path, audience(request.plan)?)?;
+    if let Some(network) = file_system::of_several_machines(&folder.file) {
+        let what = format!("the file {} lies on {network}, where other machines change files unseen", path.display());
+        return Err(Error::new(ErrorKind::Unsupported, what).hint("put it on a disk of this machine"));
+    }
+    named(request, &folder, &path.file_name().unwrap_or_default().to_string_lossy())
 }
 
 /// The last steps for every backing: a slot, and addresses that the locks know.
@@ -63,13 +84,31 @@ pub(super) fn admit(attached: Attached) -> Result<&'static Attached> {
 /// # Safety
 /// `attached` came from [`open`], is not used again, and nothing refers to the segment's memory any more.
 pub(crate) unsafe fn close(attached: &'static Attached) {
-    // Puts empty pages in the place of the segment's, so that its addresses, which the locks know, lead nowhere else.
+    ranges::withdraw(attached);
+    let attached = std::ptr::from_ref(attached).cast_mut();
+    // SAFETY: leaked by `admit`; the caller gives up the last reference, and the locks' one was just withdrawn.
+    let attached = unsafe { Box::from_raw(attached) };
+    let (segment, is_kept) = (attached.segment.same(), attached.header.keep != 0);
     // The life byte falls here, unless a child of a fork has the mapping, too. Killed before the name is gone: the
     // next who opens or prunes finds everybody dead.
-    attached.detach();
-    if attached.header.keep == 0 {
-        leftovers::remove_if_left(&attached.segment);
+    drop(attached);
+    if !is_kept {
+        leftovers::remove_if_left(&segment);
     }
-    attached.segment.let_go();
-    attached.locks.let_go();
+}
+
+/// Takes the name from a segment, in use or not.
+pub(crate) fn unlink(request: &Request<'_>) -> Result<()> {
+    let unlink = |folder: &Folder, name: &str| {
+        let name = file::c_string(name.as_bytes()).map_err(|cause| Error::system("use that name", &cause))?;
+        catalog::unlink_in(folder, &name)
+    };
+    match request.backing {
+        BackingKind::File => {
+            let path = Path::new(request.name);
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            unlink(&folder::of_file(path, audience(request.plan)?)?, &name)
+        }
+        _ => unlink(&folder::find(request.folder.as_deref(), audience(request.plan)?)?, request.name),
+    }
 }

@@ -20,10 +20,10 @@ use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use super::file::{self, Holder, LockKind, Stat, lock_byte};
-use super::folder::{Folder, MAKE_ROOM};
-use super::{leftovers, process};
+use super::folder::Folder;
+use super::{file_system, leftovers, process, space, sysv};
 use crate::error::{Error, ErrorKind, Result};
-use crate::segment::header::{HEADER_BYTES, Header, PARTICIPANT_BYTES, SegmentKind};
+use crate::segment::header::{BackingKind, HEADER_BYTES, Header, PARTICIPANT_BYTES, SegmentKind};
 use crate::segment::plan::Plan;
 use crate::segment::request::Opening;
 
@@ -100,7 +100,8 @@ fn cannot_open(folder: &Folder, name: &CStr, cause: &io::Error) -> Error {
 
 fn create(folder: &Folder, name: &CStr, plan: &Plan) -> Result<Found> {
     let path = folder.path_of(name);
-    let failed = |cause: io::Error| no_room(Error::system(format!("create the segment {path}"), &cause), plan);
+    let end = plan.header([0; 16], 0, 0).file_bytes;
+    let failed = |cause: io::Error| space::explain(&cause, &format!("create the segment {path}"), &folder.file, end);
     if plan.kind == SegmentKind::Image {
         leftovers::sweep_dead_images(folder, name);
     }
@@ -114,7 +115,7 @@ fn create(folder: &Folder, name: &CStr, plan: &Plan) -> Result<Found> {
         Err(cause) if matches!(cause.raw_os_error(), Some(libc::EOPNOTSUPP | libc::EISDIR | libc::ENOENT)) => {}
         Err(cause) => return Err(failed(cause)),
     }
-    let Some((file, temporary)) = create_temporary(folder).map_err(failed)? else { return Ok(Found::Gone) };
+    let Some((file, temporary)) = create_temporary(folder, plan).map_err(failed)? else { return Ok(Found::Gone) };
     match publish(folder, name, plan, file, Some(&temporary)) {
         // Swept by another creator between our making it and our locking it.
         Err(cause) if cause.raw_os_error() == Some(libc::ENOENT) => Ok(Found::Gone),
@@ -137,7 +138,7 @@ fn publish(folder: &Folder, name: &CStr, plan: &Plan, file: File, temporary: Opt
             header.companion_ino = file::stat(companion)?.inode;
         }
         write_whole(&file, plan, &mut header)?;
-        if !file::try_lock(&file, LockKind::Read, lock_byte::LIFE)? {
+        if !file::try_lock(&file, LockKind::Read, lock_byte::LIFE).map_err(|cause| lock_error(&file, cause))? {
             return Err(io::Error::other("a new file is locked by somebody else"));
         }
         match temporary {
@@ -165,30 +166,19 @@ fn remove_temporary(folder: &Folder, name: Option<&CStr>) {
     }
 }
 
-fn no_room(error: Error, plan: &Plan) -> Error {
-    if error.kind() != ErrorKind::NoSpace {
-        return error;
-    }
-    if error.os_error() == Some(libc::EFBIG) {
-        let needed = plan.header([0; 16], 0, 0).file_bytes.div_ceil(1024);
-        return error.hint(format!(
-            "its file is {needed} KiB long (with holes), more than the process's limit for files (ulimit -f)"
-        ));
-    }
-    let needed = plan.data_bytes.div_ceil(1024) + 16;
-    error.hint(format!("it needs about {needed} KiB: {MAKE_ROOM}"))
-}
-
 /// A file in `folder` under a name that nobody looks for, where there are no unnamed files or they cannot be linked.
 /// `None`: another creator swept it before it was locked.
-fn create_temporary(folder: &Folder) -> io::Result<Option<(File, CString)>> {
-    leftovers::sweep_temporaries(folder);
+fn create_temporary(folder: &Folder, plan: &Plan) -> io::Result<Option<(File, CString)>> {
+    if !lies_among_others(plan) {
+        leftovers::sweep_temporaries(folder);
+    }
     let random = u128::from_le_bytes(process::random()?) as u64;
     let name = file::c_string(format!(".new-{random:016x}").as_bytes())?;
     let flags = libc::O_RDWR | libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW;
     let file = file::open_at(Some(&folder.file), &name, flags, 0o600)?;
     // From here on the sweep of others leaves it alone.
-    if !file::try_lock(&file, LockKind::Read, lock_byte::LIFE)? {
+    let locked = file::try_lock(&file, LockKind::Read, lock_byte::LIFE);
+    if !locked.map_err(|cause| lock_error(&file, cause)).inspect_err(|_| remove_temporary(folder, Some(&name)))? {
         return Ok(None);
     }
     Ok(Some((file, name)))
@@ -203,7 +193,9 @@ pub(super) fn group_of(plan: &Plan) -> io::Result<Option<u32>> {
 /// While it is open, the sweep of others leaves it alone; then the segment must have its name.
 fn new_companion(folder: &Folder, plan: &Plan, instance: &[u8; 16]) -> io::Result<Option<(CString, File)>> {
     let Some(mode) = companion_mode(plan.mode) else { return Ok(None) };
-    leftovers::sweep_companions(folder);
+    if !lies_among_others(plan) {
+        leftovers::sweep_companions(folder);
+    }
     let name = companion_name(instance)?;
     let flags = libc::O_RDWR | libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW;
     let companion = file::open_at(Some(&folder.file), &name, flags, 0o600)?;
@@ -266,7 +258,7 @@ fn join(folder: &Folder, name: &CStr, found: File, plan: &Plan, opening: Opening
             .unwrap_or_else(|| Error::new(ErrorKind::Foreign, format!("the file {path} is not a Cotenant segment"))));
     }
     let keep = page[std::mem::offset_of!(Header, keep)] != 0;
-    let cannot_lock = |cause: io::Error| no_locks(&path, &cause);
+    let cannot_lock = |cause: io::Error| no_locks(&path, &lock_error(&found, cause));
     let lock = |kind| file::try_lock(&found, kind, lock_byte::LIFE).map_err(cannot_lock);
     // Asked before anything is locked: only who has seen a reader may become one. Who merely missed the write lock may
     // have met a remover, killed since, and would join the dead.
@@ -306,6 +298,26 @@ fn join(folder: &Folder, name: &CStr, found: File, plan: &Plan, opening: Opening
         // Whom we saw is dead, and a remover that took the companion, too: without us the next look finds nobody.
         Err(error) if error.os_error() == Some(libc::ENOENT) => Ok(Found::Busy(Some(error))),
         Err(error) => Err(error),
+    }
+}
+
+/// A segment in a file lies in a folder of the user's: looking through that is left to a clean-up that is asked for.
+fn lies_among_others(plan: &Plan) -> bool {
+    plan.backing == BackingKind::File as u8
+}
+
+/// Says why a file cannot be locked, where the file system is the reason.
+fn lock_error(file: &File, cause: io::Error) -> io::Error {
+    match cause.raw_os_error() {
+        Some(libc::EINVAL | libc::ENOLCK | libc::EOPNOTSUPP | libc::ENOSYS) => io::Error::new(
+            io::ErrorKind::Unsupported,
+            format!(
+                "its file system ({}) has no open-file-description locks ({cause}), by which the dead are told from \
+                 the living",
+                file_system::name(file)
+            ),
+        ),
+        _ => cause,
     }
 }
 
@@ -365,11 +377,11 @@ pub(super) fn remove_dead(folder: &Folder, name: &CStr, stat: &Stat, header: &[u
     if !file::stat_at(&folder.file, name).is_ok_and(|there| there.same_file(stat)) {
         return Ok(());
     }
+    sysv::remove_memory(folder, name, header);
     if let Some(companion) = companion_in(header) {
         // First: killed behind it, the segment is still there to be found dead.
         remove_temporary(folder, Some(&companion?));
     }
-    super::sysv::remove_memory(folder, name, header);
     file::unlink_at(&folder.file, name)
 }
 
