@@ -70,6 +70,22 @@ pub enum Kind {
     Mutex = 12,
     /// A named value of an enum; only ever a part.
     Variant = 13,
+    /// [`sync::RwLock`](crate::sync::RwLock): a writer's word, cells of readers, and the value that they guard.
+    RwLock = 14,
+    /// [`sync::Condvar`](crate::sync::Condvar): one word.
+    Condvar = 15,
+    /// [`sync::Once`](crate::sync::Once): a flag and a lock word.
+    Once = 16,
+    /// [`sync::OnceCell`](crate::sync::OnceCell): a flag, a lock word, and a value if the flag says so.
+    OnceCell = 17,
+    /// [`sync::Semaphore`](crate::sync::Semaphore): a number of permits, and cells of their holders.
+    Semaphore = 18,
+    /// [`sync::Barrier`](crate::sync::Barrier): a lock word, a generation, and cells of who has arrived.
+    Barrier = 19,
+    /// [`sync::Event`](crate::sync::Event): one word, whose lowest bit says whether it is set.
+    Event = 20,
+    /// [`sync::Leader`](crate::sync::Leader): a lock word and a term.
+    Leader = 21,
 }
 
 /// Bytes of a node before its three texts.

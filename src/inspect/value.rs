@@ -64,10 +64,13 @@ impl Writer {
             }
             Some(Kind::Text) => self.push(text(node, &value, self.bytes_max)),
             Some(Kind::Optional) => self.optional(node, value),
-            // A lock of any kind, or a type that this version does not know: its parts say enough.
-            _ if !node.children.is_empty() => match node.children.iter().find(|part| part.name == "value") {
-                Some(part) => self.wrapped(&printable_within(&node.type_name, self.bytes_max), part, value),
-                None => self.structure(node, value),
+            // Locks, and types that this version does not know: their parts say enough.
+            _ if !node.children.is_empty() => match lock_text(node, value) {
+                Some(text) => self.out.push_str(&text),
+                None => match node.children.iter().find(|part| part.name == "value") {
+                    Some(part) => self.wrapped(&printable_within(&node.type_name, self.bytes_max), part, value),
+                    None => self.structure(node, value),
+                },
             },
             _ => self.push(Some(unknown(node, &value))),
         }
@@ -146,6 +149,46 @@ impl Writer {
             _ => self.push(None),
         }
     }
+}
+
+/// What a lock says of itself; `None` for one that says it by the value that it guards, and for one without the parts
+/// that such a lock has.
+fn lock_text(node: &Node, value: Value<'_>) -> Option<String> {
+    let part = |name: &str| node.children.iter().find(|part| part.name == name);
+    let number = |name: &str| {
+        let part = part(name).filter(|part| part.children.is_empty() && matches!(part.size_bytes, 4 | 8))?;
+        unsigned(&value.part(part.at, part.size_bytes)?)
+    };
+    let is_set = |name: &str| Some(number(name)? & 1 != 0);
+    Some(match node.kind()? {
+        Kind::OnceCell if is_set("completed")? => return None,
+        Kind::OnceCell => "OnceCell(not set)".to_owned(),
+        Kind::Once => format!("Once({})", if is_set("completed")? { "done" } else { "not done" }),
+        Kind::Event => format!("Event({})", if is_set("word")? { "set" } else { "not set" }),
+        Kind::Condvar => "Condvar".to_owned(),
+        Kind::Leader => format!("Leader(term {})", number("term")?),
+        Kind::Semaphore => {
+            let cells = part("cells")?;
+            let permits = number("permits")?.min(cells.count.into()) as u64;
+            format!("Semaphore({} of {permits} free)", permits - held(cells, value, permits))
+        }
+        Kind::Barrier => {
+            let cells = part("cells")?;
+            // Cells of an older generation have not been cleared yet: who came then has gone.
+            let is_of_now = number("cleared_generation")? == number("generation")?;
+            let arrived = if is_of_now { held(cells, value, cells.count.into()) } else { 0 };
+            format!("Barrier({arrived} of {} arrived)", cells.count)
+        }
+        _ => return None,
+    })
+}
+
+/// Lock words that somebody holds, among the first of an array of them. Bounded by the bytes that are there.
+fn held(cells: &Node, value: Value<'_>, first: u64) -> u64 {
+    let Some(words) = value.part(cells.at, cells.size_bytes) else { return 0 };
+    // What is not in the file is zeros, and so free.
+    let first = first.min(cells.count.into()).min(words.bytes.len() as u64 / 8);
+    (0..first).map_while(|index| words.unsigned(index * 8, 8)).filter(|word| word & 0xffff_ffff != 0).count() as u64
 }
 
 fn unsigned(value: &Value<'_>) -> Option<u128> {

@@ -89,6 +89,14 @@ impl Node {
             11 => Kind::Optional,
             12 => Kind::Mutex,
             13 => Kind::Variant,
+            14 => Kind::RwLock,
+            15 => Kind::Condvar,
+            16 => Kind::Once,
+            17 => Kind::OnceCell,
+            18 => Kind::Semaphore,
+            19 => Kind::Barrier,
+            20 => Kind::Event,
+            21 => Kind::Leader,
             _ => return None,
         })
     }

@@ -224,6 +224,7 @@ pub(crate) fn type_text(node: &Node) -> String {
         let named = node.children.iter().find(|part| part.name == name);
         named.or(node.children.last()).map_or_else(|| "?".to_owned(), type_text)
     };
+    let cells = |name: &str| node.children.iter().find(|child| child.name == name).map_or(0, |child| child.count);
     match (node.kind(), node.is_atomic) {
         (Some(Kind::Unsigned), false) => format!("u{bits}"),
         (Some(Kind::Unsigned), true) => format!("AtomicU{bits}"),
@@ -238,6 +239,14 @@ pub(crate) fn type_text(node: &Node) -> String {
         (Some(Kind::Text), _) => format!("Text<{}>", node.count),
         (Some(Kind::Optional), _) => format!("Optional<{}>", part("value")),
         (Some(Kind::Mutex), _) => format!("Mutex<{}>", part("value")),
+        (Some(Kind::RwLock), _) => format!("RwLock<{}, {}>", part("value"), cells("readers")),
+        (Some(Kind::OnceCell), _) => format!("OnceCell<{}>", part("value")),
+        (Some(Kind::Semaphore), _) => format!("Semaphore<{}>", cells("cells")),
+        (Some(Kind::Barrier), _) => format!("Barrier<{}>", cells("cells")),
+        (Some(Kind::Condvar), _) => "Condvar".to_owned(),
+        (Some(Kind::Once), _) => "Once".to_owned(),
+        (Some(Kind::Event), _) => "Event".to_owned(),
+        (Some(Kind::Leader), _) => "Leader".to_owned(),
         (Some(Kind::Enum | Kind::Struct | Kind::Variant), _) if !node.type_name.is_empty() => {
             printable(&node.type_name)
         }

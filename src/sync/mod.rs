@@ -1,7 +1,27 @@
 //! Locks between processes that survive the death of whoever holds them.
 
+mod barrier;
+mod bell;
+mod cells;
+mod condvar;
+mod event;
+mod leader;
 mod lock_error;
 mod mutex;
+mod once;
+mod once_cell;
+mod patience;
+mod raw_rwlock;
+mod rwlock;
+mod semaphore;
 
+pub use barrier::{Barrier, BarrierWaitResult};
+pub use condvar::{Condvar, WaitTimeoutResult};
+pub use event::{Event, TimedOut};
+pub use leader::{CurrentLeader, Leader, Leadership};
 pub use lock_error::{DeadOwner, LockError, TryLockError};
 pub use mutex::{Mutex, MutexGuard, OwnerDied};
+pub use once::Once;
+pub use once_cell::{OnceCell, SetError};
+pub use rwlock::{RwLock, RwLockReadGuard, RwLockWriteGuard, WriterDied};
+pub use semaphore::{Permit, Semaphore};

@@ -284,6 +284,13 @@ impl<'a, T> OwnerDied<'a, T> {
     }
 }
 
+impl<'a, T> MutexGuard<'a, T> {
+    /// What it locks, for `Condvar`. Not a method: a guard has none of its own.
+    pub(super) fn mutex(guard: &MutexGuard<'a, T>) -> &'a Mutex<T> {
+        guard.mutex
+    }
+}
+
 impl<T> Deref for MutexGuard<'_, T> {
     type Target = T;
 

@@ -45,6 +45,20 @@ static LOCKED: Schema = Schema::compound::<(u64, u64)>(
     &[Part { name: "value", at: 8, doc: "", schema: Some(<(u32, bool)>::SCHEMA) }],
 );
 
+static RWLOCK: Schema = Schema::compound::<[u64; 5]>(
+    "RwLock",
+    Kind::RwLock,
+    &[
+        Part { name: "readers", at: 8, doc: "", schema: Some(<[u64; 3]>::SCHEMA) },
+        Part { name: "value", at: 32, doc: "", schema: Some(bool::SCHEMA) },
+    ],
+);
+static SEMAPHORE: Schema = Schema::compound::<[u64; 3]>(
+    "Semaphore",
+    Kind::Semaphore,
+    &[Part { name: "cells", at: 8, doc: "", schema: Some(<[u64; 2]>::SCHEMA) }],
+);
+
 fn examples() -> Vec<Part> {
     let schemas = [
         &COLOR,
@@ -70,6 +84,8 @@ fn examples() -> Vec<Part> {
         Optional::<bool>::SCHEMA,
         Optional::<Optional<Array<Duration, 2>>>::SCHEMA,
         UnixTime::SCHEMA,
+        &RWLOCK,
+        &SEMAPHORE,
     ];
     let names = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
     let name = |i: usize| if i == 0 { "ÉTAT" } else { &names[i..=i] };
@@ -133,7 +149,7 @@ fn every_kind_is_read_as_itself() {
     for byte in 0..=255 {
         let mut node = variable::<u8>("X", 0);
         node.kind_byte = byte;
-        assert_eq!(node.kind().map(|kind| kind as u8), (1..=13).contains(&byte).then_some(byte));
+        assert_eq!(node.kind().map(|kind| kind as u8), (1..=21).contains(&byte).then_some(byte));
     }
 }
 

@@ -46,23 +46,22 @@ pub(crate) fn wake_all(word: &AtomicU64) {
 }
 
 /// As [`wait`], for a plain 32-bit word.
-#[allow(dead_code)]
 pub(crate) fn wait32(word: &AtomicU32, expected: u32, timeout: Duration) {
     sleep(std::ptr::from_ref(word).cast(), expected, timeout);
 }
 
-/// Wakes up to `sleepers` of those who sleep in [`wait32`].
-#[allow(dead_code)]
-pub(crate) fn wake32(word: &AtomicU32, sleepers: u32) {
-    wake(std::ptr::from_ref(word).cast(), sleepers);
+/// Wakes up to `sleepers` of those who sleep in [`wait32`]; gives how many.
+pub(crate) fn wake32(word: &AtomicU32, sleepers: u32) -> u32 {
+    wake(std::ptr::from_ref(word).cast(), sleepers)
 }
 
 /// [`FUTEX_WAKE`](https://man7.org/linux/man-pages/man2/futex.2.html)
 #[doc(alias = "FUTEX_WAKE")]
-fn wake(futex: *const u32, sleepers: u32) {
+fn wake(futex: *const u32, sleepers: u32) -> u32 {
     let sleepers = sleepers.min(i32::MAX as u32);
     // SAFETY: callers borrow the word there.
-    unsafe { libc::syscall(libc::SYS_futex, futex, libc::FUTEX_WAKE, sleepers) };
+    let woken = unsafe { libc::syscall(libc::SYS_futex, futex, libc::FUTEX_WAKE, sleepers) };
+    u32::try_from(woken).unwrap_or(0)
 }
 
 /// [`FUTEX_WAIT`](https://man7.org/linux/man-pages/man2/futex.2.html)

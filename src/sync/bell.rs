@@ -1,0 +1,74 @@
+//! `Bell`: a futex that one sleeps on until somebody rings.
+//!
+//! ```text
+//! 31                1  0
+//!   rings            | somebody listens      listen -> look at the predicate -> sleep unless it rang meanwhile
+//! ```
+//!
+//! No ring is lost to who listens before it looks: a ring changes the word that the sleep expects. The flag goes only
+//! when a ring woke nobody, so several rings in a row wake several sleepers. It is a hint that a death cannot spoil:
+//! a listener that was killed costs one needless ring; a ringer that was killed before it rang, or a sleeper killed
+//! after it was woken, leave the others asleep for at most their timeout, after which they look again.
+
+use std::time::Duration;
+
+use crate::lock::atomic::AtomicU32;
+use crate::lock::atomic::Ordering::{Relaxed, SeqCst};
+use crate::sys::futex;
+
+const SOMEBODY_LISTENS: u32 = 1;
+const ONE_RING: u32 = 2;
+
+#[repr(transparent)]
+pub(super) struct Bell {
+    word: AtomicU32,
+}
+
+impl Bell {
+    pub(super) const fn new() -> Bell {
+        Bell { word: AtomicU32::new(0) }
+    }
+
+    /// Announces a sleeper. Look at the predicate after it, then [`sleep`](Bell::sleep) with what it gave.
+    ///
+    /// SeqCst pairs with the load in `ring_one`: either the ringer sees the flag, or we see what it rings for.
+    pub(super) fn listen(&self) -> u32 {
+        self.word.fetch_or(SOMEBODY_LISTENS, SeqCst) | SOMEBODY_LISTENS
+    }
+
+    /// Sleeps, at most `longest`, unless it rang since `listen` gave `heard`. Wakes for any reason: look again.
+    pub(super) fn sleep(&self, heard: u32, longest: Duration) {
+        futex::wait32(&self.word, heard, longest);
+    }
+
+    /// Wakes one sleeper, if there is one. What it rings for was changed before by a SeqCst operation, or under a lock
+    /// that listeners hold when they look.
+    #[inline]
+    pub(super) fn ring_one(&self) {
+        if self.word.load(SeqCst) & SOMEBODY_LISTENS != 0 {
+            self.ring(1);
+        }
+    }
+
+    /// Wakes all sleepers.
+    #[inline]
+    pub(super) fn ring_all(&self) {
+        if self.word.load(SeqCst) & SOMEBODY_LISTENS != 0 {
+            self.ring(u32::MAX);
+        }
+    }
+
+    #[cold]
+    fn ring(&self, how_many: u32) {
+        let rung = self.word.fetch_add(ONE_RING, SeqCst).wrapping_add(ONE_RING);
+        let woken = futex::wake32(&self.word, how_many);
+        if woken >= how_many {
+            return;
+        }
+        // Nobody sleeps. Who listened since then and fell asleep before the next step is woken after it; who falls
+        // asleep later finds another word and does not. Killed between the two: they look again by their timeouts.
+        if self.word.compare_exchange(rung, rung & !SOMEBODY_LISTENS, SeqCst, Relaxed).is_ok() {
+            futex::wake32(&self.word, u32::MAX);
+        }
+    }
+}

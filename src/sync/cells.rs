@@ -1,0 +1,149 @@
+//! `Cells`: lock words of which each names one who reads, holds a permit, or has arrived.
+//!
+//! ```text
+//! +--------+--------+--------+ ... +--------+
+//! | owner  |  free  | owner  |     |  free  |     claim:   free -> owner's word     one compare-and-swap
+//! +--------+--------+--------+ ... +--------+     release: owner's word -> free
+//! ```
+//!
+//! A count would not say whose a death makes it one too many. A cell names its holder, so it is given back when that
+//! is dead: silently, because who only reads or waits has changed nothing. Whoever finds no free cell asks whether
+//! the holders live: before its first sleep, then after 0.5 ms, doubling to 20 ms, [`ASKED_AT_ONCE`] cells at a time.
+
+use super::bell::Bell;
+use super::patience::{Backoff, Patience};
+use crate::lock::atomic::Ordering::SeqCst;
+use crate::lock::atomic::fence;
+use crate::lock::{NotLocked, RawLock, Ticket};
+
+/// Holders asked about before each sleep: a system call each.
+const ASKED_AT_ONCE: usize = 32;
+
+#[repr(transparent)]
+pub(super) struct Cells<const N: usize> {
+    cells: [RawLock; N],
+}
+
+/// A cell that was claimed: what a guard keeps.
+#[derive(Clone, Copy)]
+pub(super) struct Claimed {
+    pub(super) index: u32,
+    pub(super) ticket: Ticket,
+}
+
+impl<const N: usize> Cells<N> {
+    pub(super) const fn new() -> Cells<N> {
+        assert!(N > 0 && N <= u32::MAX as usize, "a lock without cells lets nobody in");
+        Cells { cells: [const { RawLock::new() }; N] }
+    }
+
+    pub(super) fn all(&self) -> &[RawLock; N] {
+        &self.cells
+    }
+
+    /// Claims the cell at `index`, if it is free.
+    #[inline]
+    pub(super) fn claim_at(&self, index: usize) -> Result<Option<Claimed>, NotLocked> {
+        let ticket = self.cells[index].claim()?;
+        Ok(ticket.map(|ticket| Claimed { index: index as u32, ticket }))
+    }
+
+    /// Claims one of the first `usable` cells, that at `start` or the next free one after it.
+    pub(super) fn claim(&self, start: usize, usable: usize) -> Result<Option<Claimed>, NotLocked> {
+        for index in (start..usable).chain(0..start.min(usable)) {
+            if !self.cells[index].is_held()
+                && let Some(claimed) = self.claim_at(index)?
+            {
+                return Ok(Some(claimed));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Claims one of the first `usable` cells; sleeps on `bell` while there is none.
+    #[cold]
+    pub(super) fn wait_and_claim(
+        &self,
+        bell: &Bell,
+        start: usize,
+        usable: usize,
+        patience: Patience,
+    ) -> Result<Claimed, NotLocked> {
+        let mut backoff = Backoff::new();
+        let mut asked = start;
+        loop {
+            let heard = bell.listen();
+            // Pairs with the SeqCst in `release`: it sees that we listen, or we see its cell free.
+            fence(SeqCst);
+            if let Some(claimed) = self.claim(start, usable)? {
+                return Ok(claimed);
+            }
+            if self.give_back_dead(&mut asked, usable) {
+                continue;
+            }
+            // Killed asleep: the bell rings once for nobody.
+            bell.sleep(heard, patience.sleep(backoff.next())?);
+        }
+    }
+
+    /// Frees cells whose holders are dead, some at a time: goes on after the last asked. Whether there was one.
+    pub(super) fn give_back_dead(&self, asked: &mut usize, usable: usize) -> bool {
+        let mut found = false;
+        for _ in 0..usable.min(ASKED_AT_ONCE) {
+            *asked = (*asked + 1) % usable;
+            found |= self.cells[*asked].reclaim();
+        }
+        found
+    }
+
+    /// Gives a cell back, and wakes one who waits for a cell; nothing in a child of a fork.
+    ///
+    /// Killed before the cell is free, it is dead and given back by who needs it; before the bell is rung, whoever
+    /// sleeps looks again by its timeout.
+    #[inline]
+    pub(super) fn release(&self, bell: &Bell, claimed: Claimed) {
+        // `release` is SeqCst as is the bell's load: either we see who listens, or it sees the cell free.
+        self.cells[claimed.index as usize].release(claimed.ticket);
+        bell.ring_one();
+    }
+
+    /// Cells among the first `usable` that somebody holds, the dead included.
+    pub(super) fn held(&self, usable: usize) -> usize {
+        self.cells[..usable].iter().filter(|cell| cell.is_held()).count()
+    }
+}
+
+/// Where a thread looks for a free cell first: neighbours in time (thread ids and slots count up) start on different
+/// cache lines.
+#[inline]
+pub(super) const fn first_cell(owner_word: u64, cells: usize) -> usize {
+    const CELLS_IN_A_LINE: usize = 8;
+    // Slot and thread id.
+    let nth = ((owner_word >> 52) + (owner_word & 0x3fff_ffff)) as usize;
+    let lines = cells / CELLS_IN_A_LINE;
+    if lines < 2 { nth % cells } else { (nth % lines) * CELLS_IN_A_LINE + (nth / lines) % CELLS_IN_A_LINE }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::first_cell;
+
+    #[test]
+    fn threads_in_a_row_start_on_different_lines() {
+        let lines: Vec<_> = (1000..1008).map(|thread| first_cell(7 << 52 | 5 << 33 | thread, 64) / 8).collect();
+        let mut sorted = lines.clone();
+        sorted.sort_unstable();
+        assert_eq!(sorted, [0, 1, 2, 3, 4, 5, 6, 7], "{lines:?}");
+    }
+
+    #[test]
+    fn every_cell_of_the_whole_lines_is_somebodys_first() {
+        for cells in [1, 3, 8, 16, 64, 100] {
+            let mut starts: Vec<_> = (0..1000).map(|thread| first_cell(thread, cells)).collect();
+            starts.sort_unstable();
+            starts.dedup();
+            assert!(starts.iter().all(|start| *start < cells));
+            assert_eq!(starts.len(), if cells < 16 { cells } else { cells / 8 * 8 });
+        }
+    }
+}

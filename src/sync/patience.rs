@@ -1,0 +1,76 @@
+//! How long a call waits: not at all, until a moment, or for ever.
+
+use std::time::{Duration, Instant};
+
+use crate::lock::{Locked, NotLocked, RawLock, Ticket};
+
+/// The first sleep for something that an owner may hold, dead or alive.
+const FIRST_SLEEP: Duration = Duration::from_micros(500);
+/// The longest sleep before owners are asked about again.
+const LONGEST_SLEEP_FOR_OWNERS: Duration = Duration::from_millis(20);
+/// The longest sleep at all: whoever was to wake us may be killed before it does.
+pub(super) const LONGEST_SLEEP: Duration = Duration::from_millis(100);
+
+/// How long a call waits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Patience {
+    /// `try_`: not at all.
+    None,
+    /// `_timeout`.
+    Until(Instant),
+    Endless,
+}
+
+impl Patience {
+    /// Of a call with a timeout. The clock is read here, so only call this once there is something to wait for.
+    pub(super) fn of(timeout: Duration) -> Patience {
+        Instant::now().checked_add(timeout).map_or(Patience::Endless, Patience::Until)
+    }
+
+    /// How long to sleep, at most `longest`.
+    ///
+    /// # Errors
+    /// `WouldBlock` or `TimedOut` if there is no time left.
+    pub(super) fn sleep(self, longest: Duration) -> Result<Duration, NotLocked> {
+        match self {
+            Patience::None => Err(NotLocked::WouldBlock),
+            Patience::Endless => Ok(longest),
+            Patience::Until(deadline) => match deadline.saturating_duration_since(Instant::now()) {
+                Duration::ZERO => Err(NotLocked::TimedOut),
+                left => Ok(left.min(longest)),
+            },
+        }
+    }
+
+    /// Takes the lock, waiting so long.
+    pub(super) fn lock(self, lock: &RawLock) -> Result<(Ticket, Locked), NotLocked> {
+        match self {
+            Patience::None => lock.try_lock(),
+            Patience::Until(deadline) => lock.lock_until(deadline),
+            Patience::Endless => lock.lock(),
+        }
+    }
+
+    pub(super) fn deadline(self) -> Option<Instant> {
+        match self {
+            Patience::Until(deadline) => Some(deadline),
+            _ => None,
+        }
+    }
+}
+
+/// Sleeps that grow: a death is noticed soon, and a long wait costs little.
+pub(super) struct Backoff(Duration);
+
+impl Backoff {
+    pub(super) const fn new() -> Backoff {
+        Backoff(FIRST_SLEEP)
+    }
+
+    /// The next sleep.
+    pub(super) fn next(&mut self) -> Duration {
+        let sleep = self.0;
+        self.0 = (sleep * 2).min(LONGEST_SLEEP_FOR_OWNERS);
+        sleep
+    }
+}
