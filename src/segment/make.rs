@@ -31,7 +31,6 @@ use super::header::{OBJECT_BYTES, object_state};
 use super::object::TypeLayout;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::{Locked, NotLocked, RawLock, Ticket};
-use crate::schema::{decode, difference};
 use crate::sys::Attached;
 
 /// How long an owner of the directory lock is waited for: it holds it for microseconds, unless it is stopped there.
@@ -326,23 +325,7 @@ impl<'a> Maker<'a> {
 
     #[cold]
     fn mismatch(self, found: &Found, name: &str, layout: &TypeLayout) -> Error {
-        let theirs = match self.directory.schema(&found.entry) {
-            Ok(theirs) => theirs,
-            Err(error) => return error,
-        };
-        let ours = decode::decode(&layout.schema(name)).map(|(node, _)| node);
-        let lines = ours.map(|ours| difference::describe(&[ours], &[theirs])).unwrap_or_default();
-        if lines.is_empty() {
-            return self.directory.corrupt("the fingerprint of an object is not its type's");
-        }
-        let path = self.directory.path();
-        let mut error = Error::new(
-            ErrorKind::Mismatch,
-            format!("the object `{name}` of the segment {path} has another type than this program's:"),
-        );
-        for line in lines {
-            error = error.line(line);
-        }
+        let error = layout.mismatch(self.directory, &found.entry, name);
         let users = self.attached.participants();
         name_users(error, users.iter().map(|user| (user.pid, user.program.as_str()))).line(
             "to go on: ask for the object under another name; or run programs that agree on the type; or have the name \

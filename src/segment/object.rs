@@ -8,9 +8,10 @@ use std::fmt;
 
 use super::directory::{Directory, OBJECT_ALIGN_BYTES};
 use super::header::{ObjectEntry, object_state};
+use crate::error::{Error, ErrorKind};
 use crate::process_sync::{ProcessSync, assert_shareable};
-use crate::schema::decode::Node;
-use crate::schema::difference::{printable, type_text};
+use crate::schema::decode::{self, Node};
+use crate::schema::difference::{self, printable, type_text};
 use crate::schema::{self, FINGERPRINT_SEED, Kind, MAX_DEPTH, Part, Schema};
 
 /// The strictest alignment that a segment gives: the smallest page that its memory begins on.
@@ -51,6 +52,23 @@ impl TypeLayout {
         bytes[2..4].copy_from_slice(&(name.len() as u16).to_le_bytes());
         bytes.splice(schema::NODE_HEAD_BYTES..schema::NODE_HEAD_BYTES, name.bytes());
         bytes
+    }
+
+    /// That an object has another type than this, field by field.
+    #[cold]
+    pub(crate) fn mismatch(&self, directory: &Directory, entry: &ObjectEntry, name: &str) -> Error {
+        let theirs = match directory.schema(entry) {
+            Ok(theirs) => theirs,
+            Err(error) => return error,
+        };
+        let ours = decode::decode(&self.schema(name)).map(|(node, _)| node);
+        let lines = ours.map(|ours| difference::describe(&[ours], &[theirs])).unwrap_or_default();
+        if lines.is_empty() {
+            return directory.corrupt("the fingerprint of an object is not its type's");
+        }
+        let path = directory.path();
+        let what = format!("the object `{name}` of the segment {path} has another type than this program's:");
+        lines.into_iter().fold(Error::new(ErrorKind::Mismatch, what), Error::line)
     }
 
     /// Where the objects of this type may begin.
