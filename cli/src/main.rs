@@ -6,6 +6,8 @@
 
 mod demo;
 #[cfg(target_os = "linux")]
+mod doctor;
+#[cfg(target_os = "linux")]
 mod documents;
 mod inspect;
 #[cfg(target_os = "linux")]
@@ -76,6 +78,8 @@ enum Command {
     Ls(ls::Ls),
     /// Shows one segment: its objects, their values, who holds and awaits its locks
     Show(show::Show),
+    /// Checks this machine for what makes sharing fail, and names the cure
+    Doctor(doctor::Doctor),
     /// Says which sections of a binary are shared, what that means, and which variables are in them
     Inspect(inspect::Inspect),
     /// Shows shared variables at work, with processes of this very command
@@ -88,6 +92,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Ls(ls) => ls.run(),
         Command::Show(show) => show.run(),
+        Command::Doctor(doctor) => doctor.run(),
         Command::Inspect(inspect) => inspect.run(),
         Command::Demo(demo) => demo.run(),
     }

@@ -3,6 +3,7 @@
 //! Below a root nothing is looked up by plain paths: a container decides what its links point to.
 
 use std::fs::File;
+use std::io::Read;
 use std::os::fd::AsFd;
 use std::path::{Component, Path, PathBuf};
 
@@ -29,6 +30,8 @@ pub(crate) struct View {
     pub(crate) uid: Option<u32>,
     /// `COTENANT_DIR` there.
     pub(crate) given_folder: Option<PathBuf>,
+    /// The process whose eyes they are; None: our own.
+    pub(crate) process: Option<u32>,
     /// Inode of the mount namespace there; None: of no process, or it cannot be told.
     pub(crate) mount_namespace: Option<u64>,
 }
@@ -41,13 +44,14 @@ impl View {
                 Some(pid) => View::of_process(pid),
                 None => {
                     let root = opened(root)?;
-                    Ok(View { root: Some(root), uid: None, given_folder: None, mount_namespace: None })
+                    Ok(View { root: Some(root), uid: None, given_folder: None, process: None, mount_namespace: None })
                 }
             },
             (None, None) => Ok(View {
                 root: None,
                 uid: Some(rustix::process::geteuid().as_raw()),
                 given_folder: std::env::var_os("COTENANT_DIR").filter(|folder| !folder.is_empty()).map(absolute),
+                process: None,
                 mount_namespace: namespace_inode(Path::new("/proc/self/ns/mnt")),
             }),
         }
@@ -73,7 +77,7 @@ impl View {
         // Of our own namespace, but perhaps of another root (chroot): asked, too, unless it is ours.
         let same_root = is_ours && same_file(&process.join("root"), Path::new("/"));
         let root = if same_root { None } else { Some(opened(&process.join("root"))?) };
-        Ok(View { root, uid, given_folder: given, mount_namespace })
+        Ok(View { root, uid, given_folder: given, process: Some(pid), mount_namespace })
     }
 
     /// Where segments lie unless COTENANT_DIR says another folder.
@@ -88,7 +92,23 @@ impl View {
 
     /// Opens a folder there; links on the way lead where they lead there.
     pub(crate) fn open_folder(&self, path: &Path) -> std::io::Result<File> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        self.open(path, OFlags::DIRECTORY)
+    }
+
+    /// A small text file there, such as a configuration file; `None` if there is none.
+    pub(crate) fn read_text(&self, path: &Path) -> Option<String> {
+        const BYTES_MAX: u64 = 1 << 20;
+        let file = self.open(path, OFlags::empty()).ok()?;
+        if !file.metadata().ok()?.is_file() {
+            return None;
+        }
+        let mut bytes = Vec::new();
+        file.take(BYTES_MAX).read_to_end(&mut bytes).ok()?;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    fn open(&self, path: &Path, more: OFlags) -> std::io::Result<File> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY | more;
         let Some((_, root)) = &self.root else {
             return Ok(File::from(rustix::fs::openat(CWD, path, flags, Mode::empty())?));
         };
@@ -96,25 +116,23 @@ impl View {
         let inside = if inside.as_os_str().is_empty() { Path::new(".") } else { inside };
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
         match rustix::fs::openat2(root, inside, flags, Mode::empty(), resolve) {
-            Ok(folder) => Ok(File::from(folder)),
+            Ok(file) => Ok(File::from(file)),
             // A kernel before 5.6, or a sandbox: step by step, without links.
-            Err(rustix::io::Errno::NOSYS | rustix::io::Errno::PERM) => {
-                let mut folder = root.try_clone()?;
-                for part in inside.components() {
-                    let Component::Normal(name) = part else { continue };
-                    folder =
-                        File::from(rustix::fs::openat(folder.as_fd(), name, flags | OFlags::NOFOLLOW, Mode::empty())?);
-                }
-                Ok(folder)
-            }
+            Err(rustix::io::Errno::NOSYS | rustix::io::Errno::PERM) => open_step_by_step(root, inside, flags),
             Err(error) => Err(error.into()),
         }
     }
+}
 
-    /// What to put before a path so that it is the same file from here, in words.
-    pub(crate) fn shown_root(&self) -> Option<&Path> {
-        self.root.as_ref().map(|(path, _)| path.as_path())
+fn open_step_by_step(root: &File, inside: &Path, flags: OFlags) -> std::io::Result<File> {
+    let names: Vec<_> = inside.components().filter(|part| matches!(part, Component::Normal(_))).collect();
+    let mut reached = root.try_clone()?;
+    for (index, name) in names.iter().enumerate() {
+        let flags = if index + 1 == names.len() { flags } else { OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC };
+        let flags = flags | OFlags::NOFOLLOW;
+        reached = File::from(rustix::fs::openat(reached.as_fd(), name.as_os_str(), flags, Mode::empty())?);
     }
+    Ok(reached)
 }
 
 fn absolute(folder: impl Into<PathBuf>) -> PathBuf {

@@ -1,5 +1,7 @@
 //! Numbers as people read them: sizes, ages, ids.
 
+use std::collections::HashMap;
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// `0`, `512 B`, `16 KiB`, `1.5 MiB`.
@@ -50,13 +52,23 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 /// `root (0)`, or the number alone where `/etc/passwd` has no name for it.
 pub(crate) fn user(uid: u32) -> String {
-    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let name = users.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
+    user_name(uid).map_or_else(|| uid.to_string(), |name| format!("{name} ({uid})"))
+}
+
+/// As `/etc/passwd` names it.
+pub(crate) fn user_name(uid: u32) -> Option<String> {
+    static USERS: OnceLock<HashMap<u32, String>> = OnceLock::new();
+    let users = USERS.get_or_init(|| {
+        let table = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+        let parse = |line: &str| {
+            let mut fields = line.split(':');
+            let name = fields.next()?.to_owned();
+            Some((fields.nth(1)?.parse().ok()?, name))
+        };
+        // Of two names of one user the first counts.
+        table.lines().rev().filter_map(parse).collect()
     });
-    name.map_or_else(|| uid.to_string(), |name| format!("{name} ({uid})"))
+    users.get(&uid).cloned()
 }
 
 #[cfg(test)]
