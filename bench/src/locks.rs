@@ -23,6 +23,7 @@ const READ_LOCK: &str = "read lock, uncontended";
 const THREADS: &str = "contended, two threads";
 const PROCESSES: &str = "contended, two processes";
 const OURS: &str = "cotenant Mutex";
+const OURS_WITHOUT: &str = "cotenant Mutex, no robust list";
 const STD: &str = "limit std Mutex, private";
 const PARKING_LOT: &str = "limit parking_lot 0.12 Mutex, private";
 const STD_RW: &str = "limit std RwLock, private";
@@ -104,6 +105,8 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Report> {
     let home = home::make()?;
     let mut cases = Cases { effort, alone: Vec::new(), contended: Vec::new() };
     cases.lock(OURS, Reach::Processes, ours::mutex);
+    cases.lock("cotenant Mutex, in a segment", Reach::Processes, ours::mutex_in_segment);
+    cases.lock(OURS_WITHOUT, Reach::Processes, ours::mutex_without_robust_list);
     cases.lock(STD, Reach::Threads, private::std_mutex);
     cases.lock(PARKING_LOT, Reach::Threads, private::parking_lot_mutex);
     cases.read(STD_RW, private::std_rw_lock);

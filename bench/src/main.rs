@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! main      what was asked for
-//! statics   attach   locks   the groups: which subjects, which goals
+//! statics   attach   locks   segments   the groups: which subjects, which goals
 //! stress                     many processes, some of them killed
 //! rounds    subject          every subject in turn, many rounds
 //! figure    table   goal     what is printed
@@ -18,6 +18,7 @@ mod goal;
 mod home;
 mod locks;
 mod rounds;
+mod segments;
 mod statics;
 mod stress;
 mod subject;
@@ -69,6 +70,8 @@ enum Group {
     Attach,
     /// Locks beside private ones and what others have between processes.
     Locks,
+    /// Making and joining a segment, and its named objects.
+    Segments,
 }
 
 /// How much to measure.
@@ -108,6 +111,7 @@ fn main() -> anyhow::Result<ExitCode> {
             Group::Statics => statics::run(effort)?,
             Group::Attach => attach::run(effort)?,
             Group::Locks => locks::run(effort)?,
+            Group::Segments => segments::run(effort)?,
         };
         print(&report, options.json)?;
     }

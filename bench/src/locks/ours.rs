@@ -1,10 +1,11 @@
-//! Cotenant's locks, in shared variables of this program.
+//! Cotenant's locks, in shared variables of this program and in a segment.
 
 use std::hint::black_box;
+use std::sync::OnceLock;
 
 use anyhow::bail;
-use cotenant::BlockState;
 use cotenant::sync::Mutex;
+use cotenant::{Backing, BlockState, Segment};
 
 use super::hold::Lock;
 
@@ -18,6 +19,25 @@ cotenant::shared! {
 pub(super) struct Ours(&'static Mutex<u64>);
 
 pub(super) fn mutex() -> anyhow::Result<Ours> {
+    cotenant::__private::use_robust_list(true);
+    Ok(Ours(black_box(&*MUTEX)))
+}
+
+/// The same in a segment, which children of this process share.
+pub(super) fn mutex_in_segment() -> anyhow::Result<Ours> {
+    static FOUND: OnceLock<Result<&Mutex<u64>, String>> = OnceLock::new();
+    cotenant::__private::use_robust_list(true);
+    let find = || {
+        let segment = Segment::options().backing(Backing::Anonymous).max_bytes(1 << 20).create("bench")?.leak();
+        segment.get_or_init("mutex", || Mutex::new(0))
+    };
+    let found = FOUND.get_or_init(|| find().map_err(|error| error.to_string()));
+    found.clone().map(|mutex| Ours(black_box(mutex))).map_err(anyhow::Error::msg)
+}
+
+/// What the kernel's robust list costs.
+pub(super) fn mutex_without_robust_list() -> anyhow::Result<Ours> {
+    cotenant::__private::use_robust_list(false);
     Ok(Ours(black_box(&*MUTEX)))
 }
 

@@ -58,6 +58,7 @@ impl Kind for Locks {
 }
 
 /// Attaches the locks, which wait for the call: a supervisor must not keep them.
-pub(super) fn attach(_role: &Role) -> anyhow::Result<()> {
+pub(super) fn attach(role: &Role) -> anyhow::Result<()> {
+    cotenant::__private::use_robust_list(!role.no_robust_list);
     Ok(cotenant::attach()?)
 }

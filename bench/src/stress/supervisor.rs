@@ -20,11 +20,13 @@ use super::kind::Kind;
 use super::options::Options;
 use super::random::Random;
 use super::words::Words;
-use super::worker::violation;
+use super::worker::{LONGEST_STAY, violation};
 use crate::{home, sys};
 
 /// How long a process may go without an operation, or with its end.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long all of them may take to start.
+const START_PATIENCE: Duration = Duration::from_secs(120);
 /// Between two looks at who goes on.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -61,7 +63,7 @@ pub(super) fn run(options: &Options, kind: &dyn Kind) -> anyhow::Result<Run> {
     for place in 0..processes {
         supervisor.start_at(place)?;
     }
-    let done = supervisor.kill_again_and_again();
+    let done = supervisor.wait_for_all().and_then(|()| supervisor.kill_again_and_again());
     supervisor.stop();
     done?;
     let kills = supervisor.killed_ns.len() as u64;
@@ -148,18 +150,28 @@ impl<'a> Supervisor<'a> {
         Ok(())
     }
 
-    /// Kills one at random; every other time one of those that hold something, if there are any.
+    /// Until everybody works: touching memory takes a while.
+    fn wait_for_all(&mut self) -> anyhow::Result<()> {
+        let start = Instant::now();
+        while !self.words.each_place().all(|place| place.works().load(Relaxed) == 1) {
+            ensure!(start.elapsed() < START_PATIENCE, "not all processes work after {START_PATIENCE:?}");
+            ensure!(self.all_go_on()?, "a process ended before it worked");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+
+    /// Kills one at random: every other time at any moment, else where others wait for it.
     fn kill_one(&mut self) -> anyhow::Result<()> {
-        let holders = self.random.once_in(2);
-        let place_of = |at: usize| self.words.place(at);
-        let works: Vec<usize> = (0..self.words.places).filter(|at| place_of(*at).works().load(Relaxed) == 1).collect();
-        let mut choice = works.clone();
-        choice.retain(|at| holders && place_of(*at).holds().load(Relaxed) != 0);
-        let choice = if choice.is_empty() { works } else { choice };
+        let is_at_work = |at: &usize| self.words.place(*at).works().load(Relaxed) == 1;
+        let choice: Vec<usize> = (0..self.words.places).filter(is_at_work).collect();
         if choice.is_empty() {
             return Ok(()); // They are still starting.
         }
         let at = choice[self.random.below(choice.len() as u64) as usize];
+        if self.random.once_in(2) {
+            self.wait_until_others_wait_for(at);
+        }
         let (place, begun) = (self.words.place(at), self.killed_ns.len() as u64 + 1);
         self.words.doom().store(begun << 8 | (at as u64 & 0xff), SeqCst);
         self.killed_ns.insert(place.incarnation().load(Relaxed), sys::now_ns());
@@ -168,12 +180,27 @@ impl<'a> Supervisor<'a> {
         if !sys::was_killed(status) {
             violation(&self.words, &format!("the process at place {at} had ended by itself: {status}"));
         }
-        place.works().store(0, Relaxed);
-        place.holds().store(0, Relaxed);
+        for word in [place.works(), place.holds(), place.waits(), place.stays()] {
+            word.store(0, Relaxed);
+        }
         self.words.clear_bits(at);
         self.words.settled().store(begun, SeqCst);
         self.processes[at] = self.start(at)?;
         Ok(())
+    }
+
+    /// Has the process stay inside of what it enters next, for a while in which somebody comes and waits, as a rule.
+    fn wait_until_others_wait_for(&self, at: usize) {
+        let (place, start) = (self.words.place(at), Instant::now());
+        place.stays().store(1, Relaxed);
+        while start.elapsed() < LONGEST_STAY {
+            let held = place.holds().load(Relaxed);
+            if held != 0 && self.words.each_place().any(|other| other.waits().load(Relaxed) == held) {
+                // Until it sleeps.
+                return std::thread::sleep(LONGEST_STAY / 10);
+            }
+            std::thread::sleep(Duration::from_micros(100));
+        }
     }
 
     /// Whether nobody is stuck, or ended by itself.

@@ -176,6 +176,16 @@ impl Place {
         &self.0[4]
     }
 
+    /// What it waits for, plus one; 0: nothing.
+    pub(crate) fn waits(&self) -> &'static AtomicU64 {
+        &self.0[5]
+    }
+
+    /// Whether it is to stay where it is inside next: it will be killed there.
+    pub(crate) fn stays(&self) -> &'static AtomicU64 {
+        &self.0[6]
+    }
+
     /// Of all that sat here; only the one that does changes it.
     pub(crate) fn counter(&self, at: usize) -> &'static AtomicU64 {
         assert!(at < COUNTERS, "there are {COUNTERS}");

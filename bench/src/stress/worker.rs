@@ -12,6 +12,8 @@ use super::words::{BITS, Note, Place, Words};
 use crate::sys;
 
 const PAGE_BYTES: usize = 4096;
+/// How long a process that is to be killed stays inside, so that others come and wait.
+pub(super) const LONGEST_STAY: Duration = Duration::from_millis(20);
 /// Said aloud; more are only counted.
 const SAID: u64 = 20;
 
@@ -82,8 +84,20 @@ impl Worker {
         answer
     }
 
+    /// Waits for `what` (for the killer to see), by `lock`, which is also told when that began.
+    pub(crate) fn waiting<R>(&mut self, what: u64, lock: impl FnOnce(&mut Worker, u64) -> R) -> R {
+        self.place.waits().store(what + 1, Relaxed);
+        let began_ns = sys::now_ns();
+        let answer = lock(self, began_ns);
+        self.place.waits().store(0, Relaxed);
+        answer
+    }
+
     /// Where a kill hurts: mostly no time, sometimes some, so that others come and wait.
     pub(crate) fn linger(&mut self) {
+        if self.place.stays().load(Relaxed) != 0 {
+            std::thread::sleep(LONGEST_STAY);
+        }
         match self.random.below(64) {
             0 => std::thread::sleep(Duration::from_micros(50 + self.random.below(300))),
             1..4 => {

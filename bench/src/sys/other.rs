@@ -1,8 +1,12 @@
 //! Systems on which only the portable part is measured.
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 use std::sync::atomic::AtomicU64;
+
+use crate::locks::Cases;
 
 pub(crate) fn memory_folder() -> PathBuf {
     std::env::temp_dir()
@@ -37,4 +41,59 @@ impl Lifeline {
     }
 
     pub(crate) fn cut(&self) {}
+}
+
+/// Locks of the system and of other libraries are measured on Linux only.
+pub(crate) fn add_peers(_cases: &mut Cases<'_>) {}
+
+pub(crate) fn remove_peers() {}
+
+/// What each of two processes answers.
+pub(crate) type Work<'a> = dyn Fn(&dyn Fn() -> anyhow::Result<()>) -> anyhow::Result<[f64; 2]> + 'a;
+
+pub(crate) fn in_two_processes(_work: &Work<'_>) -> anyhow::Result<[[f64; 2]; 2]> {
+    anyhow::bail!("two processes are measured on Linux only")
+}
+
+pub(crate) fn computes_alone(_prepare: &dyn Fn(), _work: &dyn Fn()) -> anyhow::Result<bool> {
+    anyhow::bail!("system calls are forbidden on Linux only")
+}
+
+// Nobody is started here, see `NO_STARTS`; what follows is never called.
+
+pub(crate) fn map_words(_file: &File, _words: usize) -> io::Result<&'static [AtomicU64]> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(crate) fn now_ns() -> u64 {
+    0
+}
+
+pub(crate) fn end_with_parent() {}
+
+pub(crate) fn was_killed(status: ExitStatus) -> bool {
+    !status.success()
+}
+
+pub(crate) fn stop(_pid: u32, _stopped: bool) {}
+
+pub(crate) fn cpu_seconds(_pid: u32) -> Option<f64> {
+    None
+}
+
+/// A POSIX segment as people make it by hand.
+pub(crate) mod by_hand {
+    use std::io;
+
+    pub(crate) fn create(_bytes: usize) -> io::Result<f64> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(crate) fn open(_bytes: usize) -> io::Result<f64> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(crate) fn grow(_bytes: usize) -> io::Result<f64> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }

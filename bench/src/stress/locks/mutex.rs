@@ -2,13 +2,13 @@
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use cotenant::ProcessSync;
-use cotenant::sync::{LockError, Mutex, MutexGuard, TryLockError};
+use cotenant::sync::{LockError, Mutex, MutexGuard, OwnerDied, TryLockError};
 
 use crate::stress::words::Words;
 use crate::stress::worker::{Worker, violation};
-use crate::sys;
 
 const MUTEXES: usize = 3;
 /// Where entries are counted: one counter for each.
@@ -33,6 +33,8 @@ impl Watched {
     }
 }
 
+type Locked = Result<MutexGuard<'static, Watched>, TryLockError<OwnerDied<'static, Watched>>>;
+
 cotenant::shared! {
     #![shared(name = "cotenant.bench.mutexes", attach = by_call)]
     static WATCHED: [Mutex<Watched>; MUTEXES] = [const { Mutex::new(Watched::NEW) }; MUTEXES];
@@ -41,16 +43,7 @@ cotenant::shared! {
 pub(super) fn act(worker: &mut Worker) {
     let at = worker.random.below(MUTEXES as u64) as usize;
     let mutex: &'static Mutex<Watched> = &WATCHED[at];
-    let began_ns = sys::now_ns();
-    let locked = if worker.random.once_in(8) {
-        match mutex.try_lock() {
-            Err(TryLockError::WouldBlock | TryLockError::TimedOut) => return,
-            Err(TryLockError::Lock(error)) => Err(error),
-            Ok(guard) => Ok(guard),
-        }
-    } else {
-        mutex.lock()
-    };
+    let (locked, began_ns) = worker.waiting(at as u64, |worker, began_ns| (lock(worker, mutex), began_ns));
     let guard = match locked {
         Ok(guard) => {
             let (owner, [first, second]) = (guard.owner.load(Relaxed), guard.counters());
@@ -59,7 +52,7 @@ pub(super) fn act(worker: &mut Worker) {
             }
             guard
         }
-        Err(LockError::OwnerDied(died)) => {
+        Err(TryLockError::Lock(LockError::OwnerDied(died))) => {
             let victim = died.value().owner.load(Relaxed);
             let [first, second] = died.value().counters();
             if first != second && first != second + 1 {
@@ -72,11 +65,21 @@ pub(super) fn act(worker: &mut Worker) {
                 watched.second.store(watched.first.load(Relaxed), Relaxed);
             })
         }
-        Err(error) => return worker.violation(&format!("lock mutex {at}: {error}")),
+        Err(TryLockError::WouldBlock | TryLockError::TimedOut) => return,
+        Err(TryLockError::Lock(error)) => return worker.violation(&format!("lock mutex {at}: {error}")),
     };
     worker.inside(at as u64, |worker| change(worker, &guard));
     drop(guard);
     worker.count(ENTRIES + at);
+}
+
+/// In all the ways that there are.
+fn lock(worker: &mut Worker, mutex: &'static Mutex<Watched>) -> Locked {
+    match worker.random.below(8) {
+        0 => mutex.try_lock(),
+        1 => mutex.lock_timeout(Duration::from_micros(worker.random.below(2000))),
+        _ => mutex.lock().map_err(TryLockError::Lock),
+    }
 }
 
 fn change(worker: &mut Worker, watched: &MutexGuard<'_, Watched>) {

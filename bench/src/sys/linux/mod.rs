@@ -1,5 +1,6 @@
 //! Linux.
 
+pub(crate) mod by_hand;
 mod counter;
 mod lifeline;
 mod machine;

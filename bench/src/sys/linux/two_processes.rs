@@ -89,7 +89,7 @@ fn wait(child: libc::pid_t) -> anyhow::Result<i32> {
 }
 
 /// Runs `work` in a child that may do nothing but compute: no system call, no clock. Whether it came to its end.
-pub(crate) fn computes_alone(prepare: impl Fn(), work: impl Fn()) -> anyhow::Result<bool> {
+pub(crate) fn computes_alone(prepare: &dyn Fn(), work: &dyn Fn()) -> anyhow::Result<bool> {
     // SAFETY: as above.
     let child = unsafe { libc::fork() };
     if child == -1 {
