@@ -26,6 +26,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// Names the role of a process that a test starts.
 pub(crate) const ROLE: &str = "COTENANT_TEST_ROLE";
 
+/// Set for the process that runs the tests.
+const HARNESS: &str = "COTENANT_TEST_HARNESS";
+
 /// A test or a role: its name and what it does.
 pub(crate) type Named = (&'static str, fn());
 
@@ -36,9 +39,22 @@ pub(crate) fn run(tests: &[Named], root_tests: &[Named], roles: &[Named]) -> Exi
         play();
         return ExitCode::SUCCESS;
     }
+    if std::env::var_os(HARNESS).is_none() {
+        return in_a_folder_of_its_own();
+    }
     let mut trials: Vec<_> = tests.iter().map(|&(name, test)| trial(name, test)).collect();
     trials.extend(root_tests.iter().map(|&(name, test)| root::trial(name, test)));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+/// Starts this test program again, with a folder for the variables that it declares itself: before `main` it has made
+/// segments of its own, and some are kept.
+fn in_a_folder_of_its_own() -> ExitCode {
+    let folder = tempfile::TempDir::with_prefix("cotenant-test-harness-").expect("a folder for the harness");
+    let mut again = std::process::Command::new(std::env::current_exe().expect("the path of this test program"));
+    sandbox::without_our_words(&mut again).env(HARNESS, "1").env("COTENANT_DIR", folder.path());
+    let status = again.args(std::env::args_os().skip(1)).status().expect("starting the tests");
+    ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
 }
 
 fn trial(name: &str, test: fn()) -> Trial {
