@@ -146,7 +146,6 @@ impl SegmentInfo {
 }
 
 /// The segments in `folder`, or in the folders where this user's programs put them, by path.
-#[allow(dead_code)]
 pub(crate) fn list(folder: Option<PathBuf>) -> Result<Vec<SegmentInfo>> {
     let mut found = sys::catalog::list(folder)?;
     found.sort_by(|a, b| a.path.cmp(&b.path));
@@ -154,7 +153,6 @@ pub(crate) fn list(folder: Option<PathBuf>) -> Result<Vec<SegmentInfo>> {
 }
 
 /// Removes what the dead left.
-#[allow(dead_code)]
 pub(crate) fn prune(options: &PruneOptions) -> Result<Vec<Pruned>> {
     let mut pruned = sys::catalog::prune(options)?;
     pruned.sort_by(|a, b| a.path.cmp(&b.path));

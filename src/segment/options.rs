@@ -158,7 +158,6 @@ impl SegmentOptions {
 /// What the ends have in common.
 impl SegmentOptions {
     /// Opens or creates, or says why not.
-    #[allow(dead_code)]
     pub(crate) fn attach(&self, name: &str, opening: Opening) -> Result<&'static sys::Attached> {
         if self.user.is_some() {
             return Err(refused(name, "`user` is for readers: who writes does so as the user that runs the program"));
@@ -169,6 +168,49 @@ impl SegmentOptions {
             return Err(unsupported(kind, name, "be opened by a name", why));
         }
         self.with_request(name, opening, sys::segment::open)
+    }
+
+    /// Opens for reading, or says why not.
+    pub(crate) fn attach_reader(&self, name: &str) -> Result<sys::segment::Reading> {
+        let kind = self.backing.kind();
+        if let Err(why) = kind.abilities().readers {
+            return Err(unsupported(kind, name, "be opened by a reader", why));
+        }
+        self.with_request(name, Opening::Open, sys::segment::open_reader)
+    }
+
+    /// Takes the name from a segment: whoever starts from here on makes another one. Those attached go on with each
+    /// other, and notice ([`Segment::is_unlinked`](crate::Segment::is_unlinked)); its memory goes with the last of
+    /// them. Of a file, a kept segment and one that only the dead left, this is the end of its values, too. Blocks and
+    /// segments have their names in common: a named block's segment goes as well.
+    ///
+    /// Waits while others are at work on the name, about two seconds at most.
+    ///
+    /// ```
+    /// use cotenant::{ErrorKind, Segment};
+    ///
+    /// # fn main() -> cotenant::Result<()> {
+    /// # let name = &format!("example.unlink.{}", std::process::id());
+    /// let old = Segment::options().create(name)?;
+    /// Segment::options().unlink(name)?;
+    /// assert!(old.is_unlinked());
+    /// assert_eq!(Segment::options().unlink(name).unwrap_err().kind(), ErrorKind::NotFound);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// - `NotFound`: there is none of that name.
+    /// - `Unsupported`: a backing without names.
+    /// - `Foreign`: something that is not ours lies there; it is left alone.
+    /// - `Busy`: another process removes it and does not finish.
+    pub fn unlink(&self, name: &str) -> Result<()> {
+        let kind = self.backing.kind();
+        if let Err(why) = kind.abilities().opened_by {
+            return Err(unsupported(kind, name, "be unlinked", why));
+        }
+        self.with_request(name, Opening::Open, sys::segment::unlink)
     }
 
     /// Hands the checked request to `use_it`.

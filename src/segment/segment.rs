@@ -239,6 +239,15 @@ impl Segment {
         list::list(None)
     }
 
+    /// Takes the name from a segment of the default backing, in use or not: [`SegmentOptions::unlink`].
+    ///
+    /// # Errors
+    ///
+    /// As of [`SegmentOptions::unlink`].
+    pub fn unlink(name: &str) -> Result<()> {
+        Segment::options().unlink(name)
+    }
+
     /// Removes what nobody is attached to: segments of programs that were killed, halves of segments, locks without a
     /// segment. Safe at any moment, also while programs start.
     ///
@@ -247,6 +256,33 @@ impl Segment {
     /// A folder of segments cannot be read, or something in it not be removed.
     pub fn prune(options: &PruneOptions) -> Result<Vec<Pruned>> {
         list::prune(options)
+    }
+
+    /// Writes the values to the disk, and waits for it: those of a [`Backing::File`](crate::Backing::File) survive a
+    /// fall of the machine from then on, as they were when this was called. Without it the system writes them when it
+    /// likes; a crash of programs alone loses nothing. For the other backings there is nothing to do.
+    ///
+    /// Others may write meanwhile; what they write may be on the disk or not.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("totals");
+    /// use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+    /// use cotenant::{Backing, Segment};
+    ///
+    /// # if cfg!(target_os = "linux") {
+    /// let file = Segment::options().backing(Backing::File).max_bytes(1 << 20).open_or_create(path.to_str().unwrap())?;
+    /// file.get_or_init("runs", || AtomicU64::new(0))?.fetch_add(1, Relaxed);
+    /// file.sync()?;
+    /// # }
+    /// # Ok::<(), cotenant::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// What the system says of the disk.
+    pub fn sync(&self) -> Result<()> {
+        self.attached.sync()
     }
 
     /// Keeps the segment attached for as long as the process lives, for statics and threads that need `'static`.

@@ -133,8 +133,10 @@ impl Attached {
     /// Writes what is in memory to the disk ([`msync(2)`](https://man7.org/linux/man-pages/man2/msync.2.html)): of a
     /// segment in a file, all changes that were made before survive a fall of the machine.
     #[doc(alias = "msync")]
-    #[allow(dead_code)]
     pub(crate) fn sync(&self) -> Result<()> {
+        if self.header.backing != BackingKind::File as u8 {
+            return Ok(());
+        }
         let doing = || format!("write the segment {} to its disk", self.path);
         let end = self.header.data_at + self.live.data_bytes().load(Acquire);
         let bytes = (end.min(self.header.max_bytes) as usize).next_multiple_of(page_bytes());

@@ -133,6 +133,12 @@ pub(crate) fn present(option: Option<&Path>, audience: Audience, uid: u32) -> Re
     Ok(found)
 }
 
+/// A folder as it is; what lies in it is checked by itself.
+pub(crate) fn open_given(path: &Path) -> Result<Folder> {
+    let folder = open(path, 0).map_err(|cause| Error::system(format!("open the folder {}", path.display()), &cause))?;
+    Ok(Folder { path: path.to_owned(), file: folder })
+}
+
 /// The folder of a file whose path was given, checked: whoever may write there may put another file in its place.
 pub(crate) fn of_file(path: &Path, audience: Audience) -> Result<Folder> {
     let path = std::path::absolute(path)

@@ -20,6 +20,7 @@ pub(crate) mod owner;
 #[cfg(feature = "inspect")]
 pub(crate) mod probe;
 pub(crate) mod process;
+pub(crate) mod reader;
 pub(crate) mod reopen;
 pub(crate) mod robust;
 pub(crate) mod segment;

@@ -102,6 +102,18 @@ impl Reopen {
         if file::stat(&file)?.same_file(stat) { Ok(file) } else { Err(io::ErrorKind::NotFound.into()) }
     }
 
+    /// As the file is by now, without opening it.
+    pub(crate) fn stat_again(&self) -> io::Result<Stat> {
+        match self {
+            Reopen::ByPath { .. } => file::stat(&self.open()?),
+            Reopen::Kept(kept) => {
+                let number = kept.number().ok_or(io::ErrorKind::NotFound)?;
+                // SAFETY: only asked what it is, and whatever the number stands for is left open.
+                file::stat(&ManuallyDrop::new(unsafe { File::from_raw_fd(number) }))
+            }
+        }
+    }
+
     pub(crate) fn stat(&self) -> &Stat {
         match self {
             Reopen::ByPath { stat, .. } => stat,

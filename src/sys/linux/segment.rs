@@ -22,6 +22,8 @@ use crate::segment::header::BackingKind;
 use crate::segment::request::Request;
 use crate::sys::ranges;
 
+pub(crate) use super::reader::{Reading, open as open_reader};
+
 /// What can back a segment here.
 pub(crate) const BACKINGS: &[BackingKind] =
     &[BackingKind::Anonymous, BackingKind::Memfd, BackingKind::Posix, BackingKind::SysV, BackingKind::File];
@@ -108,6 +110,10 @@ pub(crate) fn unlink(request: &Request<'_>) -> Result<()> {
             let path = Path::new(request.name);
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             unlink(&folder::of_file(path, audience(request.plan)?)?, &name)
+        }
+        BackingKind::SysV => {
+            let name = sysv::companion_of(request)?;
+            catalog::unlink_in(&folder::find(request.folder.as_deref(), audience(request.plan)?)?, &name)
         }
         _ => unlink(&folder::find(request.folder.as_deref(), audience(request.plan)?)?, request.name),
     }

@@ -64,16 +64,32 @@ impl fmt::Display for Key<'_> {
 
 /// Opens or makes the segment in `folder`, where its companion lies.
 pub(super) fn open(request: &Request<'_>, folder: impl FnOnce() -> Result<Folder>) -> Result<Attached> {
+    match key(request)? {
+        None => private(request),
+        Some(key) => keyed(request, &key, &folder()?),
+    }
+}
+
+/// The key that was asked for; `None`: none.
+fn key<'a>(request: &Request<'a>) -> Result<Option<Key<'a>>> {
     let given = request.sysv_key.unwrap_or(&SysVKey::Private);
     let number = match given {
-        SysVKey::Private => return private(request),
+        SysVKey::Private => return Ok(None),
         SysVKey::Number(number) => *number,
         SysVKey::File { path, number } => call::key_of_file(path, *number).map_err(|cause| {
             Error::system(format!("make a System V key of the file {} and {number} (ftok)", path.display()), &cause)
                 .hint("name a file that exists")
         })?,
     };
-    keyed(request, &Key { number, given }, &folder()?)
+    Ok(Some(Key { number, given }))
+}
+
+/// The name of the companion of the segment that was asked for.
+pub(super) fn companion_of(request: &Request<'_>) -> Result<CString> {
+    match key(request)? {
+        Some(key) => companion_name(key.number, &request.plan.scope),
+        None => Err(Error::new(ErrorKind::Unsupported, "a System V segment without a key has no name to be removed")),
+    }
 }
 
 fn keyed(request: &Request<'_>, key: &Key<'_>, folder: &Folder) -> Result<Attached> {
@@ -409,6 +425,10 @@ fn utc(unix_s: i64) -> String {
 
 /// A segment that only children of a fork reach.
 fn private(request: &Request<'_>) -> Result<Attached> {
+    if request.plan.keep_until_removed {
+        let what = "a System V segment without a key cannot be kept: nobody could find it again";
+        return Err(Error::new(ErrorKind::Unsupported, what).hint("give it a key, or use the backing `Posix`"));
+    }
     memfd::refuse_to_open(request, "by fork from the process that makes it")?;
     let name = memfd::display_name(request, "System V without a key");
     let mut header = anonymous::new_header(request, &name)?;

@@ -3,8 +3,9 @@
 //! Said three times: by a warning wherever `shared!` is used (`place`), by `attach()`'s error, and by `attachment()`.
 
 pub(crate) mod catalog;
+pub(crate) mod futex;
+pub(crate) mod owner;
 pub(crate) mod process;
-pub(crate) mod raw_lock;
 pub(crate) mod segment;
 
 use std::convert::Infallible;
@@ -16,8 +17,6 @@ use crate::image::block::Descriptor;
 use crate::segment::header::Header;
 use crate::segment::live::Live;
 use crate::segment::plan::Plan;
-
-pub(crate) use raw_lock::{RawLock, Ticket};
 
 /// The program; nothing is known of it.
 pub(crate) struct Image {
@@ -75,7 +74,27 @@ impl Attached {
         match self.never {}
     }
 
+    pub(crate) fn sync(&self) -> Result<()> {
+        match self.never {}
+    }
+
     pub(crate) fn participants(&self) -> Vec<Participant> {
+        match self.never {}
+    }
+
+    pub(crate) fn owner_is_dead(&self, _owner_half: u32) -> bool {
+        match self.never {}
+    }
+
+    pub(crate) fn kernel_is_right(&self, _owner_half: u32) -> bool {
+        match self.never {}
+    }
+
+    pub(crate) fn is_this_process(&self, _owner_half: u32) -> bool {
+        match self.never {}
+    }
+
+    pub(crate) fn describe_owner(&self, _owner_half: u32) -> Option<(u32, String)> {
         match self.never {}
     }
 

@@ -1,21 +1,21 @@
-//! A segment that this process is attached to, and which addresses lie in one.
+//! A segment that this process is attached to.
 
 #![allow(unsafe_code)]
 
 use std::collections::BTreeMap;
-use std::ptr::{NonNull, null_mut};
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicPtr, AtomicU32};
+use std::ptr::NonNull;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::file_mapping::FileMapping;
-use super::kernel_mutex::KernelMutex;
+use super::kernel_semaphore::KernelSemaphore;
 use super::participants::{self, OwnerHalf};
-use super::raw_lock;
 use crate::attachment::Participant;
 use crate::error::{Error, ErrorKind, Result};
 use crate::segment::header::Header;
 use crate::segment::live::Live;
+use crate::sys::ranges;
 
 /// What the process keeps of an attached segment. It lives as long as the process, or until its image is unloaded.
 pub(crate) struct Attached {
@@ -26,39 +26,24 @@ pub(crate) struct Attached {
     objects: String,
     /// As in [`OwnerHalf`]; 0 after `detach`.
     owner: AtomicU32,
-    /// Where a lock's place is counted from.
-    base: usize,
     /// Keeps the view and the name; `None` for the section of the image.
     mapping: Mutex<Option<FileMapping>>,
-    mutexes: Mutex<BTreeMap<usize, Arc<KernelMutex>>>,
+    /// By the place of the word that one sleeps on.
+    semaphores: Mutex<BTreeMap<u64, Arc<KernelSemaphore>>>,
     header: OnceLock<Header>,
 }
-
-/// Addresses that are shared, and with whom.
-pub(crate) struct Range {
-    start: usize,
-    bytes: usize,
-    pub(crate) segment: &'static Attached,
-    next: *const Range,
-}
-
-// SAFETY: immutable after publication; `next` points to a leaked value of the same kind.
-unsafe impl Sync for Range {}
-
-static RANGES: AtomicPtr<Range> = AtomicPtr::new(null_mut());
 
 impl Attached {
     pub(crate) fn new(
         names: (String, String),
         live: Live,
         (owner, created): (OwnerHalf, bool),
-        base: usize,
         mapping: Option<FileMapping>,
     ) -> Attached {
         let (path, objects) = names;
-        let mutexes = Mutex::new(BTreeMap::new());
+        let semaphores = Mutex::new(BTreeMap::new());
         let (owner, mapping) = (AtomicU32::new(owner.0), Mutex::new(mapping));
-        Attached { path, created, live, objects, owner, base, mapping, mutexes, header: OnceLock::new() }
+        Attached { path, created, live, objects, owner, mapping, semaphores, header: OnceLock::new() }
     }
 
     /// The segment's first byte.
@@ -85,6 +70,11 @@ impl Attached {
         self.reserve(at, bytes)
     }
 
+    /// Nothing to do: there is no disk behind a segment.
+    pub(crate) fn sync(&self) -> Result<()> {
+        Ok(())
+    }
+
     pub(crate) fn owner(&self) -> OwnerHalf {
         OwnerHalf(self.owner.load(Relaxed))
     }
@@ -94,18 +84,36 @@ impl Attached {
         self.owner().slot()
     }
 
-    /// Whether the owner that a lock word names in its high half is dead; counts deaths.
+    /// Whether the owner that a lock word names in its high half is dead.
     pub(crate) fn owner_is_dead(&self, owner_half: u32) -> bool {
-        let is_dead = participants::is_dead(self.live, OwnerHalf(owner_half));
-        if is_dead {
-            self.live.deaths().fetch_add(1, Relaxed);
-        }
-        is_dead
+        participants::is_dead(self.live, OwnerHalf(owner_half))
+    }
+
+    /// The kernel marks no words here: who finds OWNER_DIED asks on.
+    pub(crate) fn kernel_is_right(&self, _owner_half: u32) -> bool {
+        false
+    }
+
+    /// Whether the owner that a lock word names is a slot of this very process.
+    pub(crate) fn is_this_process(&self, owner_half: u32) -> bool {
+        participants::is_this_process(self.live, OwnerHalf(owner_half))
     }
 
     /// Process id and program of an owner, if its slot has no later tenant.
-    pub(crate) fn describe_owner(&self, owner: OwnerHalf) -> Option<(u32, String)> {
-        participants::describe(self.live, owner)
+    pub(crate) fn describe_owner(&self, owner_half: u32) -> Option<(u32, String)> {
+        participants::describe(self.live, OwnerHalf(owner_half))
+    }
+
+    /// The kernel's semaphore of the word at `at`, opened once. Named after the segment's instance and the word's place,
+    /// so that every process finds the same one.
+    pub(crate) fn semaphore(&self, at: u64) -> Result<Arc<KernelSemaphore>> {
+        let mut semaphores = self.semaphores.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(semaphore) = semaphores.get(&at) {
+            return Ok(semaphore.clone());
+        }
+        let semaphore = Arc::new(KernelSemaphore::open(&format!("{}-word-{at:x}", self.objects))?);
+        semaphores.insert(at, semaphore.clone());
+        Ok(semaphore)
     }
 
     /// Never: a name lives as long as the object, and the object as long as this process has it open.
@@ -128,53 +136,13 @@ impl Attached {
             return;
         }
         participants::give_back(self.live, owner);
-        self.mutexes.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.semaphores.lock().unwrap_or_else(PoisonError::into_inner).clear();
         drop(self.mapping.lock().unwrap_or_else(PoisonError::into_inner).take());
-    }
-}
-
-impl Range {
-    /// The kernel's mutex of the lock at `address`, opened once.
-    pub(crate) fn mutex(&self, address: usize) -> Result<Arc<KernelMutex>> {
-        let mut mutexes = self.segment.mutexes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(mutex) = mutexes.get(&address) {
-            return Ok(mutex.clone());
-        }
-        let at = address.wrapping_sub(self.segment.base);
-        let mutex = Arc::new(raw_lock::open_mutex(&self.segment.objects, at)?);
-        mutexes.insert(address, mutex.clone());
-        Ok(mutex)
-    }
-}
-
-/// The range that holds `address`, if one does.
-pub(crate) fn range_at(address: usize) -> Option<&'static Range> {
-    ranges().find(|range| address.wrapping_sub(range.start) < range.bytes)
-}
-
-fn ranges() -> impl Iterator<Item = &'static Range> {
-    // SAFETY: ranges are leaked and never changed after they were published.
-    let at = |range: *const Range| unsafe { range.as_ref() };
-    // Acquire pairs with the Release in `publish`.
-    std::iter::successors(at(RANGES.load(Acquire)), move |range| at(range.next))
-}
-
-/// Makes a range known. Called before anybody gets an address in it.
-pub(crate) fn publish(start: usize, bytes: usize, segment: &'static Attached) {
-    let range = Box::leak(Box::new(Range { start, bytes, segment, next: std::ptr::null() }));
-    let mut head = RANGES.load(Relaxed);
-    loop {
-        range.next = head;
-        match RANGES.compare_exchange_weak(head, range, Release, Relaxed) {
-            Ok(_) => return,
-            Err(now) => head = now,
-        }
     }
 }
 
 /// Detaches every segment of this image.
 pub(crate) fn detach_all() {
-    for range in ranges() {
-        range.segment.detach();
-    }
+    // SAFETY: the image is being unloaded: no thread of this process is inside it any more.
+    unsafe { ranges::for_each_segment(Attached::detach) };
 }
