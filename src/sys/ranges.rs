@@ -138,12 +138,12 @@ pub(crate) fn find(address: usize) -> Option<Range> {
 }
 
 /// The segment that holds `place`, and where in it.
-fn place_of<T>(place: &T) -> Option<(&Attached, u64)> {
+pub(crate) fn place_of<T>(place: &T) -> Option<(&Attached, u64)> {
     let address = std::ptr::from_ref(place) as usize;
     let range = find(address)?;
     // SAFETY: `place`, which lies in the range, is borrowed; so says `publish`.
     let segment = unsafe { range.segment() };
-    Some((segment, range.at + (address - range.start) as u64))
+    Some((segment, range.at.wrapping_add((address - range.start) as u64)))
 }
 
 /// The segment that holds `place`, if one does.

@@ -20,7 +20,7 @@ use windows_sys::Win32::Foundation::{ERROR_ACCESS_DENIED, ERROR_COMMITMENT_LIMIT
 use windows_sys::Win32::System::Memory::{CreateFileMappingW, PAGE_READWRITE, SEC_RESERVE};
 
 use super::attach::Place;
-use super::attached::{self, Attached};
+use super::attached::Attached;
 use super::handle::{Handle, wide};
 use super::kernel_mutex::KernelMutex;
 use super::view::View;
@@ -30,6 +30,7 @@ use crate::segment::compare::{self, Known};
 use crate::segment::header::{HEADER_BYTES, Header};
 use crate::segment::live::Live;
 use crate::segment::plan::Plan;
+use crate::sys::ranges;
 
 /// Room for the data of a named block: the system sets eight bytes aside for each of its pages.
 const GROWING_DATA_BYTES: u64 = 64 << 20;
@@ -65,11 +66,11 @@ pub(crate) fn attach(plan: &Plan, file_name: &str, places: &[Place<'_>]) -> Resu
     let owner = participants::take(live, &path)?;
     let objects = format!(r"Local\cotenant-{:032x}", u128::from_le_bytes(header.instance));
     let base = mapping.view.base().as_ptr();
-    let attached = Attached::new((path, objects), live, (owner, created), base as usize, Some(mapping));
+    let attached = Attached::new((path, objects), live, (owner, created), Some(mapping));
     let attached: &'static Attached = Box::leak(Box::new(attached));
     for place in places {
         let values = base.wrapping_add((header.data_at + place.data_at) as usize);
-        attached::publish(values as usize, place.bytes, attached);
+        ranges::publish(values as usize, place.bytes, attached, header.data_at + place.data_at);
         place.set_target(values);
     }
     Ok(attached)

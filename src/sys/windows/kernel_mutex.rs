@@ -1,6 +1,6 @@
 //! A named mutex of the kernel's: it falls when its owner's thread or process ends, however that happens.
 //!
-//! It is recursive and belongs to a thread. Whoever needs more than exclusion keeps it beside the mutex (`raw_lock`).
+//! It is recursive and belongs to a thread. Attaching is done under one; locks are words (`lock`).
 
 #![allow(unsafe_code)]
 
@@ -9,7 +9,7 @@ use std::io;
 use windows_sys::Win32::Foundation::{
     ERROR_ACCESS_DENIED, ERROR_INVALID_HANDLE, WAIT_ABANDONED, WAIT_OBJECT_0, WAIT_TIMEOUT,
 };
-use windows_sys::Win32::System::Threading::{CreateMutexW, INFINITE, ReleaseMutex, WaitForSingleObject};
+use windows_sys::Win32::System::Threading::{CreateMutexW, ReleaseMutex, WaitForSingleObject};
 
 use super::handle::{Handle, wide};
 use super::security;
@@ -73,18 +73,8 @@ impl KernelMutex {
         }
     }
 
-    /// Waits for it.
-    pub(crate) fn lock(&self) -> io::Result<()> {
-        self.take(INFINITE).map(drop)
-    }
-
-    /// Takes it if nobody else has it.
-    pub(crate) fn try_lock(&self) -> io::Result<bool> {
-        self.take(0)
-    }
-
     /// Gives it back once. Only the thread that has it can.
-    pub(crate) fn unlock(&self) {
+    fn unlock(&self) {
         // SAFETY: an open handle of a mutex; a thread that does not have it gets an error.
         unsafe { ReleaseMutex(self.handle.raw()) };
     }

@@ -6,6 +6,7 @@
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
+use super::handle::Handle;
 use super::process;
 use crate::attachment::Participant;
 use crate::error::{Error, ErrorKind, Result};
@@ -78,9 +79,24 @@ pub(crate) fn give_back(live: Live, owner: OwnerHalf) {
     }
 }
 
-/// Whether the owner that a lock word names in its high half is dead.
+/// The process of an owner, to wait for its end.
+pub(crate) fn process_of(live: Live, owner: OwnerHalf) -> Option<Handle> {
+    let entry = live.participant(owner.slot())?;
+    let pid = entry.pid.load(Acquire);
+    (entry.generation.load(Acquire) == owner.generation() && pid != 0).then(|| process::open(pid))?
+}
+
+/// Whether the owner that a lock word names is a slot of this very process.
+pub(crate) fn is_this_process(live: Live, owner: OwnerHalf) -> bool {
+    live.participant(owner.slot()).is_some_and(|entry| {
+        entry.generation.load(Acquire) == owner.generation() && entry.pid.load(Relaxed) == process::pid()
+    })
+}
+
+/// Whether the owner that a lock word names in its high half is dead. One that never was counts as dead: a word that
+/// nobody wrote under that name is damage, and nobody would ever unlock it.
 pub(crate) fn is_dead(live: Live, owner: OwnerHalf) -> bool {
-    let Some(entry) = live.participant(owner.slot()) else { return false };
+    let Some(entry) = live.participant(owner.slot()) else { return true };
     entry.generation.load(Acquire) != owner.generation() || !is_alive(entry)
 }
 

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use windows_sys::Win32::Foundation::{ERROR_INVALID_PARAMETER, FILETIME, HANDLE, WAIT_OBJECT_0};
 use windows_sys::Win32::Security::Authentication::Identity::RtlGenRandom;
-use windows_sys::Win32::System::SystemInformation::{GetSystemInfo, SYSTEM_INFO};
+use windows_sys::Win32::System::SystemInformation::{GetSystemInfo, GetTickCount64, SYSTEM_INFO};
 use windows_sys::Win32::System::Threading::{
     GetCurrentProcess, GetCurrentProcessId, GetCurrentThreadId, GetProcessTimes, OpenProcess,
     PROCESS_QUERY_LIMITED_INFORMATION, PROCESS_SYNCHRONIZE, TerminateProcess, WaitForSingleObject,
@@ -34,6 +34,23 @@ pub(crate) fn page_bytes() -> usize {
     // SAFETY: the structure is the call's own type.
     unsafe { GetSystemInfo(&raw mut info) };
     info.dwPageSize as usize
+}
+
+/// How many processors this machine has.
+#[doc(alias = "GetSystemInfo")]
+pub(crate) fn processors() -> u32 {
+    // SAFETY: zero is a value of this C structure.
+    let mut info: SYSTEM_INFO = unsafe { std::mem::zeroed() };
+    // SAFETY: the structure is the call's own type.
+    unsafe { GetSystemInfo(&raw mut info) };
+    info.dwNumberOfProcessors.max(1)
+}
+
+/// Milliseconds since the system started, their low half.
+#[doc(alias = "GetTickCount64")]
+pub(crate) fn uptime_ms() -> u32 {
+    // SAFETY: no arguments, cannot fail.
+    (unsafe { GetTickCount64() }) as u32
 }
 
 /// Windows has no set-uid programs: whoever starts a process "as administrator" is the one who runs it.
@@ -64,16 +81,21 @@ pub(crate) fn creation_time() -> Option<u64> {
     creation_time_of(unsafe { GetCurrentProcess() })
 }
 
-/// Whether the process with this id and time of creation lives. Who cannot be asked about counts as alive.
+/// A handle of a process, for asking whether it lives and waiting until it does not.
 #[doc(alias = "OpenProcess")]
+pub(crate) fn open(pid: u32) -> Option<Handle> {
+    // SAFETY: no pointer.
+    let handle = unsafe { OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION | PROCESS_SYNCHRONIZE, 0, pid) };
+    // SAFETY: fresh, and used nowhere else.
+    unsafe { Handle::new(handle) }
+}
+
+/// Whether the process with this id and time of creation lives. Who cannot be asked about counts as alive.
 pub(crate) fn is_alive(pid: u32, created: u64) -> bool {
     if pid == 0 {
         return false;
     }
-    // SAFETY: no pointer.
-    let handle = unsafe { OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION | PROCESS_SYNCHRONIZE, 0, pid) };
-    // SAFETY: fresh, and used nowhere else.
-    let Some(handle) = (unsafe { Handle::new(handle) }) else {
+    let Some(handle) = open(pid) else {
         // So says the system of a process that is not there.
         return io::Error::last_os_error().raw_os_error() != Some(ERROR_INVALID_PARAMETER as i32);
     };

@@ -23,7 +23,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use super::attach::Place;
-use super::attached::{self, Attached};
+use super::attached::Attached;
 use super::kernel_mutex::KernelMutex;
 use super::participants::{self, OwnerHalf};
 use super::process;
@@ -33,6 +33,7 @@ use crate::image::block::Descriptor;
 use crate::segment::header::{HEADER_BYTES, Header};
 use crate::segment::live::Live;
 use crate::segment::plan::Plan;
+use crate::sys::ranges;
 
 const PARTICIPANTS_MAX: u32 = 512;
 /// Where the head keeps what the header of a mapping has no place for.
@@ -117,10 +118,12 @@ pub(crate) fn attach(plan: &Plan, places: &[Place<'_>]) -> Result<&'static Attac
         begin_epoch(place.block);
     }
     let names = (path, objects);
-    let attached = Attached::new(names, live, (joined.owner, joined.created), address(), None);
+    let attached = Attached::new(names, live, (joined.owner, joined.created), None);
     let attached: &'static Attached = Box::leak(Box::new(attached));
     for place in places {
-        attached::publish(values(place.block) as usize, place.block.used_bytes, attached);
+        let start = values(place.block) as usize;
+        // The linker may have put it before the head: then a number that is unique all the same.
+        ranges::publish(start, place.block.used_bytes, attached, start.wrapping_sub(address()) as u64);
         place.set_target(values(place.block));
     }
     Ok(attached)

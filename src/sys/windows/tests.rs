@@ -19,7 +19,7 @@ use super::{file_mapping, participants, process, security};
 use crate::error::{Error, ErrorKind};
 use crate::image::block::Descriptor;
 use crate::segment::header::SegmentKind;
-use crate::segment::plan::{InitialBytes, Plan};
+use crate::segment::plan::{InitialBytes, Plan, Room};
 
 mod old {
     crate::shared! {
@@ -70,6 +70,8 @@ fn plan(block: &'static Descriptor, kind: SegmentKind) -> Plan {
         scope: String::new(),
         build_id: Vec::new(),
         keep_until_removed: false,
+        backing: 0,
+        room: Room::to_grow(block.objects.len(), block.schemas.len()),
         mode: 0o600,
         group: None,
         fingerprint: block.fingerprint,

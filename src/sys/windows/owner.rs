@@ -1,0 +1,66 @@
+//! Who this thread is to a lock word: slot and generation of the process in the word's segment, and the thread's id.
+
+use std::sync::atomic::AtomicU64;
+
+use super::process;
+use crate::error::{Error, ErrorKind, Result};
+use crate::sys::ranges;
+
+/// As many bits as the lock word has for it.
+const THREAD_ID: u64 = (1 << 30) - 1;
+
+/// Who this thread is to the locks of one segment.
+#[derive(Clone, Copy)]
+pub(crate) struct Mine {
+    word: u64,
+}
+
+impl Mine {
+    /// The word that names this thread: slot and generation in the high half (0: memory that no segment of ours holds),
+    /// thread id in the low half.
+    #[inline]
+    pub(crate) fn word(self) -> u64 {
+        self.word
+    }
+
+    /// Always: nothing copies a process here.
+    #[inline]
+    pub(crate) fn still_this_process(self) -> bool {
+        true
+    }
+
+    /// No kernel looks after a word here.
+    #[inline]
+    pub(crate) fn announce(self, _word: &AtomicU64) -> bool {
+        false
+    }
+
+    /// Ends what `announce` began.
+    #[inline]
+    pub(crate) fn withdraw(self, _word: &AtomicU64) {}
+
+    /// For a word that the kernel does not look after.
+    pub(crate) fn unannounced(self) -> Mine {
+        self
+    }
+}
+
+/// Who this thread is to the lock at `word`.
+pub(crate) fn mine(word: &AtomicU64) -> Result<Mine> {
+    let thread = u64::from(process::thread_id()) & THREAD_ID;
+    let Some(segment) = ranges::segment_at(word) else { return Ok(Mine { word: thread }) };
+    let owner = segment.owner().0;
+    if owner == 0 {
+        let why = format!("this image has detached from {}", segment.path);
+        return Err(Error::new(ErrorKind::Unsupported, why));
+    }
+    Ok(Mine { word: u64::from(owner) << 32 | thread })
+}
+
+/// Threads remember nothing of ranges here.
+pub(crate) fn begin_epoch() {}
+
+/// There is no robust list here.
+#[doc(hidden)]
+#[allow(unreachable_pub)] // `__private` exports it.
+pub fn use_robust_list(_on: bool) {}
