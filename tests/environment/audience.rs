@@ -90,12 +90,18 @@ fn two_users_of_a_group_share_in_a_given_folder() {
     let folder = tempfile::tempdir_in("/dev/shm").expect("a folder");
     set_owner(folder.path(), 0, GROUP_ID);
     set_mode(folder.path(), 0o2770);
-    // Their own blocks cannot lie in a folder that others can write.
-    for uid in [0, NOBODY] {
-        let mut command = copied.command("probe", Some(folder.path()));
-        let ended = crate::support::peer::run(as_user(&mut command, uid, uid, vec![GROUP_ID]));
-        assert!(ended.refusal().contains("can be written by others (mode 2770)"), "{}", ended.stderr);
+    let mut root = start(&copied, Some(folder.path()), 0, &[GROUP_ID]);
+    let mut nobody = start(&copied, Some(folder.path()), NOBODY, &[GROUP_ID]);
+    assert_eq!((root.ask("group"), nobody.ask("group")), ("1 1".into(), "2 2".into()));
+    // Their own blocks cannot lie where others can write: each user has a folder there.
+    assert_eq!((root.ask("add"), nobody.ask("add")), ("1".into(), "1".into()));
+    let there = files_in(folder.path());
+    for (name, uid) in [("cotenant-0", 0), ("cotenant-65534", NOBODY)] {
+        assert!(there.contains(&name.to_owned()), "{there:?}");
+        let own = fs::metadata(folder.path().join(name)).expect("a folder");
+        assert_eq!((own.uid(), own.mode() & 0o7777), (uid, 0o700));
     }
+    assert!(there.contains(&"environment.group".to_owned()), "{there:?}");
 }
 
 fn user_outside_the_group_is_refused() {

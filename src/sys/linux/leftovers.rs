@@ -86,8 +86,7 @@ pub(super) fn find_dead(folder: &Folder, name: &CStr, file: &File, kept_too: boo
         return is_abandoned.then_some(Dead::Locks);
     }
     if is_of_a_maker {
-        let is_ours = Header::has_magic(&header[..]) || header.iter().all(|byte| *byte == 0);
-        return (is_ours && is_free()).then_some(Dead::Unfinished);
+        return is_free().then_some(Dead::Unfinished);
     }
     let is_kept = header[std::mem::offset_of!(Header, keep)] != 0;
     let is_whole = bytes == HEADER_BYTES && Header::has_magic(&header[..]);
