@@ -154,11 +154,10 @@ fn printable_lines(text: &str) -> String {
 }
 
 fn json(mut out: impl Write, checks: &[Check], survey: &Survey) -> io::Result<()> {
-    let documents = checks.iter().map(|check| {
-        json!({ "name": check.name, "status": check.status.word(), "found": check.found, "cure": check.cure })
-    });
-    let document =
-        json!({ "schema": SCHEMA, "checks": documents.collect::<Vec<_>>(), "not_seen": survey.unseen });
+    let documents = checks.iter().map(
+        |check| json!({ "name": check.name, "status": check.status.word(), "found": check.found, "cure": check.cure }),
+    );
+    let document = json!({ "schema": SCHEMA, "checks": documents.collect::<Vec<_>>(), "not_seen": survey.unseen });
     serde_json::to_writer_pretty(&mut out, &document)?;
     writeln!(out)?;
     out.flush()

@@ -18,6 +18,10 @@ mod ls;
 mod not_here;
 mod output;
 #[cfg(target_os = "linux")]
+mod prune;
+#[cfg(target_os = "linux")]
+mod reset;
+#[cfg(target_os = "linux")]
 mod show;
 #[cfg(target_os = "linux")]
 mod table;
@@ -47,6 +51,11 @@ Look at segments in use (nothing is changed):
   show     Shows one segment: its objects, their values, who holds and awaits its locks
   doctor   Checks this machine for what makes sharing fail, and names the cure
 
+Mend and clean up (says what it did; leaves alone what is in use):
+  prune    Removes what programs that ended left behind
+  rm       Removes segments; refuses those in use
+  reset    Frees a lock that nobody can have any more, without ending its processes
+
 Look at programs:
   inspect  Says which sections of a binary are shared, what that means, and which variables are in them
 
@@ -60,7 +69,6 @@ Examples:
   cotenant demo counter          three processes count on one variable
   cotenant ls                    meanwhile, in another terminal: who shares what
   cotenant inspect FILE          what a binary shares, and who can write it
-
 {after-help}";
 
 /// Variables that every process running the same program shares
@@ -80,6 +88,12 @@ enum Command {
     Show(show::Show),
     /// Checks this machine for what makes sharing fail, and names the cure
     Doctor(doctor::Doctor),
+    /// Removes what programs that ended left behind
+    Prune(prune::Prune),
+    /// Removes segments; refuses those in use
+    Rm(prune::Rm),
+    /// Frees a lock that nobody can have any more, without ending its processes
+    Reset(reset::Reset),
     /// Says which sections of a binary are shared, what that means, and which variables are in them
     Inspect(inspect::Inspect),
     /// Shows shared variables at work, with processes of this very command
@@ -93,6 +107,9 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Ls(ls) => ls.run(),
         Command::Show(show) => show.run(),
         Command::Doctor(doctor) => doctor.run(),
+        Command::Prune(prune) => prune.run(),
+        Command::Rm(rm) => rm.run(),
+        Command::Reset(reset) => reset.run(),
         Command::Inspect(inspect) => inspect.run(),
         Command::Demo(demo) => demo.run(),
     }
@@ -107,6 +124,12 @@ enum Command {
     Show(not_here::NotHere),
     /// Checks this machine: on Linux only
     Doctor(not_here::NotHere),
+    /// Removes what programs that ended left behind: on Linux only
+    Prune(not_here::NotHere),
+    /// Removes segments: on Linux only
+    Rm(not_here::NotHere),
+    /// Frees a lock that nobody can have any more: on Linux only
+    Reset(not_here::NotHere),
     /// Says which sections of a binary are shared, what that means, and which variables are in them
     Inspect(inspect::Inspect),
     /// Shows shared variables at work, with processes of this very command
@@ -120,6 +143,9 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Ls(not_here) => not_here.run("ls"),
         Command::Show(not_here) => not_here.run("show"),
         Command::Doctor(not_here) => not_here.run("doctor"),
+        Command::Prune(not_here) => not_here.run("prune"),
+        Command::Rm(not_here) => not_here.run("rm"),
+        Command::Reset(not_here) => not_here.run("reset"),
         Command::Inspect(inspect) => inspect.run(),
         Command::Demo(demo) => demo.run(),
     }

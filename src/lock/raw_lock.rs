@@ -127,6 +127,12 @@ impl RawLock {
         self.lock_with(Patience { waits: Waits::Forever, takes_given_up: true })
     }
 
+    /// As [`try_lock`](RawLock::try_lock), also when it was given up: for tools that mend.
+    #[cfg(feature = "inspect")]
+    pub(crate) fn try_lock_given_up(&self) -> Result<(Ticket, Locked), NotLocked> {
+        self.lock_with(Patience { waits: Waits::Never, takes_given_up: true })
+    }
+
     #[inline]
     fn lock_with(&self, patience: Patience) -> Result<(Ticket, Locked), NotLocked> {
         let mine = owner::mine(&self.word).map_err(NotLocked::NoSlot)?;

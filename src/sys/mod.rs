@@ -28,3 +28,7 @@ pub(crate) mod survey;
 #[cfg(all(feature = "inspect", not(target_os = "linux")))]
 #[path = "other/probe.rs"]
 pub(crate) mod probe;
+
+#[cfg(all(feature = "inspect", not(target_os = "linux")))]
+#[path = "other/visit.rs"]
+pub(crate) mod visit;

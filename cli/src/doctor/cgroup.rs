@@ -95,7 +95,9 @@ fn group(groups: &str, mounts: &str, is_version_1: bool) -> Option<PathBuf> {
     // Of a container one sees its own part as the whole.
     let inside = Path::new(path).strip_prefix(root).or_else(|_| Path::new(path).strip_prefix("/")).ok()?;
     let names = if is_version_1 { VERSION_1 } else { VERSION_2 };
-    [point.join(inside), point].into_iter().find(|folder| folder.join(names.used).exists() || folder.join("memory.stat").exists())
+    [point.join(inside), point]
+        .into_iter()
+        .find(|folder| folder.join(names.used).exists() || folder.join("memory.stat").exists())
 }
 
 #[cfg(test)]
@@ -118,10 +120,16 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let inner = folder.path().join("a");
         std::fs::create_dir(&inner).expect("a folder");
-        for (name, text) in [("memory.max", "1000"), ("memory.current", "950"), ("a/memory.max", "max"), ("a/memory.current", "10")] {
+        for (name, text) in
+            [("memory.max", "1000"), ("memory.current", "950"), ("a/memory.max", "max"), ("a/memory.current", "10")]
+        {
             std::fs::write(folder.path().join(name), text).expect("a file");
         }
         let check = judge(&inner, &VERSION_2);
-        assert!(check.status == super::super::Status::Warning && check.found.starts_with("950 B of 1000 B"), "{}", check.found);
+        assert!(
+            check.status == super::super::Status::Warning && check.found.starts_with("950 B of 1000 B"),
+            "{}",
+            check.found
+        );
     }
 }

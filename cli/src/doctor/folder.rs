@@ -70,7 +70,8 @@ fn room(view: &View, place: &Path) -> Vec<Check> {
     let says = format!("{}: {} of {} free", place.display(), bytes(free), bytes(total));
     let enlarge = "remove what is not needed (cotenant prune, ls -l /dev/shm), or enlarge it: mount -o remount,size=... \
                    /dev/shm; Docker --shm-size; in Kubernetes an emptyDir with medium: Memory";
-    let is_short = |free: u64, total: u64| total > 0 && free.saturating_mul(100) < total.saturating_mul(FREE_PERCENT_MIN);
+    let is_short =
+        |free: u64, total: u64| total > 0 && free.saturating_mul(100) < total.saturating_mul(FREE_PERCENT_MIN);
     let mut checks = vec![match () {
         // A size of 0 is a tmpfs without a limit.
         () if total == 0 => Check::ok(NAME, format!("{}: no limit of its own", place.display())),
@@ -178,7 +179,11 @@ fn damaged(rows: &[Row]) -> Check {
     }
     let why = damaged[0].error.as_deref().unwrap_or("it makes no sense");
     let found = format!("{}; of the first: {why}", listed(&damaged));
-    Check::problem(NAME, found, "end the programs that use it and remove the file; programs of that name fail until then")
+    Check::problem(
+        NAME,
+        found,
+        "end the programs that use it and remove the file; programs of that name fail until then",
+    )
 }
 
 fn unlinked(rows: &[Row]) -> Check {
@@ -191,7 +196,11 @@ fn unlinked(rows: &[Row]) -> Check {
     let mut pids: Vec<_> = users.filter_map(|member| member.pid).map(|pid| pid.to_string()).collect();
     pids.truncate(LISTED_MAX);
     let found = format!("{}, by {}: programs that start now share with others", listed(&unlinked), pids.join(", "));
-    Check::problem(NAME, found, "start its programs anew; what removed it was RemoveIPC (see below), rm, or cotenant rm")
+    Check::problem(
+        NAME,
+        found,
+        "start its programs anew; what removed it was RemoveIPC (see below), rm, or cotenant rm",
+    )
 }
 
 #[cfg(test)]

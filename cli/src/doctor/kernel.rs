@@ -78,8 +78,8 @@ const USES: [Use; 10] = [
 
 pub(super) fn checks(view: &View, survey: &Survey) -> Vec<Check> {
     let mut features = kernel_features();
-    let is_ours = |folder: &&crate::look::Folder| view.uid == Some(folder.uid);
-    match survey.folders.iter().find(is_ours) {
+    let ours = survey.folders.iter().find(|folder| view.uid == Some(folder.uid));
+    match ours {
         // In another's folder nothing is made, not even for an instant.
         _ if view.is_elsewhere() || view.uid != Some(rustix::process::geteuid().as_raw()) => {}
         Some(folder) => features.extend(file_system_features(&folder.path)),

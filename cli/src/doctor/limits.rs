@@ -13,7 +13,10 @@ pub(super) fn checks(view: &View) -> Vec<Check> {
     let limits = std::fs::read_to_string(format!("/proc/{process}/limits")).unwrap_or_default();
     let mut checks = vec![file_size(&limits), locked_memory(&limits), core_dumps(&limits, &process)];
     if view.is_elsewhere() {
-        checks.push(Check::unknown("sysv", "System V limits are those of an IPC namespace: run this in that of the process"));
+        checks.push(Check::unknown(
+            "sysv",
+            "System V limits are those of an IPC namespace: run this in that of the process",
+        ));
     } else {
         checks.push(sysv());
     }
@@ -48,7 +51,10 @@ fn locked_memory(limits: &str) -> Check {
         Some(None) => Check::ok(NAME, "any amount of memory may be locked (ulimit -l)"),
         Some(Some(limit)) => Check::ok(
             NAME,
-            format!("{} may be locked (ulimit -l); segments are not, they may be swapped like any memory", bytes(limit)),
+            format!(
+                "{} may be locked (ulimit -l); segments are not, they may be swapped like any memory",
+                bytes(limit)
+            ),
         ),
         None => Check::unknown(NAME, "the limits of the process cannot be read"),
     }
@@ -65,11 +71,18 @@ fn core_dumps(limits: &str, process: &str) -> Check {
     if filter & SHARED_FILES != 0 {
         return Check::ok(NAME, format!("coredump_filter is {filter:#x}: core dumps hold the shared values"));
     }
-    let found = format!("coredump_filter is {filter:#x}: core dumps leave shared values out, and a debugger shows the live ones");
-    let cure = format!("echo {:#x} > /proc/PID/coredump_filter, or in the program's start script for /proc/self; CoredumpFilter= in the unit", filter | SHARED_FILES);
+    let found = format!(
+        "coredump_filter is {filter:#x}: core dumps leave shared values out, and a debugger shows the live ones"
+    );
+    let cure = format!(
+        "echo {:#x} > /proc/PID/coredump_filter, or in the program's start script for /proc/self; CoredumpFilter= in the unit",
+        filter | SHARED_FILES
+    );
     match soft(limits, "Max core file size") {
         // No dumps, no harm.
-        Some(Some(0)) => Check::ok(NAME, format!("{found}; there are none here anyway (ulimit -c 0), with them: {cure}")),
+        Some(Some(0)) => {
+            Check::ok(NAME, format!("{found}; there are none here anyway (ulimit -c 0), with them: {cure}"))
+        }
         _ => Check::warning(NAME, found, cure),
     }
 }

@@ -31,9 +31,8 @@ fn remove_ipc(view: &View) -> Check {
         return Check::ok(NAME, format!("RemoveIPC=no ({})", file.display()));
     }
     let whose = user(uid);
-    let lingers = user_name(uid).is_some_and(|name| {
-        view.read_text(&Path::new("/var/lib/systemd/linger").join(name)).is_some()
-    });
+    let lingers =
+        user_name(uid).is_some_and(|name| view.read_text(&Path::new("/var/lib/systemd/linger").join(name)).is_some());
     if lingers {
         return Check::ok(NAME, format!("RemoveIPC=yes, but {whose} lingers: the sessions never all end"));
     }
@@ -92,7 +91,9 @@ fn protected_regular() -> Check {
         Some(0) => Check::ok(NAME, "fs.protected_regular=0; segments lie in a folder of their own and do not need it"),
         Some(level) => Check::ok(
             NAME,
-            format!("fs.protected_regular={level}: nobody creates over others' files in /dev/shm, not even root; we never do"),
+            format!(
+                "fs.protected_regular={level}: nobody creates over others' files in /dev/shm, not even root; we never do"
+            ),
         ),
         None => Check::unknown(NAME, "fs.protected_regular cannot be read"),
     }
@@ -104,7 +105,9 @@ fn yama() -> Check {
         None | Some(0) => Check::ok(NAME, "memory of one's own processes may be read: unlinked segments can be shown"),
         Some(scope) => Check::ok(
             NAME,
-            format!("kernel.yama.ptrace_scope={scope}: what unlinked segments hold is shown to root alone; sharing needs none of it"),
+            format!(
+                "kernel.yama.ptrace_scope={scope}: what unlinked segments hold is shown to root alone; sharing needs none of it"
+            ),
         ),
     }
 }
@@ -120,10 +123,14 @@ fn proc_mount(view: &View) -> Check {
     }
     let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let hides = table.lines().filter(|line| line.contains(" - proc ")).any(|line| {
-        line.split(',').any(|option| option.strip_prefix("hidepid=").is_some_and(|mode| !matches!(mode.trim(), "0" | "off")))
+        line.split(',')
+            .any(|option| option.strip_prefix("hidepid=").is_some_and(|mode| !matches!(mode.trim(), "0" | "off")))
     });
     if hides && !rustix::process::geteuid().is_root() {
-        return Check::ok(NAME, "/proc hides other users' processes (hidepid): they are left out of ls; sharing is not affected");
+        return Check::ok(
+            NAME,
+            "/proc hides other users' processes (hidepid): they are left out of ls; sharing is not affected",
+        );
     }
     Check::ok(NAME, "/proc is mounted")
 }
@@ -133,7 +140,10 @@ fn huge_pages() -> Check {
     const NAME: &str = "huge-pages";
     let path = "/sys/kernel/mm/transparent_hugepage/shmem_enabled";
     let Ok(choice) = std::fs::read_to_string(path) else {
-        return Check::ok(NAME, "the kernel has no huge pages for shared memory: the option huge_pages changes nothing");
+        return Check::ok(
+            NAME,
+            "the kernel has no huge pages for shared memory: the option huge_pages changes nothing",
+        );
     };
     let chosen = choice.split_whitespace().find_map(|word| word.strip_prefix('[')?.strip_suffix(']')).unwrap_or("?");
     let says = match chosen {

@@ -13,6 +13,7 @@ use cotenant::inspect::live::{Description, FileFacts, Life, LiveParticipant, Liv
 use cotenant::inspect::printable;
 
 use super::census::{Census, FileKey, Mapped, Process};
+use super::folders::Folder;
 use super::words;
 
 /// Bytes of a build id that are shown where it only tells one build from another.
@@ -63,8 +64,8 @@ pub(crate) struct Row {
     /// The folder, as processes there name it; empty for what lies in none.
     pub(crate) folder: PathBuf,
     pub(crate) file_name: String,
-    /// How it is reached from here; `None` for what has no name.
-    pub(crate) access: Option<PathBuf>,
+    /// The folder that lists it; `None` for what no folder does.
+    pub(crate) home: Option<Rc<Folder>>,
     pub(crate) segment: Option<LiveSegment>,
     pub(crate) facts: Option<FileFacts>,
     /// Why it is damaged, or what of it could not be read.
@@ -108,7 +109,7 @@ impl Row {
         Row {
             folder,
             file_name,
-            access: None,
+            home: None,
             segment: None,
             facts,
             error: None,
@@ -207,6 +208,11 @@ impl Row {
             }
             _ => name,
         }
+    }
+
+    /// How its file is reached from here, while the row lives.
+    pub(crate) fn access(&self) -> Option<PathBuf> {
+        Some(self.home.as_ref()?.path.join(&self.file_name))
     }
 
     /// Where it is, as processes there name it.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use anyhow::{Context, Result};
 use cotenant::inspect::live::LiveSegment;
@@ -22,7 +23,7 @@ pub(crate) struct Wanted {
 }
 
 pub(crate) struct Survey {
-    pub(crate) folders: Vec<Folder>,
+    pub(crate) folders: Vec<Rc<Folder>>,
     pub(crate) rows: Vec<Row>,
     /// What could not be seen, and why: a line each.
     pub(crate) unseen: Vec<String>,
@@ -32,9 +33,10 @@ pub(crate) struct Survey {
 impl Survey {
     pub(crate) fn take(view: &View, wanted: Wanted) -> Result<Survey> {
         let found = folders::find(view, wanted.all);
+        let folders: Vec<_> = found.folders.into_iter().map(Rc::new).collect();
         let census = Census::take();
         let mut rows = Vec::new();
-        for folder in &found.folders {
+        for folder in &folders {
             rows.extend(rows_of(folder, &census));
         }
         rows.sort_by_cached_key(|row| (row.folder.clone(), row.label()));
@@ -46,7 +48,7 @@ impl Survey {
         }
         let mut unseen: Vec<_> = found.closed.iter().map(|(path, why)| format!("{}: {why}", path.display())).collect();
         unseen.extend(unseen_processes(view, &census, wanted.all));
-        Ok(Survey { folders: found.folders, rows, unseen, census })
+        Ok(Survey { folders, rows, unseen, census })
     }
 }
 
@@ -62,17 +64,17 @@ pub(super) fn at_path(view: &View, path: &Path, census: &Census) -> Result<Optio
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error).with_context(|| format!("cannot look into {}", parent.display())),
     };
-    let folder = Folder::at_path(parent, file)?;
+    let folder = Rc::new(Folder::at_path(parent, file)?);
     Ok(row(&folder, name.to_owned(), census))
 }
 
-fn rows_of(folder: &Folder, census: &Census) -> Vec<Row> {
+fn rows_of(folder: &Rc<Folder>, census: &Census) -> Vec<Row> {
     let names = names(&folder.path).into_iter().filter(|name| !name.starts_with('.'));
     names.filter_map(|name| row(folder, name, census)).collect()
 }
 
 /// `None`: it has gone meanwhile.
-fn row(folder: &Folder, name: String, census: &Census) -> Option<Row> {
+fn row(folder: &Rc<Folder>, name: String, census: &Census) -> Option<Row> {
     let path = folder.path.join(&name);
     let shown: PathBuf = folder.shown.clone();
     let kind = match std::fs::symlink_metadata(&path) {
@@ -85,7 +87,7 @@ fn row(folder: &Folder, name: String, census: &Census) -> Option<Row> {
     match LiveSegment::open(&path) {
         Ok(segment) => {
             let mut row = Row::new(shown, name, segment, census);
-            row.access = Some(path);
+            row.home = Some(Rc::clone(folder));
             Some(row)
         }
         Err(error) if !path.exists() && error.os_error().is_some() => None,
@@ -94,7 +96,7 @@ fn row(folder: &Folder, name: String, census: &Census) -> Option<Row> {
             let why =
                 error.to_string().replace(&folder.path.display().to_string(), &folder.shown.display().to_string());
             let mut row = Row::damaged(shown, name, why);
-            row.access = Some(path);
+            row.home = Some(Rc::clone(folder));
             Some(row)
         }
     }

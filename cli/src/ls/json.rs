@@ -12,7 +12,7 @@ use crate::look::Survey;
 const SCHEMA: u32 = 1;
 
 pub(super) fn write(mut out: impl Write, survey: &Survey, foreign: &[Foreign]) -> io::Result<()> {
-    let folders: Vec<_> = survey.folders.iter().map(folder).collect();
+    let folders: Vec<_> = survey.folders.iter().map(|it| folder(it)).collect();
     write!(out, "{{\"schema\":{SCHEMA},\"folders\":")?;
     serde_json::to_writer(&mut out, &folders)?;
     write!(out, ",\"segments\":[")?;

@@ -24,8 +24,7 @@ const GENERATION: u64 = (1 << 19) - 1;
 /// Kinds of schema nodes that are locks.
 const LOCK_KINDS: [u8; 9] = [12, 14, 15, 16, 17, 18, 19, 20, 21];
 /// Parts of locks that hold the words of owners.
-const OWNER_PARTS: [&str; 9] =
-    ["lock", "writer", "readers", "cells", "permits", "holders", "arrivals", "leader", "init"];
+const OWNER_PARTS: [&str; 4] = ["lock", "writer", "readers", "cells"];
 
 /// A word that owners write themselves into.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +48,8 @@ pub struct Lock {
     pub owner: Option<LockOwner>,
     /// Who sleeps for it, as far as participants tell.
     pub waiters: Vec<Waiter>,
+    /// Where the word lies that says that a writer changes the value, if the lock has one.
+    pub(super) changing_at: Option<u64>,
 }
 
 /// What a lock word says.
@@ -160,6 +161,7 @@ impl Finder<'_> {
         }
         if is_lock {
             self.waiters(node, at, waits);
+            self.note_changing(node, at, waits);
         }
     }
 
@@ -210,6 +212,14 @@ impl Finder<'_> {
             has_waiters_flag: word & WAITERS != 0,
             owner,
             waiters: Vec::new(),
+            changing_at: None,
+        }
+    }
+
+    fn note_changing(&mut self, node: &Node, at: u64, first: usize) {
+        let changing = node.children.iter().find(|child| child.name == "changing" && child.size_bytes == 4);
+        if let (Some(changing), Some(lock)) = (changing, self.found.get_mut(first)) {
+            lock.changing_at = Some(at.saturating_add(changing.at));
         }
     }
 

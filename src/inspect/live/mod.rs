@@ -6,7 +6,7 @@
 //!                                     objects() -> LiveObject   type, value(), locks()
 //! ```
 //!
-//! Nothing is mapped, locked or written: a segment that is cut off while it is read is an error, and nobody who uses
+//! But for `LiveSegment::reset` and `unlink`, nothing is locked or written. No file is mapped: a segment that is cut off while it is read is an error, and nobody who uses
 //! it notices. Every number is the segment's word and checked; what is read of it is bounded by what its areas may
 //! hold, and by `BUDGET_BYTES`. Values are read while others write: fields of one value may be of different moments.
 //!
@@ -14,6 +14,7 @@
 
 mod features;
 mod locks;
+mod mend;
 mod objects;
 mod participants;
 mod segment;
@@ -21,6 +22,7 @@ mod source;
 
 pub use features::{Feature, file_system_features, kernel_features};
 pub use locks::{Lock, LockOwner, LockState, Waiter};
+pub use mend::{Reset, ResetOutcome, unlink};
 pub use objects::{LiveObject, ObjectState};
 pub use participants::LiveParticipant;
 pub use segment::{Description, FileFacts, Life, LiveSegment, SegmentUse};

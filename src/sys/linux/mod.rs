@@ -32,6 +32,8 @@ pub(crate) mod space;
 pub(crate) mod survey;
 pub(crate) mod sysv;
 pub(crate) mod sysv_call;
+#[cfg(feature = "inspect")]
+pub(crate) mod visit;
 
 pub(crate) use attach::{Place, attach};
 pub(crate) use attached::Attached;

@@ -394,7 +394,7 @@ pub(super) fn companion_in(header: &[u8]) -> Option<io::Result<CString>> {
     has_one.then(|| companion_name(instance))
 }
 
-fn open_companion(folder: &Folder, header: &Header, path: &str) -> Result<Option<(CString, Stat)>> {
+pub(super) fn open_companion(folder: &Folder, header: &Header, path: &str) -> Result<Option<(CString, Stat)>> {
     if header.companion_ino == 0 {
         return Ok(None);
     }

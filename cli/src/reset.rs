@@ -1,0 +1,155 @@
+//! `cotenant reset`: frees a lock that nobody would ever get again, without ending its processes.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, anyhow, bail};
+use clap::Args;
+use cotenant::inspect::live::{LiveObject, LiveSegment, LockOwner, ObjectState, Reset as Done, ResetOutcome};
+use cotenant::inspect::printable;
+use serde_json::json;
+
+use crate::look::{From, Row, View, find};
+use crate::output::{complain, finish};
+
+const EXAMPLES: &str = "\
+Examples:
+  cotenant show acme.jobs               shows which lock is NotRecoverable, or whose owner died
+  cotenant reset acme.jobs table        frees it; the value stays as it is, and counts as whole
+  cotenant reset acme.web LIMITS        the end of a variable's path will do, if no other ends so
+
+A lock is NotRecoverable when somebody was to repair the value under it and gave up. A lock whose owner died needs no
+reset: the next one who locks it is told, and repairs the value. A lock whose owner lives is left alone.
+
+Look at the value first (cotenant show): whoever locks it next will believe it.
+
+Exit status: 0 done, or there was nothing to do; 1 failed, or an owner lives; 2 wrong usage.";
+
+/// The version of the document.
+const SCHEMA: u32 = 1;
+/// Characters of the value that is shown.
+const VALUE_CHARS: usize = 200;
+
+/// Arguments of `cotenant reset`.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Reset {
+    /// Name, name@scope, file name or path; or the beginning of one
+    #[arg(value_name = "SEGMENT")]
+    segment: String,
+    /// The object's name, or its end
+    #[arg(value_name = "OBJECT")]
+    object: String,
+    /// Writes one JSON document (docs/tool.md)
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    from: From,
+}
+
+impl Reset {
+    pub(crate) fn run(&self) -> Result<ExitCode> {
+        let view = View::new(&self.from)?;
+        let row = find(&view, &self.segment)?;
+        let Some(segment) = &row.segment else {
+            bail!("{}: {}", row.path(), row.error.as_deref().unwrap_or("it is no segment"));
+        };
+        let object = choose(segment, &row, &self.object)?;
+        let Some(path) = row.access() else {
+            bail!("{} has no name by which it could be joined: its own programs must reset the lock", row.path());
+        };
+        let done = segment.reset(&path, &object).map_err(|error| anyhow!("{error}"));
+        let done = done.with_context(|| format!("cannot reset {}", printable(object.name())))?;
+        if done.is_empty() {
+            bail!("{} of {} is a {}: it has no lock", printable(object.name()), row.path(), object.type_text());
+        }
+        let is_held = done.iter().any(|it| it.outcome == ResetOutcome::Held);
+        if self.json {
+            let document = json!({
+                "schema": SCHEMA,
+                "segment": row.path(),
+                "object": object.name(),
+                "locks": done.iter().map(|it| document(&row, it)).collect::<Vec<_>>(),
+            });
+            finish(writeln!(std::io::stdout().lock(), "{document}"))?;
+        } else {
+            finish(self.words(&row, segment, &object, &done))?;
+        }
+        Ok(if is_held { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    }
+
+    fn words(&self, row: &Row, segment: &LiveSegment, object: &LiveObject, done: &[Done]) -> std::io::Result<()> {
+        let mut out = std::io::stdout().lock();
+        let mut has_freed = false;
+        for it in done {
+            let part = if it.part == "lock" { String::new() } else { format!(" ({})", printable(&it.part)) };
+            let what = format!("{}{}{part}", printable(object.name()), printable(&it.path));
+            let owner = it.owner.as_ref().map_or_else(|| "its owner".to_owned(), |owner| who(row, owner));
+            match it.outcome {
+                ResetOutcome::WasFine => writeln!(out, "{what}: free and whole; nothing was done")?,
+                ResetOutcome::OwnerDied => writeln!(out, "{what}: freed; {owner} died, or panicked, under it")?,
+                ResetOutcome::NotRecoverable => writeln!(out, "{what}: freed; a repairer had given it up")?,
+                ResetOutcome::Held => complain(&format!(
+                    "{what} is held by {owner}, who lives, and is left alone: end that process if it does not go on"
+                )),
+                _ => writeln!(out, "{what}: ?")?,
+            }
+            has_freed |= matches!(it.outcome, ResetOutcome::OwnerDied | ResetOutcome::NotRecoverable);
+        }
+        if has_freed {
+            let value = segment.value(object, VALUE_CHARS).unwrap_or_else(|error| format!("({error})"));
+            writeln!(out, "its value stays and counts as whole: {value}")?;
+        }
+        out.flush()
+    }
+}
+
+/// The object of that name, or the only one whose path ends so.
+fn choose(segment: &LiveSegment, row: &Row, name: &str) -> Result<LiveObject> {
+    let objects = segment.objects().map_err(|error| anyhow!("{error}"))?;
+    let mut objects: Vec<_> = objects.into_iter().flatten().filter(|it| it.state == ObjectState::Ready).collect();
+    let ends =
+        |it: &LiveObject| it.name().strip_suffix(name).is_some_and(|rest| rest.is_empty() || rest.ends_with("::"));
+    let exact = objects.iter().position(|it| it.name() == name);
+    let ending: Vec<_> = objects.iter().enumerate().filter(|(_, it)| ends(it)).map(|(index, _)| index).collect();
+    let only = if let [index] = ending.as_slice() { Some(*index) } else { None };
+    if let Some(index) = exact.or(only) {
+        return Ok(objects.swap_remove(index));
+    }
+    let alike = |it: &&LiveObject| strsim::jaro_winkler(it.name().rsplit("::").next().unwrap_or_default(), name) > 0.8;
+    let offered: Vec<_> = match ending.is_empty() {
+        true => objects.iter().filter(alike).map(|it| printable(it.name())).take(8).collect(),
+        false => ending.iter().map(|index| printable(objects[*index].name())).take(8).collect(),
+    };
+    let advice = match offered.as_slice() {
+        [] => format!("`cotenant show {}` lists them", printable(&row.file_name)),
+        offered => format!("did you mean {}?", offered.join(", ")),
+    };
+    bail!("{} has no object `{}`: {advice}", row.path(), printable(name))
+}
+
+fn who(row: &Row, owner: &LockOwner) -> String {
+    let Some(participant) = &owner.participant else { return format!("slot {} (its process is gone)", owner.slot) };
+    let program = printable(&participant.program);
+    let member = row.members.iter().find(|member| member.said.slot == owner.slot);
+    match member.and_then(|member| member.pid) {
+        Some(pid) => format!("{pid} ({program})"),
+        None => format!("?{} ({program})", participant.pid),
+    }
+}
+
+fn document(row: &Row, it: &Done) -> serde_json::Value {
+    json!({
+        "path": it.path,
+        "type": it.type_name,
+        "part": it.part,
+        "outcome": match it.outcome {
+            ResetOutcome::WasFine => "was-fine",
+            ResetOutcome::OwnerDied => "owner-died",
+            ResetOutcome::NotRecoverable => "not-recoverable",
+            ResetOutcome::Held => "held",
+            _ => "unknown",
+        },
+        "owner": it.owner.as_ref().map(|owner| who(row, owner)),
+    })
+}
