@@ -95,13 +95,13 @@ fn us_since(start: Instant) -> f64 {
 
 fn create(folder: &Path) -> anyhow::Result<f64> {
     let start = Instant::now();
-    let segment = options(folder).create("created")?;
+    let _segment = options(folder).create("created")?;
     let us = us_since(start);
     Ok(us)
 }
 
 fn open(folder: &Path) -> anyhow::Result<f64> {
-    let held = options(folder).create("opened")?;
+    let _held = options(folder).create("opened")?;
     let start = Instant::now();
     let segment = options(folder).open("opened")?;
     let us = us_since(start);

@@ -46,18 +46,18 @@ pub(crate) fn play(role: &Role) -> anyhow::Result<()> {
     }
 }
 
-/// Is attached until told how many were killed; then looks at what they left.
+/// Is attached until told that nobody else is; then looks at what they left.
 fn keep(kind: &dyn kind::Kind, role: &Role) -> anyhow::Result<()> {
     crate::sys::end_with_parent();
     kind.attach(role).context("attach")?;
     let mut out = std::io::stdout();
     out.write_all(b".")?;
     out.flush()?;
-    let mut kills = String::new();
-    std::io::stdin().read_to_string(&mut kills)?;
+    let mut told = Vec::new();
+    std::io::stdin().read_to_end(&mut told)?;
     // Nothing: the supervisor is gone.
-    if let Ok(kills) = kills.parse() {
-        kind.look_at_the_end(&Words::open(&role.words)?, kills);
+    if !told.is_empty() {
+        kind.look_at_the_end(&Words::open(&role.words)?);
     }
     Ok(())
 }

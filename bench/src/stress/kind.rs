@@ -8,6 +8,9 @@ pub(crate) trait Kind {
     /// As the closing object calls it.
     fn name(&self) -> &'static str;
 
+    /// What a number that a process holds stands for, as people read it.
+    fn name_of(&self, what: u64) -> &'static str;
+
     /// How many processes it can have.
     fn processes_max(&self) -> u32;
 
@@ -17,8 +20,8 @@ pub(crate) trait Kind {
     /// One operation.
     fn act(&self, worker: &mut Worker);
 
-    /// When all have ended but one, that one looks at what they left, after so many kills.
-    fn look_at_the_end(&self, words: &Words, kills: u64);
+    /// When all have ended but one, that one looks at what they left.
+    fn look_at_the_end(&self, words: &Words);
 }
 
 pub(super) fn of(what: What) -> &'static dyn Kind {

@@ -1,5 +1,6 @@
 //! What a run came to: goals for people, and the closing object.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering::SeqCst;
@@ -38,7 +39,7 @@ struct Recovery {
 
 pub(super) fn print(options: &Options, what: &str, run: &Run) -> anyhow::Result<ExitCode> {
     let violations = run.words.violations().load(SeqCst);
-    let recovery_ms = recovery(&run.recovery_ms);
+    let recovery_ms = recovery(run.recovery_ms.iter().map(|(_, ms)| *ms));
     let closing = Closing {
         what,
         processes: options.processes,
@@ -50,7 +51,14 @@ pub(super) fn print(options: &Options, what: &str, run: &Run) -> anyhow::Result<
     };
     let mut out = std::io::stdout().lock();
     if !options.json {
-        writeln!(out, "{} recoveries by somebody who waited when the owner was killed", run.recovery_ms.len())?;
+        writeln!(out, "from the kill to the next owner, where somebody waited already:")?;
+        let names: BTreeSet<_> = run.recovery_ms.iter().map(|(name, _)| *name).collect();
+        for name in names {
+            let of_it: Vec<f64> = run.recovery_ms.iter().filter(|(it, _)| *it == name).map(|(_, ms)| *ms).collect();
+            if let Some(Recovery { p50, p99, max }) = recovery(of_it.iter().copied()) {
+                writeln!(out, "  {name}: {} times, p50 {p50} ms, p99 {p99} ms, max {max} ms", of_it.len())?;
+            }
+        }
         writeln!(out, "{}", Goal::at_most("violations: none", Some(violations as f64), 0.0, "of them"))?;
         writeln!(out, "{}", goal(options, recovery_ms))?;
     }
@@ -70,8 +78,8 @@ fn goal(options: &Options, recovery: Option<Recovery>) -> Goal {
     }
 }
 
-fn recovery(recovery_ms: &[f64]) -> Option<Recovery> {
-    let mut sorted = recovery_ms.to_vec();
+fn recovery(recovery_ms: impl Iterator<Item = f64>) -> Option<Recovery> {
+    let mut sorted: Vec<f64> = recovery_ms.collect();
     sorted.sort_by(f64::total_cmp);
     let last = sorted.len().checked_sub(1)?;
     let at = |part: f64| (sorted[(last as f64 * part).ceil() as usize] * 1000.0).round() / 1000.0;

@@ -34,8 +34,8 @@ const LOOK: Duration = Duration::from_millis(500);
 pub(super) struct Run {
     pub(super) words: Words,
     pub(super) kills: u64,
-    /// From the kill until the next owner had the lock, of those that waited already; in milliseconds.
-    pub(super) recovery_ms: Vec<f64>,
+    /// From the kill until the next owner had the lock, of those that waited already: what, and milliseconds.
+    pub(super) recovery_ms: Vec<(&'static str, f64)>,
     pub(super) recoveries: u64,
 }
 
@@ -67,14 +67,14 @@ pub(super) fn run(options: &Options, kind: &dyn Kind) -> anyhow::Result<Run> {
     supervisor.stop();
     done?;
     let kills = supervisor.killed_ns.len() as u64;
-    end_keeper(&mut keeper, &words, kills)?;
+    end_keeper(&mut keeper, &words)?;
     let notes = words.notes();
     let mut timed = HashSet::new();
     let recovery_ms = notes.iter().filter_map(|note| {
         let killed = *supervisor.killed_ns.get(&note.victim)?;
         // Of two after one, the second follows somebody who was killed before he could say so.
         let counts = note.began_ns < killed && timed.insert(note.victim);
-        counts.then(|| note.noticed_ns.saturating_sub(killed) as f64 / 1e6)
+        counts.then(|| (kind.name_of(note.what), note.noticed_ns.saturating_sub(killed) as f64 / 1e6))
     });
     Ok(Run { words, kills, recovery_ms: recovery_ms.collect(), recoveries: notes.len() as u64 })
 }
@@ -180,6 +180,7 @@ impl<'a> Supervisor<'a> {
         if !sys::was_killed(status) {
             violation(&self.words, &format!("the process at place {at} had ended by itself: {status}"));
         }
+        self.words.killed_at(place.does().load(Relaxed)).fetch_add(1, Relaxed);
         for word in [place.works(), place.holds(), place.waits(), place.stays()] {
             word.store(0, Relaxed);
         }
@@ -260,9 +261,9 @@ fn end_of(process: &mut Child, start: Instant) -> Option<ExitStatus> {
 }
 
 /// Has the keeper look at what is left, and end.
-fn end_keeper(keeper: &mut Child, words: &Words, kills: u64) -> anyhow::Result<()> {
+fn end_keeper(keeper: &mut Child, words: &Words) -> anyhow::Result<()> {
     let mut input = keeper.stdin.take().context("the keeper's input")?;
-    write!(input, "{kills}").context("tell the keeper how many were killed")?;
+    input.write_all(b".").context("tell the keeper to look")?;
     drop(input);
     match end_of(keeper, Instant::now()) {
         Some(status) if status.success() => {}

@@ -34,6 +34,10 @@ impl Kind for Waiters {
         "waiters"
     }
 
+    fn name_of(&self, _what: u64) -> &'static str {
+        "Mutex"
+    }
+
     fn processes_max(&self) -> u32 {
         4000
     }
@@ -59,7 +63,7 @@ impl Kind for Waiters {
         has_let_go.store(1, SeqCst);
     }
 
-    fn look_at_the_end(&self, _words: &Words, _kills: u64) {}
+    fn look_at_the_end(&self, _words: &Words) {}
 }
 
 #[derive(Serialize)]

@@ -17,7 +17,7 @@ use anyhow::Context;
 
 use crate::sys;
 
-const HEADER_WORDS: usize = 16;
+const HEADER_WORDS: usize = 32;
 const BITMAPS: usize = 16;
 /// Counters of a place that a kind of work may use.
 pub(crate) const COUNTERS: usize = 24;
@@ -39,6 +39,8 @@ pub(crate) struct Place(&'static [AtomicU64]);
 
 /// A recovery: the next owner after a death.
 pub(crate) struct Note {
+    /// What it held, as numbered by the kind of work.
+    pub(crate) what: u64,
     pub(crate) victim: u64,
     pub(crate) began_ns: u64,
     pub(crate) noticed_ns: u64,
@@ -76,7 +78,7 @@ impl Words {
     }
 
     /// Kills that were begun, and in the low byte the place of the last one.
-    pub(super) fn doom(&self) -> &AtomicU64 {
+    pub(crate) fn doom(&self) -> &AtomicU64 {
         &self.words[3]
     }
 
@@ -89,6 +91,11 @@ impl Words {
     pub(crate) fn own(&self, at: usize) -> &AtomicU64 {
         assert!(at < 4, "there are four");
         &self.words[8 + at]
+    }
+
+    /// How many were killed while they did that (or had just done it).
+    pub(crate) fn killed_at(&self, does: u64) -> &AtomicU64 {
+        &self.words[16 + (does as usize).min(15)]
     }
 
     /// Who is inside of `what`.
@@ -129,17 +136,17 @@ impl Words {
             words[0].store(note.victim, Relaxed);
             words[1].store(note.began_ns, Relaxed);
             words[2].store(note.noticed_ns, Relaxed);
-            words[3].store(1, SeqCst);
+            words[3].store(note.what + 1, SeqCst);
         }
     }
 
     pub(super) fn notes(&self) -> Vec<Note> {
         let used = (self.notes_used().load(SeqCst) as usize).min(NOTES);
-        let whole = (0..used).map(|at| self.note_words(at)).filter(|words| words[3].load(SeqCst) == 1);
+        let whole = (0..used).map(|at| self.note_words(at)).filter(|words| words[3].load(SeqCst) != 0);
         whole
             .map(|words| {
-                let [victim, began_ns, noticed_ns] = [0, 1, 2].map(|word| words[word].load(Relaxed));
-                Note { victim, began_ns, noticed_ns }
+                let [victim, began_ns, noticed_ns, what] = [0, 1, 2, 3].map(|word| words[word].load(Relaxed));
+                Note { what: what - 1, victim, began_ns, noticed_ns }
             })
             .collect()
     }

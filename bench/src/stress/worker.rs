@@ -1,5 +1,6 @@
 //! A process of a run: what every kind of work needs.
 
+use std::collections::HashMap;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::{Duration, Instant};
 
@@ -25,6 +26,8 @@ pub(crate) struct Worker {
     /// The number of this process, which nobody else in the run has.
     pub(crate) me: u64,
     pub(crate) random: Random,
+    /// Values that must not change, by their numbers.
+    pub(crate) remembered: HashMap<usize, u64>,
 }
 
 /// Works until the run is over.
@@ -33,7 +36,7 @@ pub(super) fn work(kind: &dyn Kind, role: &Role, seat: usize) -> anyhow::Result<
     let words = Words::open(&role.words)?;
     let place = words.place(seat);
     let random = Random::new(role.seed ^ role.incarnation << 20);
-    let mut worker = Worker { words, place, seat, me: role.incarnation, random };
+    let mut worker = Worker { words, place, seat, me: role.incarnation, random, remembered: HashMap::new() };
     kind.attach(role).context("attach")?;
     let resident = touch(role.resident);
     place.works().store(1, SeqCst);
@@ -71,9 +74,9 @@ impl Worker {
         counter.store(counter.load(Relaxed) + 1, Relaxed);
     }
 
-    /// Notes that this process is the next owner after `victim`; it began to wait at `began_ns`.
-    pub(crate) fn recovered(&self, victim: u64, began_ns: u64) {
-        self.words.note(&Note { victim, began_ns, noticed_ns: sys::now_ns() });
+    /// Notes that this process is the next owner of `what` after `victim`; it began to wait at `began_ns`.
+    pub(crate) fn recovered(&self, what: u64, victim: u64, began_ns: u64) {
+        self.words.note(&Note { what, victim, began_ns, noticed_ns: sys::now_ns() });
     }
 
     /// Holds `what` (for the killer to see), stays a while, and lets go of it.

@@ -1,37 +1,13 @@
 //! `Mutex`: an owner's mark that is set inside, and two counters changed one after the other.
 
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use cotenant::ProcessSync;
 use cotenant::sync::{LockError, Mutex, MutexGuard, OwnerDied, TryLockError};
 
+use super::watched::Watched;
+use super::{COUNT_MUTEX, MUTEX, MUTEXES};
 use crate::stress::words::Words;
 use crate::stress::worker::{Worker, violation};
-
-const MUTEXES: usize = 3;
-/// Where entries are counted: one counter for each.
-const ENTRIES: usize = 0;
-
-/// Atomics, so that two who are in at once do what they did, and are found out.
-#[derive(ProcessSync)]
-#[repr(C)]
-struct Watched {
-    /// Who is inside; 0: nobody.
-    owner: AtomicU64,
-    /// Equal while nobody is inside.
-    first: AtomicU64,
-    second: AtomicU64,
-}
-
-impl Watched {
-    const NEW: Watched = Watched { owner: AtomicU64::new(0), first: AtomicU64::new(0), second: AtomicU64::new(0) };
-
-    fn counters(&self) -> [u64; 2] {
-        [self.first.load(Relaxed), self.second.load(Relaxed)]
-    }
-}
 
 type Locked = Result<MutexGuard<'static, Watched>, TryLockError<OwnerDied<'static, Watched>>>;
 
@@ -43,34 +19,23 @@ cotenant::shared! {
 pub(super) fn act(worker: &mut Worker) {
     let at = worker.random.below(MUTEXES as u64) as usize;
     let mutex: &'static Mutex<Watched> = &WATCHED[at];
-    let (locked, began_ns) = worker.waiting(at as u64, |worker, began_ns| (lock(worker, mutex), began_ns));
+    let (number, name) = ((MUTEX + at) as u64, format!("mutex {at}"));
+    let (locked, began_ns) = worker.waiting(number, |worker, began_ns| (lock(worker, mutex), began_ns));
     let guard = match locked {
         Ok(guard) => {
-            let (owner, [first, second]) = (guard.owner.load(Relaxed), guard.counters());
-            if owner != 0 || first != second {
-                worker.violation(&format!("entered mutex {at} clean, with {owner} inside and {first}, {second}"));
-            }
+            guard.expect_clean(worker, &name);
             guard
         }
         Err(TryLockError::Lock(LockError::OwnerDied(died))) => {
-            let victim = died.value().owner.load(Relaxed);
-            let [first, second] = died.value().counters();
-            if first != second && first != second + 1 {
-                worker.violation(&format!("{victim} left mutex {at} with {first}, {second}"));
-            }
-            worker.recovered(victim, began_ns);
-            died.repair(|watched| {
-                // First, so that whoever repairs after this process knows whom it follows.
-                watched.owner.store(worker.me, Relaxed);
-                watched.second.store(watched.first.load(Relaxed), Relaxed);
-            })
+            died.value().expect_half_done(worker, number, began_ns, &name);
+            died.repair(|watched| watched.repair(worker.me))
         }
         Err(TryLockError::WouldBlock | TryLockError::TimedOut) => return,
-        Err(TryLockError::Lock(error)) => return worker.violation(&format!("lock mutex {at}: {error}")),
+        Err(TryLockError::Lock(error)) => return worker.violation(&format!("lock {name}: {error}")),
     };
-    worker.inside(at as u64, |worker| change(worker, &guard));
+    worker.inside(number, |worker| guard.change(worker, &name));
     drop(guard);
-    worker.count(ENTRIES + at);
+    worker.count(COUNT_MUTEX + at);
 }
 
 /// In all the ways that there are.
@@ -82,22 +47,11 @@ fn lock(worker: &mut Worker, mutex: &'static Mutex<Watched>) -> Locked {
     }
 }
 
-fn change(worker: &mut Worker, watched: &MutexGuard<'_, Watched>) {
-    watched.owner.store(worker.me, Relaxed);
-    let [first, second] = watched.counters();
-    watched.first.store(first + 1, Relaxed);
-    worker.linger();
-    watched.second.store(second + 1, Relaxed);
-    if let Err(owner) = watched.owner.compare_exchange(worker.me, 0, Relaxed, Relaxed) {
-        worker.violation(&format!("{owner} came in, too"));
-    }
-}
-
 /// A killed process may have counted in the mutex and not in its place.
 pub(super) fn look_at_the_end(words: &Words, kills: u64) {
     for (at, mutex) in WATCHED.iter().enumerate() {
-        let guard = mutex.lock_or_repair(|watched| watched.second.store(watched.first.load(Relaxed), Relaxed));
-        let (counted, told) = (guard.first.load(Relaxed), words.sum(ENTRIES + at));
+        let guard = mutex.lock_or_repair(|watched| watched.repair(0));
+        let (counted, told) = (guard.entries(), words.sum(COUNT_MUTEX + at));
         if counted < told || counted > told + kills {
             violation(words, &format!("mutex {at} counted {counted} entries; {told} were told, {kills} killed"));
         }
