@@ -59,6 +59,7 @@ pub use segment::backing::{Backing, Keep, SysVKey};
 pub use segment::list::{Contents, Leftover, PruneOptions, Pruned, SegmentInfo};
 pub use segment::object::{FieldInfo, ObjectInfo, ObjectState, Objects};
 pub use segment::options::SegmentOptions;
+pub use segment::reader::{ReadOnly, SegmentReader};
 pub use segment::segment::Segment;
 
 /// What the macros expand to. Not for use by hand, and without any promise.

@@ -219,6 +219,7 @@ impl Header {
         let sizes_known = self.header_bytes as usize == HEADER_BYTES
             && self.participant_bytes == PARTICIPANT_BYTES
             && self.object_bytes == OBJECT_BYTES
+            && self.max_bytes >= end
             && (1..=MAX_PARTICIPANTS).contains(&self.participants_max)
             && self.objects_max <= MAX_OBJECTS
             && self.schemas_max_bytes <= MAX_SCHEMA_BYTES

@@ -17,6 +17,7 @@ pub(crate) mod names;
 pub(crate) mod object;
 pub(crate) mod options;
 pub(crate) mod plan;
+pub(crate) mod reader;
 pub(crate) mod request;
 #[allow(clippy::module_inception)] // A file is the noun that it exports.
 pub(crate) mod segment;

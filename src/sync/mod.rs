@@ -14,6 +14,7 @@ mod patience;
 mod raw_rwlock;
 mod rwlock;
 mod semaphore;
+mod snapshot;
 
 pub use barrier::{Barrier, BarrierWaitResult};
 pub use condvar::{Condvar, WaitTimeoutResult};
