@@ -86,6 +86,22 @@ fn two_programs_share_the_named_block() {
 }
 
 #[test]
+fn next_process_leads_when_the_leader_is_killed_or_steps_down() {
+    let place = Place::new();
+    let mut first = place.start(example("leader"), &[]);
+    first.line_with(&format!("process {} leads in term 1", first.pid()));
+    let mut second = place.start(example("leader"), &["2"]);
+    second.line_with(&format!("process {} waits: process {} leads in term 1", second.pid(), first.pid()));
+    drop(first);
+    second.line_with(&format!("process {} leads in term 2", second.pid()));
+    let mut third = place.start(example("leader"), &["0"]);
+    third.line_with(&format!("process {} leads in term 3", third.pid()));
+    let lines = second.end_well();
+    assert!(lines.last().is_some_and(|line| line.ends_with("has stepped down")), "{lines:?}");
+    assert_eq!(third.end_well().len(), 1);
+}
+
+#[test]
 fn code_in_the_readme_is_the_example_and_runs() {
     let readme = include_str!("../../README.md");
     let example_text = include_str!("../../examples/readme.rs");
