@@ -40,5 +40,5 @@ pub(crate) enum NotLocked {
     /// Whoever was to repair the value gave up.
     NotRecoverable,
     /// This process has no slot and could not get one.
-    NoSlot(Error),
+    NoSlot(Box<Error>),
 }

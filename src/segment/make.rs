@@ -299,7 +299,7 @@ impl<'a> Maker<'a> {
 
     fn not_locked(self, why: NotLocked, deadlock: impl FnOnce() -> String) -> Error {
         match why {
-            NotLocked::NoSlot(error) => error,
+            NotLocked::NoSlot(error) => *error,
             NotLocked::WouldDeadlock => Error::new(ErrorKind::WouldDeadlock, format!("cannot {}", deadlock()))
                 .hint("an object's `init` must not ask for the object that it makes"),
             NotLocked::WouldBlock | NotLocked::TimedOut | NotLocked::NotRecoverable => {

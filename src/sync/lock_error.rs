@@ -44,6 +44,7 @@ pub struct DeadOwner {
 
 impl<D> TryLockError<D> {
     /// For calls that wait for ever: neither of the other two happens to them.
+    #[inline]
     pub(crate) fn of_one_who_waits(self) -> LockError<D> {
         match self {
             TryLockError::Lock(error) => error,
@@ -55,18 +56,20 @@ impl<D> TryLockError<D> {
 }
 
 impl<D> From<NotLocked> for TryLockError<D> {
+    #[inline]
     fn from(why: NotLocked) -> Self {
         TryLockError::Lock(match why {
             NotLocked::WouldBlock => return TryLockError::WouldBlock,
             NotLocked::TimedOut => return TryLockError::TimedOut,
             NotLocked::WouldDeadlock => LockError::WouldDeadlock,
             NotLocked::NotRecoverable => LockError::NotRecoverable,
-            NotLocked::NoSlot(error) => LockError::NotParticipant(error),
+            NotLocked::NoSlot(error) => LockError::NotParticipant(*error),
         })
     }
 }
 
 impl<D> From<NotLocked> for LockError<D> {
+    #[inline]
     fn from(why: NotLocked) -> Self {
         TryLockError::from(why).of_one_who_waits()
     }

@@ -106,9 +106,9 @@ impl<T> Mutex<T> {
     /// See [`LockError`]. `OwnerDied` is also the lock.
     #[inline]
     pub fn lock(&self) -> Result<MutexGuard<'_, T>, LockError<OwnerDied<'_, T>>> {
-        match self.lock.lock() {
-            Ok((ticket, Locked::Clean)) => Ok(self.guard(ticket)),
-            other => self.not_clean(other).map_err(TryLockError::of_one_who_waits),
+        match self.lock.lock_at_once() {
+            Some(ticket) => Ok(self.guard(ticket)),
+            None => self.lock_slowly(),
         }
     }
 
@@ -118,9 +118,9 @@ impl<T> Mutex<T> {
     /// [`TryLockError::WouldBlock`] if somebody holds it; else as [`lock`](Mutex::lock).
     #[inline]
     pub fn try_lock(&self) -> Result<MutexGuard<'_, T>, TryLockError<OwnerDied<'_, T>>> {
-        match self.lock.try_lock() {
-            Ok((ticket, Locked::Clean)) => Ok(self.guard(ticket)),
-            other => self.not_clean(other),
+        match self.lock.lock_at_once() {
+            Some(ticket) => Ok(self.guard(ticket)),
+            None => self.given(self.lock.try_lock()),
         }
     }
 
@@ -150,7 +150,7 @@ impl<T> Mutex<T> {
             },
             other => other,
         };
-        self.not_clean(locked)
+        self.given(locked)
     }
 
     /// Waits for the lock; has `repair` put the value right if its owner died, or if another repairer gave up.
@@ -164,7 +164,7 @@ impl<T> Mutex<T> {
             Err(NotLocked::NotRecoverable) => self.lock.lock_given_up(),
             other => other,
         };
-        match self.not_clean(locked) {
+        match self.given(locked) {
             Ok(guard) => guard,
             Err(TryLockError::Lock(LockError::OwnerDied(died))) => died.repair(repair),
             Err(error) => panic!("cannot lock the shared value: {error}"),
@@ -232,7 +232,14 @@ impl<T> Mutex<T> {
     }
 
     #[cold]
-    fn not_clean(
+    #[inline(never)]
+    fn lock_slowly(&self) -> Result<MutexGuard<'_, T>, LockError<OwnerDied<'_, T>>> {
+        self.given(self.lock.lock()).map_err(TryLockError::of_one_who_waits)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn given(
         &self,
         locked: Result<(Ticket, Locked), NotLocked>,
     ) -> Result<MutexGuard<'_, T>, TryLockError<OwnerDied<'_, T>>> {

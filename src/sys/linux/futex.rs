@@ -9,6 +9,7 @@ use std::sync::atomic::{
 use std::time::Duration;
 
 /// The address of the low half.
+#[inline]
 pub(super) fn low_half(word: &AtomicU64) -> *const u32 {
     let first = std::ptr::from_ref(word).cast::<u32>();
     if cfg!(target_endian = "little") { first } else { first.wrapping_add(1) }

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64};
 
 use super::mapping::{Mapping, page_bytes};
 use super::{process, robust};
-use crate::error::Result;
+use crate::error::Error;
 use crate::sys::ranges;
 
 /// Owner words of one page: those in use have their bit set.
@@ -79,7 +79,7 @@ impl Known {
         mine: Mine { word: 0, owner: &NO_WORD, robust: robust::Head::OFF },
     };
 
-    #[inline]
+    #[inline(always)]
     fn holds(&self, address: usize) -> bool {
         address.wrapping_sub(self.start) < self.bytes && self.mine.owner.load(Relaxed) == self.owner_value
     }
@@ -95,26 +95,26 @@ thread_local! {
 
 impl Mine {
     /// The word that names this thread.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn word(self) -> u64 {
         self.word
     }
 
     /// Whether this is the process that the value was made in, and not a child of its forks. In private memory always:
     /// a fork copies the lock together with the guard.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn still_this_process(self) -> bool {
         self.owner.load(Relaxed) as u32 == (self.word >> 32) as u32
     }
 
     /// Has the kernel look after `word`, which this thread is about to take. `false`: it does not.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn announce(self, word: &AtomicU64) -> bool {
         self.robust.announce(word)
     }
 
     /// Ends what `announce` began, if the kernel still looks after `word`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn withdraw(self, word: &AtomicU64) {
         self.robust.withdraw(word);
     }
@@ -125,16 +125,27 @@ impl Mine {
     }
 }
 
-/// Who this thread is to the lock at `word`. Takes a slot of the segment if this process has none yet.
-#[inline]
-pub(crate) fn mine(word: &AtomicU64) -> Result<Mine> {
-    let address = std::ptr::from_ref(word) as usize;
-    let me = ME.get();
-    if me.last.holds(address) { Ok(me.last.mine) } else { mine_slow(address) }
+/// Who this thread is to the lock at `word`, if that is what it asked last.
+#[inline(always)]
+pub(crate) fn remembered(word: &AtomicU64) -> Option<Mine> {
+    let last = ME.get().last;
+    last.holds(std::ptr::from_ref(word) as usize).then_some(last.mine)
 }
 
+/// Who this thread is to the lock at `word`. Takes a slot of the segment if this process has none yet.
+#[inline]
+pub(crate) fn mine(word: &AtomicU64) -> Result<Mine, Box<Error>> {
+    let address = std::ptr::from_ref(word) as usize;
+    if !ME.get().last.holds(address) {
+        look_again(address)?;
+    }
+    Ok(ME.get().last.mine)
+}
+
+/// Has what this thread remembers be about `address`.
 #[cold]
-fn mine_slow(address: usize) -> Result<Mine> {
+#[inline(never)]
+fn look_again(address: usize) -> Result<(), Box<Error>> {
     let mut me = ME.get();
     std::mem::swap(&mut me.last, &mut me.other);
     if !me.last.holds(address) {
@@ -148,10 +159,10 @@ fn mine_slow(address: usize) -> Result<Mine> {
         me.last = ask(address, process_word, epoch, &me)?;
     }
     ME.set(me);
-    Ok(me.last.mine)
+    Ok(())
 }
 
-fn ask(address: usize, process_word: &'static AtomicU64, epoch: u32, me: &Me) -> Result<Known> {
+fn ask(address: usize, process_word: &'static AtomicU64, epoch: u32, me: &Me) -> Result<Known, Error> {
     let (start, bytes, owner, robust) = match ranges::find(address) {
         Some(range) => {
             process::watch_for_end_before_locking();

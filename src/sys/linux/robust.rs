@@ -49,18 +49,20 @@ pub(crate) struct Head {
 impl Head {
     pub(crate) const OFF: Head = Head { pending: &raw const NOBODYS };
 
+    #[inline(always)]
     fn pending(&self) -> &AtomicUsize {
         // SAFETY: a static, or in the control block of this thread: a value with that stays in its thread (raw
         // pointers are not `Send`), and what could outlive the thread is forgotten in `thread_ends`.
         unsafe { &*self.pending }
     }
 
+    #[inline(always)]
     fn entry_of(word: &AtomicU64) -> usize {
         (futex::low_half(word) as usize).wrapping_sub(FUTEX_OFFSET.load(Relaxed))
     }
 
     /// Has the kernel look after `word` until `withdraw`. `false`: it looks after another one, or after none.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn announce(self, word: &AtomicU64) -> bool {
         let pending = self.pending();
         if pending.load(Relaxed) != 0 {
@@ -73,7 +75,7 @@ impl Head {
     }
 
     /// Ends what `announce` began; nothing if another lock, or the C library, has the place.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn withdraw(self, word: &AtomicU64) {
         compiler_fence(SeqCst);
         let pending = self.pending();

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
-use crate::error::Result;
+use crate::error::Error;
 
 /// One less than the thread ids of a lock word, of which zero and the last are nobody's.
 const NUMBERS: u32 = (1 << 30) - 2;
@@ -42,13 +42,18 @@ impl Mine {
 }
 
 /// Who this thread is.
-pub(crate) fn mine(_word: &AtomicU64) -> Result<Mine> {
+pub(crate) fn mine(_word: &AtomicU64) -> Result<Mine, Box<Error>> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     thread_local! { static NUMBER: Cell<u32> = const { Cell::new(0) } }
     if NUMBER.get() == 0 {
         NUMBER.set(COUNT.fetch_add(1, Relaxed) % NUMBERS + 1);
     }
     Ok(Mine { word: u64::from(NUMBER.get()) })
+}
+
+/// As [`mine`].
+pub(crate) fn remembered(word: &AtomicU64) -> Option<Mine> {
+    mine(word).ok()
 }
 
 /// Threads remember nothing of ranges here.

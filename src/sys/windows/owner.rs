@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicU64;
 
 use super::process;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind};
 use crate::sys::ranges;
 
 /// As many bits as the lock word has for it.
@@ -46,15 +46,21 @@ impl Mine {
 }
 
 /// Who this thread is to the lock at `word`.
-pub(crate) fn mine(word: &AtomicU64) -> Result<Mine> {
+pub(crate) fn mine(word: &AtomicU64) -> Result<Mine, Box<Error>> {
     let thread = u64::from(process::thread_id()) & THREAD_ID;
     let Some(segment) = ranges::segment_at(word) else { return Ok(Mine { word: thread }) };
     let owner = segment.owner().0;
     if owner == 0 {
         let why = format!("this image has detached from {}", segment.path);
-        return Err(Error::new(ErrorKind::Unsupported, why));
+        return Err(Error::new(ErrorKind::Unsupported, why).into());
     }
     Ok(Mine { word: u64::from(owner) << 32 | thread })
+}
+
+/// As [`mine`]; a failure is told by that.
+#[inline]
+pub(crate) fn remembered(word: &AtomicU64) -> Option<Mine> {
+    mine(word).ok()
 }
 
 /// Threads remember nothing of ranges here.
