@@ -24,6 +24,7 @@ const THREADS: &str = "contended, two threads";
 const PROCESSES: &str = "contended, two processes";
 const OURS: &str = "cotenant Mutex";
 const OURS_WITHOUT: &str = "cotenant Mutex, no robust list";
+const OURS_RW: &str = "cotenant RwLock";
 const STD: &str = "limit std Mutex, private";
 const PARKING_LOT: &str = "limit parking_lot 0.12 Mutex, private";
 const STD_RW: &str = "limit std RwLock, private";
@@ -109,6 +110,7 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Report> {
     cases.lock(OURS_WITHOUT, Reach::Processes, ours::mutex_without_robust_list);
     cases.lock(STD, Reach::Threads, private::std_mutex);
     cases.lock(PARKING_LOT, Reach::Threads, private::parking_lot_mutex);
+    cases.read(OURS_RW, ours::rw_lock);
     cases.read(STD_RW, private::std_rw_lock);
     cases.read(PARKING_LOT_RW, private::parking_lot_rw_lock);
     sys::add_peers(&mut cases);
@@ -142,8 +144,10 @@ fn goals(figures: &[Figure]) -> Vec<Goal> {
     let at_least = |text: &str, ratio: Option<f64>, limit: f64| {
         Goal::new(text, ratio.map(|ratio| (format!("{ratio:.2}"), ratio >= limit)))
     };
+    let read_ratio = ratio(READ_LOCK, OURS_RW, READ_LOCK, PARKING_LOT_RW);
     vec![
         at_most("uncontended: at most 1.10 of std's time", ratio(UNCONTENDED, OURS, UNCONTENDED, STD), 1.10),
+        at_most("read lock: at most 1.3 of parking_lot's time", read_ratio, 1.3),
         at_least("two threads: at least 0.85 of std's rate", ratio(THREADS, OURS, THREADS, STD), 0.85),
         at_least(
             "two processes: at least 0.85 of the rate of std's with two threads",
@@ -156,12 +160,13 @@ fn goals(figures: &[Figure]) -> Vec<Goal> {
 /// Whether the fast path makes no system call and asks no clock.
 fn no_system_call(effort: Effort) -> Goal {
     let times = if effort.quick { CONFINED / 100 } else { CONFINED };
-    let text = format!("no system call and no clock, locked and unlocked {times} times");
-    let Ok(lock) = ours::mutex() else { return Goal::new(text, None) };
-    let confined = sys::computes_alone(&|| lock.add(), &|| {
-        for _ in 0..times {
-            lock.add();
-        }
-    });
+    let text = format!("no system call and no clock: lock, try_lock and read, {times} times each");
+    let (Ok(lock), Ok(rw_lock)) = (ours::mutex(), ours::rw_lock()) else { return Goal::new(text, None) };
+    let once = || {
+        lock.add();
+        lock.try_add();
+        rw_lock.read();
+    };
+    let confined = sys::computes_alone(&once, &|| (0..times).for_each(|_| once()));
     Goal::new(text, confined.ok().map(|done| (if done { "none" } else { "killed for one" }.to_owned(), done)))
 }

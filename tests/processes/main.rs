@@ -13,6 +13,8 @@ mod corners;
 #[cfg(target_os = "linux")]
 mod crowd;
 #[cfg(target_os = "linux")]
+mod fast_path;
+#[cfg(target_os = "linux")]
 mod fork;
 #[cfg(target_os = "linux")]
 mod kinds;
@@ -29,9 +31,11 @@ mod values;
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
-    let tests = [values::TESTS, kinds::TESTS, mutex::TESTS, fork::TESTS, crowd::TESTS, corners::TESTS, slots::TESTS];
+    let locks = [mutex::TESTS, fast_path::TESTS].concat();
+    let tests = [values::TESTS, kinds::TESTS, &locks, fork::TESTS, crowd::TESTS, corners::TESTS, slots::TESTS];
     let root_tests = [users::TESTS, corners::ROOT_TESTS].concat();
-    let roles: &[support::Named] = &[("actor", actor::play), ("other", actor::play), ("kinds", kinds::play)];
+    let roles: &[support::Named] =
+        &[("actor", actor::play), ("other", actor::play), ("kinds", kinds::play), ("confined", fast_path::play)];
     support::run(&tests.concat(), &root_tests, roles)
 }
 

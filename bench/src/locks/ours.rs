@@ -4,15 +4,35 @@ use std::hint::black_box;
 use std::sync::OnceLock;
 
 use anyhow::bail;
-use cotenant::sync::Mutex;
+use cotenant::sync::{Mutex, RwLock};
 use cotenant::{Backing, BlockState, Segment};
 
-use super::hold::Lock;
+use super::hold::{Lock, Read};
 
 // Each on pages of its own.
 cotenant::shared! {
     #![shared(on_failure = private)]
     static MUTEX: Mutex<u64> = Mutex::new(0);
+}
+
+cotenant::shared! {
+    #![shared(on_failure = private)]
+    static RW_LOCK: RwLock<u64> = RwLock::new(0);
+}
+
+/// `cotenant::sync::RwLock`
+pub(super) struct OursRw(&'static RwLock<u64>);
+
+pub(super) fn rw_lock() -> anyhow::Result<OursRw> {
+    cotenant::__private::use_robust_list(true);
+    Ok(OursRw(black_box(&*RW_LOCK)))
+}
+
+impl Read for OursRw {
+    #[inline]
+    fn read(&self) -> u64 {
+        *self.0.read().expect("nobody dies under it")
+    }
 }
 
 /// `cotenant::sync::Mutex`
