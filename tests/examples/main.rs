@@ -102,6 +102,55 @@ fn next_process_leads_when_the_leader_is_killed_or_steps_down() {
 }
 
 #[test]
+fn segment_grows_for_both_processes_up_to_its_maximum() {
+    let lines = Place::new().start(example("growing"), &[]).end_well();
+    let text = lines.join("\n");
+    assert!(lines[0].ends_with(": 64 of 4194304 bytes used"), "{text}");
+    assert!(text.contains("block 7, 3670080 bytes used"), "{text}");
+    assert!(text.contains("no room for the object `block 8`") && text.contains("`max_bytes`"), "{text}");
+    assert!(text.ends_with("the sum of 7 blocks is 458752"), "{text}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn forked_children_count_and_one_that_is_killed_is_repaired() {
+    let lines = Place::new().start(example("mmap_fork"), &[]).end_well();
+    let text = lines.join("\n");
+    assert!(text.contains("child 2 is killed in the middle of its change number 500"), "{text}");
+    assert!(text.ends_with("3 children counted to 1000, one to 500: [3500, 3500]"), "{text}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn segment_passed_over_a_socket_is_shared() {
+    let running = Place::new().start(example("memfd_pass"), &[]);
+    let pid = running.pid();
+    let lines = running.end_well();
+    assert!(lines[0].ends_with("has received memfd:memfd_pass and finds 7"), "{lines:?}");
+    assert_eq!(lines[1], format!("process {pid} sent it, and reads 107"));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn two_programs_share_a_system_v_segment_and_remove_it() {
+    let place = Place::new();
+    let lines = place.start(example("sysv"), &[]).end_well();
+    let number =
+        |line: &str, part: &str| line.contains(part) && line.contains("(ftok of ") && line.ends_with(" and 1))");
+    assert!(number(&lines[0], "is visitor 1 of") && number(&lines[1], "is visitor 2 of"), "{lines:#?}");
+    assert_eq!(lines[2], "now there were 2");
+    let (_, key) = lines[0].split_once("System V key ").expect("a key");
+    let (key, _) = key.split_once(' ').expect("its end");
+    if lines[3].starts_with("ipcs -m: ") {
+        not_tried::skip("what ipcs lists, because it is not installed");
+    } else {
+        assert!(lines[3..].iter().any(|line| line.starts_with(key)), "{lines:#?}");
+    }
+    let alone = place.start(example("sysv"), &["visit"]).end_well();
+    assert!(alone.len() == 1 && number(&alone[0], "is visitor 1 of"), "{alone:?}");
+}
+
+#[test]
 fn code_in_the_readme_is_the_example_and_runs() {
     let readme = include_str!("../../README.md");
     let example_text = include_str!("../../examples/readme.rs");

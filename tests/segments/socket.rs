@@ -222,10 +222,8 @@ fn descriptors_that_are_no_segment_are_refused() {
     use ErrorKind::{Foreign, PermissionDenied, Unsupported};
     let sandbox = Sandbox::new();
     let open = |path: &str, write: bool| File::options().read(true).write(write).open(path).expect("a file");
-    for (file, what) in [(open("/dev/null", true), "a device"), (open("/tmp", false), "a folder")] {
-        assert_refused(refusal(file), Foreign, "not a regular file");
-        let _ = what;
-    }
+    assert_refused(refusal(open("/dev/null", true)), Foreign, "not a regular file");
+    assert_refused(refusal(open("/tmp", false)), Foreign, "not a regular file");
     let (reading, _writing) = std::io::pipe().expect("a pipe");
     assert_refused(refusal(reading), Foreign, "not a regular file");
     let (socket, _other) = UnixStream::pair().expect("two sockets");

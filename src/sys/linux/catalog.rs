@@ -142,7 +142,7 @@ fn fill_in(info: &mut SegmentInfo, header: &Header, folder: &Folder, file: &File
 }
 
 /// Zero-filled text of somebody else's, with what cannot be printed replaced.
-fn text(bytes: &[u8]) -> String {
+pub(super) fn text(bytes: &[u8]) -> String {
     let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
     String::from_utf8_lossy(&bytes[..end]).chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }

@@ -82,10 +82,8 @@ pub(super) fn take(descriptors: Descriptors) -> Result<Attached> {
         let what = format!("the segment {name} holds variables of a `shared!` block, not objects");
         return Err(Error::new(ErrorKind::Mismatch, what).hint("programs that declare the block attach it by its name"));
     }
-    if header.max_bytes < header.data_at {
-        let what = format!("the segment {name} is damaged: its {} bytes end before its data", header.max_bytes);
-        return Err(Error::new(ErrorKind::Corrupt, what).hint("have it made anew"));
-    }
+    let is_memfd = kind(&header) == Some(BackingKind::Memfd);
+    let name = if is_memfd { format!("memfd:{}", catalog::text(&header.name)) } else { name.clone() };
     let backing = check_backing(&own, &stat, &header, &name)?;
     join_life(&own, &header, backing, &name)?;
 

@@ -35,7 +35,7 @@ use super::mapping::{Mapping, page_bytes};
 use super::reopen::Reopen;
 use super::segment_file::{self, OpenSegment};
 use super::sysv_call::{self as call, Shown};
-use super::{anonymous, memfd, process};
+use super::{anonymous, catalog, memfd, process};
 use crate::error::{Error, ErrorKind, Result};
 use crate::segment::backing::SysVKey;
 use crate::segment::header::{BackingKind, HEADER_BYTES, Header, NO_SYSV_ID};
@@ -157,12 +157,9 @@ fn key_in(companion_name: &CStr) -> Option<i32> {
     u32::from_str_radix(rest.get(..8)?, 16).ok().map(|key| key as i32)
 }
 
+/// `NAME[@SCOPE]`.
 fn label(header: &Header) -> String {
-    let text = |bytes: &[u8]| {
-        let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
-        String::from_utf8_lossy(&bytes[..end]).replace(|c: char| c.is_control(), "?")
-    };
-    let (name, scope) = (text(&header.name), text(&header.scope));
+    let (name, scope) = (catalog::text(&header.name), catalog::text(&header.scope));
     if scope.is_empty() { name } else { format!("{name}@{scope}") }
 }
 
