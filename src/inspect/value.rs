@@ -231,3 +231,6 @@ fn unknown(node: &Node, value: &Value<'_>) -> String {
     let more = if value.len > bytes.len() as u64 { " ..." } else { "" };
     format!("({} bytes: {}{more})", node.size_bytes, bytes.join(" "))
 }
+
+#[cfg(test)]
+mod tests;
