@@ -61,7 +61,7 @@ impl Prune {
         let survey = Survey::take(&view, Wanted { all: false, elsewhere: false })?;
         let own = rustix::process::geteuid().as_raw();
         let mut pruned = Vec::new();
-        let mut left = survey.unseen.clone();
+        let mut left = survey.closed.clone();
         for folder in &survey.folders {
             let options = PruneOptions::default().dry_run(self.dry_run).kept_too(self.kept).folder(&folder.path);
             match Segment::prune(&options) {
@@ -75,7 +75,7 @@ impl Prune {
                 Err(error) => left.push(error.to_string()),
             }
         }
-        let has_failed = pruned.is_empty() && survey.folders.len() == left.len() && !left.is_empty();
+        let has_failed = pruned.is_empty() && !left.is_empty() && survey.folders.len() <= left.len();
         finish(if self.json { self.json(&pruned, &left) } else { self.words(&pruned, &left) })?;
         Ok(if has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }

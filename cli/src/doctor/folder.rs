@@ -173,7 +173,8 @@ fn dead(rows: &[Row]) -> Check {
 
 fn damaged(rows: &[Row]) -> Check {
     const NAME: &str = "damaged";
-    let damaged: Vec<_> = rows.iter().filter(|row| row.state == State::Damaged || row.error.is_some()).collect();
+    let damaged: Vec<_> =
+        rows.iter().filter(|row| row.state == State::Damaged || row.segment.is_some() && row.error.is_some()).collect();
     if damaged.is_empty() {
         return Check::ok(NAME, "every file in the folders is a segment that makes sense");
     }

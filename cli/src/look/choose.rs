@@ -18,16 +18,23 @@ const ALIKE: f64 = 0.8;
 pub(crate) fn find(view: &View, name: &str) -> Result<Row> {
     let mut known = Vec::new();
     for all in [false, true] {
-        let mut survey = Survey::take(view, Wanted { all, elsewhere: true })?;
-        if let Some(index) = choose(&survey.rows, name)? {
-            return Ok(survey.rows.swap_remove(index));
+        let survey = Survey::take(view, Wanted { all, elsewhere: true })?;
+        // What lies in the folders that we look into comes before what only processes lead to.
+        let (mut listed, mut elsewhere): (Vec<Row>, Vec<Row>) =
+            survey.rows.into_iter().partition(|row| row.home.is_some());
+        if let Some(index) = choose(&listed, name)? {
+            return Ok(listed.swap_remove(index));
+        }
+        if let Some(index) = choose(&elsewhere, name)? {
+            return Ok(elsewhere.swap_remove(index));
         }
         if !all && name.contains('/') {
             if let Some(row) = super::survey::at_path(view, Path::new(name), &survey.census)? {
                 return Ok(row);
             }
         }
-        known = survey.rows;
+        known = listed;
+        known.append(&mut elsewhere);
     }
     Err(not_found(&known, name))
 }

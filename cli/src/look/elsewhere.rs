@@ -17,7 +17,7 @@ const HEADER_BYTES: u64 = 4096;
 pub(crate) fn find(view: &View, census: &Census, known: &BTreeSet<FileKey>, all: bool) -> Vec<Row> {
     let mut rows = Vec::new();
     for (key, mapped) in census.files() {
-        if known.contains(&key) || matches!(key, FileKey::SysV(_)) || !may_be_one(mapped) {
+        if known.contains(&key) || !may_be_one(mapped) {
             continue;
         }
         let is_wanted = |mapped: &&Mapped| {
@@ -58,10 +58,19 @@ fn read(mapped: &[Mapped], census: &Census) -> Option<Row> {
         mapped.iter().find_map(|mapped| LiveSegment::read_of_process(mapped.pid, mapped.parts.clone(), &shown).ok())
     })?;
     let mut row = Row::of_processes(String::new(), segment, mapped, census);
+    if first.path == "/dev/zero" {
+        row.file_name = "(anonymous memory)".to_owned();
+        return Some(row);
+    }
     let path = Path::new(&first.path);
     row.file_name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    row.folder = path.parent().filter(|_| !first.path.starts_with("/memfd:")).map(Path::to_owned).unwrap_or_default();
+    row.folder = path.parent().filter(|_| !is_a_label(&first.path)).map(Path::to_owned).unwrap_or_default();
     Some(row)
+}
+
+/// What the system calls memory that lies in no folder.
+fn is_a_label(path: &str) -> bool {
+    path.starts_with("/memfd:") || path.starts_with("/SYSV")
 }
 
 fn by_link(mapped: &Mapped, shown: &str) -> Option<LiveSegment> {

@@ -84,9 +84,7 @@ impl Row {
     pub(crate) fn new(folder: PathBuf, file_name: String, segment: LiveSegment, census: &Census) -> Row {
         let facts = segment.facts();
         let mut row = Row::empty(folder, file_name, facts);
-        let sysv = segment.description().sysv_id.map(|id| FileKey::SysV(id.into()));
-        let file = facts.map(|facts| FileKey::File { device: facts.device, inode: facts.inode });
-        let mapped: Vec<_> = sysv.into_iter().chain(file).flat_map(|key| census.of(key)).collect();
+        let mapped: Vec<_> = keys(&segment).flat_map(|key| census.of(key)).collect();
         row.fill(segment, &mapped, census);
         row
     }
@@ -166,7 +164,7 @@ impl Row {
 
     fn judge(&self, segment: &LiveSegment, is_mapped: bool) -> State {
         let is_unlinked = self.facts.is_some_and(|facts| !facts.is_linked);
-        let has_name = !matches!(segment.description().backing, "memfd" | "anonymous");
+        let is_nameless = matches!(segment.description().backing, "memfd" | "anonymous" | "sysv");
         let is_alive = match segment.life() {
             Life::BeingRemoved => return State::BeingRemoved,
             Life::Mapped => Some(true),
@@ -177,7 +175,7 @@ impl Row {
         };
         match is_alive {
             None => State::Unknown,
-            Some(true) if has_name && (is_unlinked || self.access_is_lost()) => State::Unlinked,
+            Some(true) if !is_nameless && (is_unlinked || self.access_is_lost()) => State::Unlinked,
             Some(true) => State::Alive,
             Some(false) if segment.description().is_kept => State::Kept,
             Some(false) => State::Dead,
@@ -210,6 +208,11 @@ impl Row {
         }
     }
 
+    /// How the system's tables name its memory and its file.
+    pub(super) fn keys(&self) -> Vec<FileKey> {
+        self.segment.iter().flat_map(keys).collect()
+    }
+
     /// How its file is reached from here, while the row lives.
     pub(crate) fn access(&self) -> Option<PathBuf> {
         Some(self.home.as_ref()?.path.join(&self.file_name))
@@ -233,6 +236,12 @@ impl Row {
         names.dedup();
         names
     }
+}
+
+fn keys(segment: &LiveSegment) -> impl Iterator<Item = FileKey> + use<> {
+    let sysv = segment.description().sysv_id.map(|id| FileKey::SysV(id.into()));
+    let file = segment.facts().map(|facts| FileKey::File { device: facts.device, inode: facts.inode });
+    sysv.into_iter().chain(file)
 }
 
 /// A path without control characters, and not without end.

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use anyhow::{Context, Result};
+use cotenant::ErrorKind;
 use cotenant::inspect::live::LiveSegment;
 
 use super::census::{Census, FileKey};
 use super::elsewhere;
 use super::folders::{self, Folder, names};
-use super::row::Row;
+use super::row::{Row, State};
 use super::view::View;
 
 /// What is asked for.
@@ -25,7 +26,9 @@ pub(crate) struct Wanted {
 pub(crate) struct Survey {
     pub(crate) folders: Vec<Rc<Folder>>,
     pub(crate) rows: Vec<Row>,
-    /// What could not be seen, and why: a line each.
+    /// Folders that could not be looked into, and why: a line each.
+    pub(crate) closed: Vec<String>,
+    /// All that could not be seen, processes too.
     pub(crate) unseen: Vec<String>,
     pub(crate) census: Census,
 }
@@ -41,14 +44,14 @@ impl Survey {
         }
         rows.sort_by_cached_key(|row| (row.folder.clone(), row.label()));
         if wanted.elsewhere {
-            let keys = rows.iter().filter_map(|row: &Row| row.facts);
-            let known: BTreeSet<_> =
-                keys.map(|facts| FileKey::File { device: facts.device, inode: facts.inode }).collect();
+            let known: BTreeSet<_> = rows.iter().flat_map(Row::keys).collect();
             rows.extend(elsewhere::find(view, &census, &known, wanted.all));
         }
-        let mut unseen: Vec<_> = found.closed.iter().map(|(path, why)| format!("{}: {why}", path.display())).collect();
+        let closed = found.closed.iter().map(|(path, why)| format!("{}: {why}", path.display()));
+        let closed: Vec<_> = closed.collect();
+        let mut unseen = closed.clone();
         unseen.extend(unseen_processes(view, &census, wanted.all));
-        Ok(Survey { folders, rows, unseen, census })
+        Ok(Survey { folders, rows, closed, unseen, census })
     }
 }
 
@@ -96,6 +99,10 @@ fn row(folder: &Rc<Folder>, name: String, census: &Census) -> Option<Row> {
             let why =
                 error.to_string().replace(&folder.path.display().to_string(), &folder.shown.display().to_string());
             let mut row = Row::damaged(shown, name, why);
+            if error.kind() == ErrorKind::PermissionDenied {
+                // Another user's, most likely; nothing is wrong with it.
+                row.state = State::Unknown;
+            }
             row.home = Some(Rc::clone(folder));
             Some(row)
         }

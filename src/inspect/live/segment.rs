@@ -158,7 +158,7 @@ impl LiveSegment {
         // Memory of that kind does not say its id.
         segment.description.sysv_id = Some(shmid);
         segment.description.companion.clone_from(&self.description.companion);
-        segment.companion = self.companion;
+        segment.companion = if self.description.companion.is_none() { Companion::None } else { self.companion };
         segment.named = match self.source {
             Source::File(file) => Some(file),
             Source::Process(..) | Source::SysV(_) => None,
@@ -204,7 +204,9 @@ impl LiveSegment {
         let mut page = [0; HEADER_BYTES];
         let len = source.read_up_to(&mut page, 0).map_err(failed)?;
         let header = Header::check(&page[..len], source.bytes().map_err(failed)?, &shown)?;
-        let companion = if header.companion_ino == 0 { Companion::None } else { Companion::Unknown };
+        // Memory that is no file has its locks elsewhere.
+        let is_file = header.backing != BackingKind::Anonymous as u8 && header.backing != BackingKind::SysV as u8;
+        let companion = if header.companion_ino == 0 && is_file { Companion::None } else { Companion::Unknown };
         Ok(LiveSegment {
             source,
             description: describe(&header),

@@ -1,0 +1,189 @@
+//! A process that makes segments and holds their locks, on command: a line each on standard input, answered by a line.
+//! It ends with its input, so none is left behind by a failed test.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use cotenant::sync::{LockError, Mutex, RwLock, Semaphore};
+use cotenant::{Backing, Keep, ProcessSync, Segment, SysVKey};
+
+use crate::place::{Place, WATCHDOG};
+
+/// In the environment of a child: play.
+const ROLE: &str = "COTENANT_TEST_ACTOR";
+
+#[derive(ProcessSync, Clone, Copy)]
+#[repr(C)]
+struct Limits {
+    /// Requests that are let through in a second.
+    per_second: u32,
+    burst: u32,
+}
+
+/// Not a test: what the children of tests run.
+#[test]
+#[ignore = "the part that children of the other tests play"]
+fn play() {
+    if std::env::var_os(ROLE).is_none() {
+        return;
+    }
+    let mut kept = Vec::new();
+    let mut readers = Vec::new();
+    for line in std::io::stdin().lines().map_while(Result::ok) {
+        let words: Vec<_> = line.split(' ').map(str::to_owned).collect();
+        let words: Vec<_> = words.iter().map(String::as_str).collect();
+        if let ["read-only", name] = words.as_slice() {
+            readers.push(options().open_reader(name).expect("it is there"));
+        } else {
+            act(&words, &mut kept);
+        }
+        // In one call, and told from what the test harness prints.
+        std::io::stdout().write_all(b"\n#done\n").expect("somebody listens");
+    }
+    // Killed or not, nothing is cleaned up: values and locks are left as they are.
+    std::process::exit(0);
+}
+
+fn options() -> cotenant::SegmentOptions {
+    let options = Segment::options().max_bytes(1 << 20);
+    match std::env::var_os("COTENANT_TEST_FOLDER") {
+        Some(folder) => options.folder(folder),
+        None => options,
+    }
+}
+
+fn act(words: &[&str], kept: &mut Vec<&'static Segment>) {
+    let segment = || *kept.last().expect("a segment is made first");
+    let limits = || {
+        segment().get_or_init("limits", || Mutex::new(Limits { per_second: 100, burst: 20 })).expect("there is room")
+    };
+    let table = || segment().get_or_init("table", || RwLock::<u64>::new(7)).expect("there is room");
+    match words {
+        ["make", backing, name] => {
+            let (options, nowhere) = (options(), Segment::options().max_bytes(1 << 20));
+            let made = match *backing {
+                "posix" => options.open_or_create(name),
+                "kept" => options.keep(Keep::UntilRemoved).open_or_create(name),
+                "memfd" => nowhere.backing(Backing::Memfd).create(name),
+                "anonymous" => nowhere.backing(Backing::Anonymous).create(name),
+                "sysv" => options.backing(Backing::SysV(SysVKey::Number(key_of(name)))).open_or_create(name),
+                other => match other.strip_prefix("scope=") {
+                    Some(scope) => options.scope(scope).open_or_create(name),
+                    None => panic!("no backing {other}"),
+                },
+            };
+            kept.push(made.expect("the segment can be made").leak());
+        }
+        ["count", number] => {
+            let done = segment().get_or_init("done", || AtomicU64::new(0)).expect("there is room");
+            done.store(number.parse().expect("a number"), Relaxed);
+        }
+        ["lock"] => std::mem::forget(limits().lock().expect("it is free")),
+        ["lock-again"] => drop(limits().lock().map_err(drop).expect("it was reset")),
+        ["wait"] => {
+            let limits = limits();
+            std::thread::spawn(move || std::mem::forget(limits.lock()));
+            let waits = || segment_waits(segment());
+            let deadline = Instant::now() + WATCHDOG;
+            while !waits() {
+                assert!(Instant::now() < deadline, "watchdog: it does not wait");
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+        ["give-up"] => match limits().lock() {
+            Err(LockError::OwnerDied(died)) => died.give_up(),
+            _ => panic!("its owner is dead"),
+        },
+        ["write"] => std::mem::forget(table().write().map_err(drop).expect("it is free")),
+        ["read"] => std::mem::forget(table().read().map_err(drop).expect("it is free")),
+        ["permit"] => {
+            let slots = segment().get_or_init("slots", || Semaphore::<4>::new(2)).expect("there is room");
+            std::mem::forget(slots.acquire().map_err(drop).expect("there is one"));
+        }
+        other => panic!("no command {other:?}"),
+    }
+}
+
+fn segment_waits(segment: &Segment) -> bool {
+    let me = cotenant::inspect::live::LiveSegment::open(std::path::Path::new(segment.path())).expect("a segment");
+    let participants = me.participants().expect("they can be read");
+    participants.iter().any(|it| it.pid == std::process::id() && it.waits_for_at != 0)
+}
+
+/// A key that no other test run has at the same time.
+fn key_of(name: &str) -> i32 {
+    name.bytes().fold(0x1234_5678_u32, |key, byte| key.rotate_left(5) ^ u32::from(byte)) as i32 & 0x7fff_ffff
+}
+
+/// Such a process, as a test sees it.
+pub(crate) struct Actor {
+    pub(crate) child: Child,
+    input: Option<ChildStdin>,
+    answers: Receiver<()>,
+}
+
+impl Actor {
+    pub(crate) fn start(place: &Place) -> Actor {
+        Actor::start_by(place, Command::new(std::env::current_exe().expect("our own program")))
+    }
+
+    /// By a command to which ours is added, such as `unshare`.
+    pub(crate) fn start_by(place: &Place, mut command: Command) -> Actor {
+        command.args(["--exact", "actor::play", "--ignored", "--nocapture", "--test-threads=1"]);
+        command.env(ROLE, "1").env("COTENANT_TEST_FOLDER", place.folder()).env_remove("COTENANT_DIR");
+        Actor::spawn(command)
+    }
+
+    /// Where segments lie by default.
+    pub(crate) fn start_at_home(mut command: Command) -> Actor {
+        command.args(["--exact", "actor::play", "--ignored", "--nocapture", "--test-threads=1"]);
+        command.env(ROLE, "1").env_remove("COTENANT_TEST_FOLDER").env_remove("COTENANT_DIR");
+        Actor::spawn(command)
+    }
+
+    fn spawn(mut command: Command) -> Actor {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
+        let output = child.stdout.take().expect("piped");
+        let (sender, answers) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                // Nobody listens once the test is over.
+                if line == "#done" && sender.send(()).is_err() {
+                    return;
+                }
+            }
+        });
+        Actor { input: child.stdin.take(), child, answers }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Has it do something, and waits until it is done.
+    pub(crate) fn act(&mut self, command: &str) -> &mut Actor {
+        let input = self.input.as_mut().expect("it lives");
+        writeln!(input, "{command}").expect("it listens");
+        self.answers.recv_timeout(WATCHDOG).unwrap_or_else(|_| panic!("watchdog: no answer to {command}"));
+        self
+    }
+
+    /// SIGKILL, and waits until nothing is left of it.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().expect("it can be killed");
+        self.child.wait().expect("it is our child");
+    }
+}
+
+impl Drop for Actor {
+    fn drop(&mut self) {
+        // Its input ends, and with it it.
+        drop(self.input.take());
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,15 @@
+//! `cotenant ls`, `show`, `prune`, `rm`, `reset` and `doctor` beside real processes: living, killed, unlinked, in other
+//! namespaces; and beside files that are none of ours.
+
+#![cfg(target_os = "linux")]
+
+mod actor;
+mod clean;
+mod doctor;
+mod hostile;
+mod list;
+mod locks;
+mod namespaces;
+#[path = "../../../tests/support/skip.rs"]
+mod not_tried;
+mod place;
