@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use super::backing::Keep;
+use super::segment::Segment;
 use crate::attachment::Participant;
 use crate::error::Result;
 use crate::sys;
@@ -142,6 +143,17 @@ impl SegmentInfo {
     /// [`ErrorKind::PermissionDenied`](crate::ErrorKind::PermissionDenied) if it is another user's.
     pub fn unlink(&self) -> Result<()> {
         sys::catalog::unlink(&self.path)
+    }
+}
+
+impl Segment {
+    /// As [`Segment::list`], in one folder alone.
+    ///
+    /// # Errors
+    ///
+    /// The folder cannot be read; `Unsupported` where segments lie in no folder (Windows).
+    pub fn list_in(folder: impl Into<PathBuf>) -> Result<Vec<SegmentInfo>> {
+        list(Some(folder.into()))
     }
 }
 

@@ -9,15 +9,68 @@ mod support;
 #[cfg(target_os = "linux")]
 mod actor;
 #[cfg(target_os = "linux")]
+mod cleanup;
+#[cfg(target_os = "linux")]
+mod damage;
+#[cfg(target_os = "linux")]
+mod file;
+#[cfg(target_os = "linux")]
+mod holder;
+#[cfg(target_os = "linux")]
+mod hostile;
+#[cfg(target_os = "linux")]
+mod inherited;
+#[cfg(target_os = "linux")]
+mod lifetime;
+#[cfg(target_os = "linux")]
+mod memfd;
+#[cfg(target_os = "linux")]
 mod objects;
 #[cfg(target_os = "linux")]
+mod partner;
+#[cfg(target_os = "linux")]
+mod permissions;
+#[cfg(target_os = "linux")]
 mod races;
+#[cfg(target_os = "linux")]
+mod readers;
+#[cfg(target_os = "linux")]
+mod socket;
+#[cfg(target_os = "linux")]
+mod space;
+#[cfg(target_os = "linux")]
+mod sysv;
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
-    let tests = [objects::TESTS, races::TESTS];
-    let roles: &[support::Named] = &[("actor", actor::play)];
-    support::run(&tests.concat(), &[], roles)
+    let tests = [objects::TESTS, races::TESTS, hostile::TESTS];
+    let backings = [inherited::TESTS, memfd::TESTS, socket::TESTS, sysv::TESTS];
+    let whole = [lifetime::TESTS, space::TESTS, readers::TESTS, permissions::TESTS, file::TESTS, cleanup::TESTS];
+    let root_tests = [
+        socket::ROOT_TESTS,
+        sysv::ROOT_TESTS,
+        space::ROOT_TESTS,
+        readers::ROOT_TESTS,
+        permissions::ROOT_TESTS,
+        file::ROOT_TESTS,
+        cleanup::ROOT_TESTS,
+    ];
+    let roles: &[support::Named] = &[
+        ("actor", actor::play),
+        ("holder", holder::play),
+        ("block", permissions::play_block),
+        ("partner", partner::play),
+        ("thief", inherited::steal),
+        ("dropper", memfd::make_and_drop),
+        ("heir", memfd::inherit),
+        ("besieged", socket::be_besieged),
+        ("header", hostile::play_header),
+        ("participants", hostile::play_participants),
+        ("objects", hostile::play_objects),
+        ("schemas", hostile::play_schemas),
+        ("anywhere", hostile::play_anywhere),
+    ];
+    support::run(&[tests.concat(), backings.concat(), whole.concat()].concat(), &root_tests.concat(), roles)
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -12,6 +12,8 @@ use std::os::fd::{AsRawFd, FromRawFd};
 
 use libc::c_int;
 
+use super::file_system;
+
 /// Byte offsets that hold no data: locks on them mean something.
 pub(crate) mod lock_byte {
     /// Read-locked by everybody who maps the data; who can write-lock it knows that nobody does.
@@ -181,19 +183,24 @@ pub(crate) fn size_limit() -> u64 {
 }
 
 /// Sets the size, then reserves the memory behind `bytes` at `at`
-/// ([`posix_fallocate(3)`](https://man7.org/linux/man-pages/man3/posix_fallocate.3.html)), so that a later access
-/// cannot meet a full file system. RLIMIT_FSIZE is looked at first: exceeding it would raise a signal.
-#[doc(alias = "posix_fallocate")]
+/// ([`fallocate(2)`](https://man7.org/linux/man-pages/man2/fallocate.2.html)), so that a later access cannot meet a full
+/// file system. RLIMIT_FSIZE is looked at first: exceeding it would raise a signal. (Not posix_fallocate(3): where the
+/// file system has no such call it writes zeros to bytes that it has read as zeros, over what others write meanwhile.)
+#[doc(alias = "fallocate")]
 pub(crate) fn reserve(file: &File, at: u64, bytes: u64) -> io::Result<()> {
     if at.saturating_add(bytes) > size_limit() {
         return Err(io::Error::from_raw_os_error(libc::EFBIG));
     }
     loop {
         // SAFETY: no pointer.
-        match unsafe { libc::posix_fallocate(file.as_raw_fd(), at as i64, bytes as i64) } {
-            0 => return Ok(()),
-            libc::EINTR => {}
-            errno => return Err(io::Error::from_raw_os_error(errno)),
+        match check(unsafe { libc::fallocate(file.as_raw_fd(), 0, at as i64, bytes as i64) }) {
+            Ok(_) => return Ok(()),
+            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+            Err(cause) if cause.raw_os_error() == Some(libc::EOPNOTSUPP) => {
+                let what = format!("its file system ({}) cannot set memory aside", file_system::name(file));
+                return Err(io::Error::new(io::ErrorKind::Unsupported, what));
+            }
+            Err(cause) => return Err(cause),
         }
     }
 }

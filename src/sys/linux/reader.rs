@@ -96,7 +96,7 @@ pub(crate) fn open(request: &Request<'_>) -> Result<Reading> {
     Err(seen.unwrap_or_else(|| {
         let what = format!("there is no segment `{}` of user {user} to read", request.name);
         Error::new(ErrorKind::NotFound, what)
-            .hint("its programs are not running, or lie it elsewhere (`user`, `group`, `folder`, `scope`)")
+            .hint("its programs are not running, or it lies elsewhere (`user`, `group`, `folder`, `scope`)")
     }))
 }
 
@@ -128,6 +128,9 @@ fn join(folder: &Folder, name: &CStr, found: File, audience: Audience, user: u32
     for attempt in 0..ATTEMPTS {
         let mut page = [0_u8; HEADER_BYTES];
         let bytes = segment_file::read_up_to(&found, &mut page).map_err(failed)?;
+        if !Header::has_magic(&page[..bytes]) {
+            return Header::check(&page[..bytes], bytes as u64, &path).map(|_| None);
+        }
         let is_kept = page[std::mem::offset_of!(Header, keep)] != 0;
         match file::holder(&found, lock_byte::LIFE).map_err(failed)? {
             _ if is_kept => {}

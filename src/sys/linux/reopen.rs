@@ -12,7 +12,6 @@ use std::io;
 use std::mem::ManuallyDrop;
 use std::os::fd::{FromRawFd, IntoRawFd, RawFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 
 use super::file::{self, Stat};
 
@@ -28,8 +27,7 @@ pub(crate) enum Reopen {
 
 /// A descriptor that the program may close behind our back (closefrom), and its number be given to another file.
 pub(crate) struct Kept {
-    /// -1: let go of.
-    number: AtomicI32,
+    number: RawFd,
     stat: Stat,
 }
 
@@ -37,25 +35,18 @@ impl Kept {
     /// The descriptor's number, if it leads to the file; one that does not may be a device, and even opening that may do
     /// something.
     fn number(&self) -> Option<RawFd> {
-        let number = self.number.load(Relaxed);
         // SAFETY: only asked what it is, and whatever the number stands for is left open.
-        let file = (number >= 0).then(|| ManuallyDrop::new(unsafe { File::from_raw_fd(number) }))?;
-        file::stat(&file).is_ok_and(|there| there.same_file(&self.stat)).then_some(number)
-    }
-
-    fn let_go(&self) {
-        if let Some(number) = self.number() {
-            if self.number.swap(-1, Relaxed) == number {
-                // SAFETY: it still is the descriptor that was given to `Reopen::kept`, and nobody closes it again.
-                drop(unsafe { File::from_raw_fd(number) });
-            }
-        }
+        let file = ManuallyDrop::new(unsafe { File::from_raw_fd(self.number) });
+        file::stat(&file).is_ok_and(|there| there.same_file(&self.stat)).then_some(self.number)
     }
 }
 
 impl Drop for Kept {
     fn drop(&mut self) {
-        self.let_go();
+        if let Some(number) = self.number() {
+            // SAFETY: it still is the descriptor that was given to `Reopen::kept`, and nobody closes it again.
+            drop(unsafe { File::from_raw_fd(number) });
+        }
     }
 }
 
@@ -63,7 +54,7 @@ impl Reopen {
     /// A file that has no name, or may lose it.
     pub(crate) fn kept(file: File) -> io::Result<Reopen> {
         let stat = file::stat(&file)?;
-        Ok(Reopen::Kept(Arc::new(Kept { number: AtomicI32::new(file.into_raw_fd()), stat })))
+        Ok(Reopen::Kept(Arc::new(Kept { number: file.into_raw_fd(), stat })))
     }
 
     /// The same file, found again in the same way.
@@ -76,13 +67,6 @@ impl Reopen {
 
     pub(crate) fn is_kept(&self) -> bool {
         matches!(self, Reopen::Kept(_))
-    }
-
-    /// The segment is closed: a kept descriptor is, too.
-    pub(crate) fn let_go(&self) {
-        if let Reopen::Kept(kept) = self {
-            kept.let_go();
-        }
     }
 
     /// A description of its own for the same file, for reading and writing. Allocates nothing: it is used in children

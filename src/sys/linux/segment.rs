@@ -12,6 +12,7 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::atomic::Ordering::Acquire;
 
 use super::attach::{self, audience};
 use super::attached::Attached;
@@ -50,14 +51,20 @@ fn named(request: &Request<'_>, folder: &Folder, name: &str) -> Result<Attached>
     let name = file::c_string(name.as_bytes()).map_err(|cause| Error::system("use that name", &cause))?;
     let open = segment_file::open(folder, &name, request.plan, request.opening)?;
     let bytes = usize::try_from(open.header.max_bytes).unwrap_or(usize::MAX);
-    let attached = attach::map(folder, &name, &open, bytes)?;
-    let failed = |cause: io::Error| Error::system(format!("prepare the memory of {}", attached.path), &cause);
+    let mut attached = attach::map(folder, &name, &open, bytes)?;
     if request.huge_pages {
-        attached.memory.want_huge_pages().map_err(failed)?;
+        let failed = |cause: io::Error| Error::system(format!("get huge pages for {}", attached.path), &cause);
+        attached.memory.want_huge_pages().map_err(|cause| {
+            failed(cause)
+                .hint("this kernel has none for shared memory (CONFIG_TRANSPARENT_HUGEPAGE): leave the wish out")
+        })?;
     }
     if request.prefault {
-        let there = file::stat(&open.file).map_err(failed)?.bytes;
-        attached.memory.populate(0, there as usize).map_err(failed)?;
+        // Of the tables only what is used has memory. The data has: it is in use; reserved again, because a touch of
+        // what is not there would be a signal.
+        let used = attached.live.data_bytes().load(Acquire);
+        attached.prefault = true;
+        attached.reserve_data(0, used)?;
     }
     Ok(attached)
 }

@@ -203,12 +203,15 @@ fn new_companion(folder: &Folder, plan: &Plan, instance: &[u8; 16]) -> io::Resul
         // Swept before it was locked: start over, as if another creator had been first.
         return Err(io::ErrorKind::AlreadyExists.into());
     }
-    if let Some(group) = group_of(plan)? {
-        file::set_group(&companion, group)?;
-    }
-    file::set_mode(&companion, mode)?;
-    // One page, because a lock is kept by a mapping, and a mapping wants a page.
-    file::reserve(&companion, 0, super::mapping::page_bytes() as u64)?;
+    let finish = || {
+        if let Some(group) = group_of(plan)? {
+            file::set_group(&companion, group)?;
+        }
+        file::set_mode(&companion, mode)?;
+        // One page, because a lock is kept by a mapping, and a mapping wants a page.
+        file::reserve(&companion, 0, super::mapping::page_bytes() as u64)
+    };
+    finish().inspect_err(|_| remove_temporary(folder, Some(&name)))?;
     Ok(Some((name, companion)))
 }
 
@@ -353,6 +356,7 @@ pub(super) fn check_kind(header: &Header, plan: &Plan, path: &str) -> Result<()>
     let what = match (header.kind, plan.kind) {
         (OBJECTS, SegmentKind::Block | SegmentKind::Image) => "holds objects of a `Segment`, not variables of a block",
         (kind, SegmentKind::Objects) if kind != OBJECTS => "holds variables of a `shared!` block, not objects",
+        (OBJECTS, _) if header.backing != plan.backing => "was made with another backing",
         _ => return Ok(()),
     };
     Err(Error::new(ErrorKind::Mismatch, format!("the segment {path} {what}"))

@@ -1,0 +1,198 @@
+//! Segments in files of a disk: found by a path, kept until they are deleted, also over a restart.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use cotenant::{Backing, ErrorKind, Segment};
+use tempfile::TempDir;
+
+use crate::support::Named;
+use crate::support::peer::Peer;
+use crate::support::root::{Copied, in_mount_namespace, mount};
+use crate::support::sandbox::{command, files_in};
+
+pub(crate) const TESTS: &[Named] = &[
+    ("values_in_a_file_outlive_their_processes", values_in_a_file_outlive_their_processes),
+    ("lock_held_at_a_death_is_repaired_later", lock_held_at_a_death_is_repaired_later),
+    ("copied_file_holds_the_values", copied_file_holds_the_values),
+    ("slots_of_a_former_life_are_free", slots_of_a_former_life_are_free),
+    ("synced_values_are_in_the_file", synced_values_are_in_the_file),
+    ("other_files_of_the_folder_are_left_alone", other_files_of_the_folder_are_left_alone),
+    ("file_that_is_no_segment_is_refused", file_that_is_no_segment_is_refused),
+    ("path_that_is_none_is_refused", path_that_is_none_is_refused),
+    ("relative_path_is_that_of_its_opening", relative_path_is_that_of_its_opening),
+    ("unlinked_file_is_gone", unlinked_file_is_gone),
+];
+
+pub(crate) const ROOT_TESTS: &[Named] =
+    &[("file_system_that_cannot_hold_a_segment_is_named", file_system_that_cannot_hold_a_segment_is_named)];
+
+struct Disk {
+    folder: TempDir,
+    path: PathBuf,
+}
+
+impl Disk {
+    /// On the disk of temporary files, whatever that is.
+    fn new() -> Disk {
+        let folder = TempDir::with_prefix("cotenant-test-").expect("a folder");
+        let path = folder.path().join("values.segment");
+        Disk { folder, path }
+    }
+
+    fn command(&self, verb: &str) -> String {
+        format!("{verb} {} file", self.path.display())
+    }
+
+    fn open(&self) -> Segment {
+        let options = Segment::options().backing(Backing::File).max_bytes(16 << 20);
+        options.open_or_create(self.path.to_str().expect("UTF-8")).expect("a segment in a file")
+    }
+}
+
+fn holder() -> Peer {
+    Peer::start(&mut command("holder", None))
+}
+
+fn values_in_a_file_outlive_their_processes() {
+    let disk = Disk::new();
+    let (mut one, mut two) = (holder(), holder());
+    assert!(one.ask(&disk.command("open")).starts_with("NotFound: "));
+    assert_eq!(one.ask(&disk.command("create")), "created");
+    assert_eq!(two.ask(&disk.command("open")), "opened");
+    assert_eq!((one.ask("add n"), two.ask("add n")), ("1".into(), "2".into()));
+    one.ask("close");
+    two.kill();
+    assert!(one.ask(&disk.command("create")).starts_with("AlreadyExists: "));
+    assert_eq!((one.ask(&disk.command("open-or-create")), one.ask("add n")), ("opened".into(), "3".into()));
+}
+
+fn lock_held_at_a_death_is_repaired_later() {
+    let disk = Disk::new();
+    let mut dies = holder();
+    assert_eq!((dies.ask(&disk.command("create")), dies.ask("hold m")), ("created".into(), "held".into()));
+    dies.kill();
+    let mut next = holder();
+    assert_eq!((next.ask(&disk.command("open")), next.ask("lock m")), ("opened".into(), "1 repaired".into()));
+}
+
+/// What a restart leaves: the same bytes, and not one lock. (A copy has none of the original's.)
+fn copied_file_holds_the_values() {
+    let (disk, after) = (Disk::new(), Disk::new());
+    let mut before = holder();
+    assert_eq!((before.ask(&disk.command("create")), before.ask("add n")), ("created".into(), "1".into()));
+    assert_eq!(before.ask("hold m"), "held");
+    fs::copy(&disk.path, &after.path).expect("a copy");
+    let mut next = holder();
+    assert_eq!(next.ask(&after.command("open")), "opened");
+    assert_eq!((next.ask("add n"), next.ask("participants")), ("2".into(), "1".into()));
+    assert_eq!(next.ask("lock m"), "1 repaired", "its owner was of another life");
+    assert_eq!(before.ask("add n"), "2", "the copy is another segment");
+}
+
+fn slots_of_a_former_life_are_free() {
+    let (disk, after) = (Disk::new(), Disk::new());
+    let peers: Vec<_> = (0..8)
+        .map(|_| {
+            let mut peer = holder();
+            let answer = peer.ask(&format!("{} participants=8", disk.command("open-or-create")));
+            assert!(matches!(&*answer, "created" | "opened"), "{answer}");
+            peer
+        })
+        .collect();
+    assert!(holder().ask(&disk.command("open")).starts_with("Full: "));
+    fs::copy(&disk.path, &after.path).expect("a copy");
+    let again: Vec<_> = (0..8)
+        .map(|_| {
+            let mut peer = holder();
+            assert_eq!(peer.ask(&after.command("open")), "opened");
+            peer
+        })
+        .collect();
+    drop((peers, again));
+}
+
+fn synced_values_are_in_the_file() {
+    let disk = Disk::new();
+    let segment = disk.open();
+    let n = segment.get_or_init("n", || AtomicU64::new(0)).expect("a counter");
+    n.store(0x0123_4567_89ab_cdef, Relaxed);
+    segment.sync().expect("writing");
+    let bytes = fs::read(&disk.path).expect("the file");
+    assert!(bytes.chunks(8).any(|word| word == 0x0123_4567_89ab_cdef_u64.to_ne_bytes()));
+}
+
+fn other_files_of_the_folder_are_left_alone() {
+    let disk = Disk::new();
+    for name in [".new-notes", ".new-0123456789abcdef", ".locks-0123456789abcdef0123456789abcdef", "letter"] {
+        fs::write(disk.folder.path().join(name), "precious").expect("a file");
+    }
+    let mut peer = holder();
+    assert_eq!(peer.ask(&format!("{} mode=644", disk.command("create"))), "created");
+    peer.ask("close");
+    let there = files_in(disk.folder.path());
+    assert_eq!(there.iter().filter(|name| !name.starts_with(".locks-")).count(), 4, "{there:?}");
+    assert_eq!(there.len(), 6, "with its companion: {there:?}");
+    assert_eq!(fs::metadata(&disk.path).expect("the segment").mode() & 0o7777, 0o644);
+}
+
+fn file_that_is_no_segment_is_refused() {
+    let disk = Disk::new();
+    fs::write(&disk.path, "precious").expect("a file");
+    let mut peer = holder();
+    for verb in ["create", "open", "open-or-create", "unlink"] {
+        let answer = peer.ask(&disk.command(verb));
+        assert!(answer.starts_with("Foreign: "), "{verb}: {answer}");
+    }
+    assert_eq!(fs::read(&disk.path).expect("the file"), b"precious");
+}
+
+fn path_that_is_none_is_refused() {
+    let options = Segment::options().backing(Backing::File);
+    for path in ["", "/", "folder/", "a/..", "a\0b"] {
+        let error = options.create(path).expect_err("no path");
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{path:?}: {error}");
+    }
+    let error = options.create("/nowhere/at/all").expect_err("no folder");
+    assert!(error.to_string().contains("/nowhere/at"), "{error}");
+}
+
+fn relative_path_is_that_of_its_opening() {
+    let disk = Disk::new();
+    let mut start = command("holder", None);
+    let mut peer = Peer::start(start.current_dir(disk.folder.path()));
+    assert_eq!(peer.ask("create values.segment file"), "created");
+    let mut other = holder();
+    assert_eq!(other.ask(&disk.command("open")), "opened");
+    assert_eq!(
+        (peer.ask("add n"), other.ask("add n"), peer.ask("is-unlinked")),
+        ("1".into(), "2".into(), "false".into())
+    );
+}
+
+fn unlinked_file_is_gone() {
+    let disk = Disk::new();
+    let (mut one, mut two) = (holder(), holder());
+    assert_eq!(one.ask(&format!("{} mode=644", disk.command("create"))), "created");
+    assert_eq!(two.ask(&format!("{} mode=644", disk.command("unlink"))), "unlinked");
+    assert_eq!(one.ask("is-unlinked"), "true");
+    one.ask("close");
+    assert!(two.ask(&disk.command("open")).starts_with("NotFound: "));
+}
+
+fn file_system_that_cannot_hold_a_segment_is_named() {
+    let copied = Copied::new();
+    let disk = Disk::new();
+    in_mount_namespace(|| {
+        // It neither reserves nor has a limit.
+        mount("none", disk.folder.path().to_str().expect("UTF-8"), Some("ramfs"), 0, "mode=700");
+        let mut peer = Peer::start(&mut copied.command("holder", None));
+        let answer = peer.ask(&disk.command("create"));
+        assert!(answer.starts_with("Unsupported: ") && answer.contains("ramfs"), "{answer}");
+    });
+    let mut peer = holder();
+    let answer = peer.ask("create /proc/self/segment file");
+    assert!(!answer.starts_with("created"), "{answer}");
+}
