@@ -41,6 +41,40 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 pub(crate) struct Maker<'a> {
     pub(crate) directory: &'a Directory,
     pub(crate) attached: &'a Attached,
+    pub(crate) reserved: &'a Reserved,
+}
+
+/// What this process has reserved itself: most objects need no page of their own. What others say that they reserved is
+/// not believed, because touching what is not there is a signal.
+#[derive(Default)]
+pub(crate) struct Reserved {
+    /// Of the objects, the schemas and the data.
+    areas: [Span; 3],
+}
+
+/// Whole pages from `from` to `to`, from the start of the segment. Written by who holds the directory lock.
+#[derive(Default)]
+struct Span {
+    from: AtomicU64,
+    to: AtomicU64,
+}
+
+impl Span {
+    /// From where on the pages up to `end` are yet to be reserved; `None`: they all are.
+    fn missing(&self, start: u64, end: u64) -> Option<u64> {
+        let (from, to) = (self.from.load(Relaxed), self.to.load(Relaxed));
+        let missing = if (from..=to).contains(&start) { to } else { start };
+        (missing < end).then_some(missing)
+    }
+
+    fn add(&self, start: u64, end: u64) {
+        if start != self.to.load(Relaxed) {
+            // A child of a fork that is made between these stores finds an empty span.
+            self.to.store(0, Relaxed);
+            self.from.store(start, Relaxed);
+        }
+        self.to.store(end, Relaxed);
+    }
 }
 
 /// An object that was asked for.
@@ -60,7 +94,8 @@ pub(crate) struct Ready {
 /// The right to make an object's value: its `init_lock`. Dropped unfinished (a panic in `init`), it leaves that to the
 /// next one who asks.
 pub(crate) struct Making<'a> {
-    held: Held<'a>,
+    /// Lets go of the lock when this is dropped.
+    _held: Held<'a>,
     directory: &'a Directory,
     pub(crate) ready: Ready,
 }
@@ -158,7 +193,7 @@ impl<'a> Maker<'a> {
         }
         if found.entry.fingerprint == layout.fingerprint {
             let ready = self.existing(&found, layout)?;
-            return Ok(Some(Making { held, directory: self.directory, ready }));
+            return Ok(Some(Making { _held: held, directory: self.directory, ready }));
         }
         // Somebody wanted another type, and did not get to making it: nobody has seen a value, so there is no mismatch.
         let _directory = self.lock_directory(name)?;
@@ -193,7 +228,7 @@ impl<'a> Maker<'a> {
         self.directory.live().object_count().store(room.index + 1, Release);
         self.directory.live().data_bytes().store(room.data_end, Release);
         let ready = Ready { index: room.index, address };
-        Ok(Some(Making { held, directory: self.directory, ready }))
+        Ok(Some(Making { _held: held, directory: self.directory, ready }))
     }
 
     /// Finds and reserves the places of a new object. The directory lock is held.
@@ -246,19 +281,21 @@ impl<'a> Maker<'a> {
             ));
         };
         let object_at = u64::from(index) * u64::from(OBJECT_BYTES);
-        self.reserve(directory.objects_at, object_at, object_at + u64::from(OBJECT_BYTES))?;
-        self.reserve(directory.schemas_at, schemas_end, schemas_end + schema_bytes)?;
-        self.reserve(directory.data_at, data_bytes, data_end)?;
+        let [objects, schemas, data] = &self.reserved.areas;
+        self.reserve(objects, directory.objects_at, object_at, object_at + u64::from(OBJECT_BYTES))?;
+        self.reserve(schemas, directory.schemas_at, schemas_end, schemas_end + schema_bytes)?;
+        self.reserve(data, directory.data_at, data_at, data_end)?;
         Ok(Room { index, schema_at: schemas_end, data_at, data_end })
     }
 
-    /// Reserves the bytes from `used` to `end` of the area at `area_at`. Where the last used byte lies, the whole page
-    /// is reserved, so most objects need no call.
-    fn reserve(self, area_at: u64, used: u64, end: u64) -> Result<()> {
+    /// Makes sure that whole pages of memory hold the bytes from `start` to `end` of an area. The directory lock is held.
+    fn reserve(self, area: &Span, area_at: u64, start: u64, end: u64) -> Result<()> {
         let page = self.directory.page_bytes;
-        let from = if used == 0 { area_at - area_at % page } else { (area_at + used).next_multiple_of(page) };
-        let to = (area_at + end).next_multiple_of(page);
-        if from < to { self.attached.reserve(from, to - from) } else { Ok(()) }
+        let (start, end) = ((area_at + start) / page * page, (area_at + end).next_multiple_of(page));
+        let Some(start) = area.missing(start, end) else { return Ok(()) };
+        self.attached.reserve(start, end - start)?;
+        area.add(start, end);
+        Ok(())
     }
 
     /// Takes the name from the object. The directory lock is held.

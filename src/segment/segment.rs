@@ -16,7 +16,7 @@ use std::sync::atomic::Ordering::Acquire;
 use super::directory::Directory;
 use super::header::object_state;
 use super::list::{self, PruneOptions, Pruned, SegmentInfo};
-use super::make::{Claim, Maker, Making, Ready};
+use super::make::{Claim, Maker, Making, Ready, Reserved};
 use super::names::{KnownObject, Names};
 use super::object::{Objects, TypeLayout};
 use super::options::SegmentOptions;
@@ -52,6 +52,7 @@ pub struct Segment {
     attached: &'static Attached,
     directory: Directory,
     names: Names,
+    reserved: Reserved,
 }
 
 impl Segment {
@@ -68,7 +69,7 @@ impl Segment {
         // more.
         let directory = unsafe { Directory::new(attached.live(), header, attached.path.clone()) };
         let names = Names::new(directory.objects_max);
-        Segment { attached, directory, names }
+        Segment { attached, directory, names, reserved: Reserved::default() }
     }
 
     /// The object of that name; if there is none, it is made with `init`, once however many processes ask at the same
@@ -314,7 +315,7 @@ impl Segment {
     }
 
     fn maker(&self) -> Maker<'_> {
-        Maker { directory: &self.directory, attached: self.attached }
+        Maker { directory: &self.directory, attached: self.attached, reserved: &self.reserved }
     }
 
     /// What this process remembers of the object, if it still has its name and is of that type.

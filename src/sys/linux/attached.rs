@@ -237,7 +237,9 @@ impl Attached {
     /// Whether the owner that a lock word names in its high half is dead.
     pub(crate) fn owner_is_dead(&self, owner_half: u32) -> bool {
         let (number, generation) = (owner_half >> 20, owner_half >> 1 & slot::MAX_GENERATION);
-        number != 0 && slot::is_dead(self.live, &self.locks, number, generation)
+        // Nobody who lives has a slot that is none: damage, or a lock that was moved here while it was held elsewhere.
+        let is_slot = (1..=self.live.participants_max()).contains(&number);
+        !is_slot || slot::is_dead(self.live, &self.locks, number, generation)
     }
 
     /// Whether OWNER_DIED in a word that names this owner is true. Thread ids, which the kernel compares, are unique
