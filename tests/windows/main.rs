@@ -14,6 +14,7 @@ mod peer;
 #[allow(dead_code)] // What only the other tests there need.
 mod process;
 mod programs;
+mod segments;
 
 use peer::{Peer, Program};
 
@@ -22,7 +23,7 @@ use peer::{Peer, Program};
 #[ignore = "played by processes that the tests start"]
 fn role() {
     if std::env::var_os(peer::ROLE).is_some() {
-        peer::serve(blocks::answer);
+        peer::serve(|line| segments::answer(line).unwrap_or_else(|| blocks::answer(line)));
     }
 }
 

@@ -61,13 +61,27 @@ impl Attached {
     }
 
     /// Makes sure that there is memory behind the `bytes` bytes at `at`, counted from the first byte of the segment.
-    pub(crate) fn reserve(&self, _at: u64, _bytes: u64) -> Result<()> {
-        Err(Error::new(ErrorKind::Unsupported, "segments of objects are not to be had on Windows yet"))
+    pub(crate) fn reserve(&self, at: u64, bytes: u64) -> Result<()> {
+        let (end, max) = (at.saturating_add(bytes), self.header().max_bytes);
+        if end > max {
+            let what = format!("the segment {} is full: it was made for {max} bytes, and would need {end}", self.path);
+            return Err(Error::new(ErrorKind::NoSpace, what).hint("make it anew with a larger `max_bytes`"));
+        }
+        let mapping = self.mapping.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*mapping {
+            Some(mapping) => mapping.commit_range(at, bytes, &self.path),
+            None => Err(Error::new(ErrorKind::Unsupported, format!("this image has detached from {}", self.path))),
+        }
     }
 
     /// As [`Attached::reserve`], counted from the start of the data.
     pub(crate) fn reserve_data(&self, at: u64, bytes: u64) -> Result<()> {
-        self.reserve(at, bytes)
+        self.reserve(self.header().data_at.saturating_add(at), bytes)
+    }
+
+    /// Before anybody else sees the value.
+    pub(crate) fn set_header(&self, header: Header) {
+        let _ = self.header.set(header);
     }
 
     /// Nothing to do: there is no disk behind a segment.

@@ -27,9 +27,10 @@ use super::view::View;
 use super::{participants, process, security};
 use crate::error::{Error, ErrorKind, Result};
 use crate::segment::compare::{self, Known};
-use crate::segment::header::{HEADER_BYTES, Header};
+use crate::segment::header::{HEADER_BYTES, Header, SegmentKind};
 use crate::segment::live::Live;
 use crate::segment::plan::Plan;
+use crate::segment::request::{Opening, Request};
 use crate::sys::ranges;
 
 /// Room for the data of a named block: the system sets eight bytes aside for each of its pages.
@@ -45,6 +46,15 @@ pub(crate) struct FileMapping {
     _handle: Handle,
 }
 
+impl FileMapping {
+    /// Has memory behind the `bytes` bytes at `at`: committed in this view, as each process must before it touches them.
+    pub(crate) fn commit_range(&self, at: u64, bytes: u64, path: &str) -> Result<()> {
+        self.view
+            .commit_range(at, bytes)
+            .map_err(|cause| no_memory(&format!("get {bytes} bytes of memory at {at} for {path}"), &cause))
+    }
+}
+
 /// A mapping that is ready for use.
 struct Segment {
     mapping: FileMapping,
@@ -58,7 +68,7 @@ pub(crate) fn attach(plan: &Plan, file_name: &str, places: &[Place<'_>]) -> Resu
     let path = object_name(file_name)?;
     let mutex = KernelMutex::open(&format!("{path}!attach"))?;
     let _held = mutex.hold(&path)?;
-    let segment = open_or_create(plan, &path)?;
+    let segment = open_or_create(plan, &path, Opening::OpenOrCreate)?;
     let Segment { mapping, header, live, created } = segment;
     if !created {
         reconcile(plan, &mapping.view, &header, live, &path).map_err(|error| name_users(error, live))?;
@@ -76,6 +86,34 @@ pub(crate) fn attach(plan: &Plan, file_name: &str, places: &[Place<'_>]) -> Resu
     Ok(attached)
 }
 
+/// Attaches to the segment of objects, or makes it.
+pub(crate) fn open_objects(request: &Request<'_>) -> Result<Attached> {
+    let path = object_name(request.name)?;
+    if request.plan.header([0; 16], 0, 0).max_bytes > MAX_BYTES {
+        let what = format!("the segment {path} is to have {} bytes", request.plan.room.data_bytes);
+        return Err(Error::new(ErrorKind::Unsupported, what)
+            .hint("a file mapping has at most 4 GiB here, its tables included: lower `max_bytes`"));
+    }
+    let mutex = KernelMutex::open(&format!("{path}!attach"))?;
+    let _held = mutex.hold(&path)?;
+    let Segment { mapping, header, live, created } = open_or_create(request.plan, &path, request.opening)?;
+    if header.kind != SegmentKind::Objects as u8 {
+        let what = format!("the segment {path} holds variables of a `shared!` block, not objects");
+        let error = Error::new(ErrorKind::Mismatch, what).hint("use another name");
+        return Err(name_users(error, live));
+    }
+    // The tables are read wherever the header says that they are.
+    commit(&mapping.view, header.data_at, &path)?;
+    if request.prefault {
+        commit(&mapping.view, header.max_bytes, &path)?;
+    }
+    let owner = participants::take(live, &path)?;
+    let objects = format!(r"Local\cotenant-{:032x}", u128::from_le_bytes(header.instance));
+    let attached = Attached::new((path, objects), live, (owner, created), Some(mapping));
+    attached.set_header(header);
+    Ok(attached)
+}
+
 /// In the session's own namespace: mappings in `Global\` need a privilege (SeCreateGlobalPrivilege).
 fn object_name(file_name: &str) -> Result<String> {
     let mut name = file_name.to_owned();
@@ -90,13 +128,16 @@ fn object_name(file_name: &str) -> Result<String> {
 
 /// The maximum size: less than where there are files with holes.
 fn whole_bytes(plan: &Plan, header: &Header) -> u64 {
+    if plan.kind == SegmentKind::Objects {
+        return header.max_bytes.next_multiple_of(plan.page_bytes as u64);
+    }
     let grows = header.max_bytes > header.file_bytes;
     let room = if grows { GROWING_DATA_BYTES.max(plan.data_bytes.saturating_mul(2)) } else { plan.data_bytes };
     (header.data_at + room).next_multiple_of(plan.page_bytes as u64)
 }
 
 /// The segment that others participate in, or a new one. Under the attach mutex.
-fn open_or_create(plan: &Plan, path: &str) -> Result<Segment> {
+fn open_or_create(plan: &Plan, path: &str, opening: Opening) -> Result<Segment> {
     let instance = process::random().map_err(|cause| Error::system("get random bytes", &cause))?;
     let mut fresh = plan.header(instance, process::pid(), process::unix_time_ns());
     fresh.max_bytes = whole_bytes(plan, &fresh);
@@ -110,12 +151,26 @@ fn open_or_create(plan: &Plan, path: &str) -> Result<Segment> {
         // SAFETY: committed pages of a view that lives as long as what is made of it.
         let live = unsafe { Live::new(view.base(), header.participants_max) };
         if participants::anybody(live) {
+            if opening == Opening::Create {
+                let error = Error::new(ErrorKind::AlreadyExists, format!("there is a segment {path} already"));
+                return Err(name_users(error.hint("open it, or use another name or scope"), live));
+            }
             return Ok(Segment { mapping: FileMapping { view, _handle: handle }, header, live, created: false });
         }
         drop(view);
+        refuse_to_make(opening, path)?;
         return create(plan, map(&handle, fresh.max_bytes, path)?, handle, fresh, path);
     }
+    refuse_to_make(opening, path)?;
     create(plan, view, handle, fresh, path)
+}
+
+fn refuse_to_make(opening: Opening, path: &str) -> Result<()> {
+    if opening != Opening::Open {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::NotFound, format!("there is no segment {path}"))
+        .hint("the program that makes it does not run in this session, or has another scope"))
 }
 
 /// Opens the mapping, or makes one of `bytes` reserved bytes, and checks that it is this user's.
@@ -191,10 +246,10 @@ fn create(plan: &Plan, view: View, handle: Handle, fresh: Header, path: &str) ->
     let failed = |cause: io::Error| Error::system(format!("write the segment {path}"), &cause);
     commit(&view, fresh.data_at + fresh.data_bytes, path)?;
     magic(&view).store(0, Release);
+    // What the dead left: slots, locks, objects. (Schemas and data are written before they are read.)
+    view.write(&vec![0; fresh.schemas_at as usize - 8], 8).map_err(failed)?;
     let bytes = fresh.to_bytes();
     view.write(&bytes[8..], 8).map_err(failed)?;
-    view.write(&vec![0; (fresh.participants_max * fresh.participant_bytes) as usize], fresh.participants_at)
-        .map_err(failed)?;
     view.write(&plan.objects_bytes(), fresh.objects_at).map_err(failed)?;
     view.write(&plan.schemas, fresh.schemas_at).map_err(failed)?;
     for part in &plan.initial {
@@ -210,7 +265,7 @@ fn create(plan: &Plan, view: View, handle: Handle, fresh: Header, path: &str) ->
 
 /// Says who uses the segment that this program cannot share.
 fn name_users(error: Error, live: Live) -> Error {
-    if error.kind() != ErrorKind::Mismatch {
+    if !matches!(error.kind(), ErrorKind::Mismatch | ErrorKind::AlreadyExists) {
         return error;
     }
     let users = participants::list(live);

@@ -1,32 +1,43 @@
-//! Segments of objects, which this system does not have.
+//! Segments of objects: file mappings of this user, opened by name, reserved whole and committed as they grow.
+//!
+//! A mapping lives as long as a process has it open: there is nothing to keep, to list, or to take a name from. Only
+//! the user who runs the program can open one, so there are no readers either.
 
 #![allow(unsafe_code)]
 
 use std::convert::Infallible;
 
-use super::Attached;
+use super::{Attached, file_mapping};
 use crate::error::{Error, ErrorKind, Result};
 use crate::segment::header::{BackingKind, Header};
 use crate::segment::live::Live;
 use crate::segment::request::Request;
+use crate::sys::ranges;
 
 /// What can back a segment here.
 pub(crate) const BACKINGS: &[BackingKind] = &[BackingKind::FileMapping];
 
-/// Refuses.
+/// Opens or creates the segment, and makes this process a participant.
 pub(crate) fn open(request: &Request<'_>) -> Result<&'static Attached> {
-    Err(Error::new(
-        ErrorKind::Unsupported,
-        format!("segments of objects are not to be had on Windows yet (`{}`)", request.plan.name),
-    ))
+    if request.backing != BackingKind::FileMapping {
+        let what = format!("{} cannot be had on Windows (`{}`)", request.backing.label(), request.plan.name);
+        return Err(Error::new(ErrorKind::Unsupported, what).hint("use `Backing::FileMapping`, the default here"));
+    }
+    let attached: &'static Attached = Box::leak(Box::new(file_mapping::open_objects(request)?));
+    let bytes = attached.header().max_bytes as usize;
+    ranges::publish(attached.base().as_ptr() as usize, bytes, attached, 0);
+    Ok(attached)
 }
 
-/// Nothing was ever opened.
+/// Lets go of a segment: slot, memory, handles. With the last process its name and its values go.
 ///
 /// # Safety
-/// None is needed.
+/// `attached` came from [`open`], is not used again, and nothing refers to the segment's memory any more.
 pub(crate) unsafe fn close(attached: &'static Attached) {
+    ranges::withdraw(attached);
     attached.detach();
+    // SAFETY: leaked by `open`; the caller gives up the last reference, and the locks' one was just withdrawn.
+    drop(unsafe { Box::from_raw(std::ptr::from_ref(attached).cast_mut()) });
 }
 
 /// What a reader keeps. There is none.

@@ -41,11 +41,20 @@ impl View {
     /// not committed cannot be touched.
     #[doc(alias = "VirtualAlloc")]
     pub(crate) fn commit(&self, bytes: u64) -> io::Result<()> {
-        if bytes > self.bytes {
+        self.commit_range(0, bytes)
+    }
+
+    /// As [`View::commit`], for the `bytes` bytes at `at`.
+    pub(crate) fn commit_range(&self, at: u64, bytes: u64) -> io::Result<()> {
+        if at.checked_add(bytes).is_none_or(|end| end > self.bytes) {
             return Err(io::ErrorKind::OutOfMemory.into());
         }
+        if bytes == 0 {
+            return Ok(());
+        }
+        let first = self.base.as_ptr().wrapping_add(at as usize);
         // SAFETY: inside a view of a reserved mapping; committing changes no byte that is in use.
-        let done = unsafe { VirtualAlloc(self.base.as_ptr().cast(), bytes as usize, MEM_COMMIT, PAGE_READWRITE) };
+        let done = unsafe { VirtualAlloc(first.cast(), bytes as usize, MEM_COMMIT, PAGE_READWRITE) };
         if done.is_null() { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 
