@@ -1,7 +1,11 @@
 //! Starts supervisors, adds up what they saw, and looks at what is left.
 
+use std::path::Path;
 use std::process::Command;
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use cotenant::{PruneOptions, Segment};
 
 use crate::support::Named;
 use crate::support::sandbox::Sandbox;
@@ -22,8 +26,15 @@ fn stress(role: &str, supervisors: u64, share: u64) {
     let seed = from_environment("COTENANT_STRESS_SEED", u64::from(std::process::id()));
     let start = Instant::now();
     let running: Vec<_> = (0..supervisors).map(|i| start_supervisor(&sandbox, role, workers, seed + i)).collect();
-    // All of them, before anything is asserted: none must go on without the test.
-    let ended: Vec<_> = running.into_iter().map(|it| it.wait_with_output().expect("a supervisor's end")).collect();
+    let done = AtomicBool::new(false);
+    let (ended, pruned) = std::thread::scope(|scope| {
+        // Another one cleans up all the time: it must take from nobody what lives.
+        let pruning = scope.spawn(|| prune_until(&done, sandbox.path()));
+        // All of them, before anything is asserted: none must go on without the test.
+        let ended: Vec<_> = running.into_iter().map(|it| it.wait_with_output().expect("a supervisor's end")).collect();
+        done.store(true, Relaxed);
+        (ended, pruning.join().expect("a clean-up"))
+    });
     let mut total = [0; 4];
     for supervisor in ended {
         let answer = String::from_utf8_lossy(&supervisor.stdout);
@@ -36,7 +47,7 @@ fn stress(role: &str, supervisors: u64, share: u64) {
     let rate = attaches as f64 / start.elapsed().as_secs_f64();
     eprintln!(
         "{role}, seed {seed}: {attaches} attaches ({rate:.0} a second), {kills} kills, {creations} segments made, \
-         {repairs} locks of the dead taken over"
+         {repairs} locks of the dead taken over, {pruned} files of theirs removed"
     );
     assert!(attaches >= workers * supervisors / 4, "most were killed before they attached");
     assert!(creations > 10, "it was to happen often that nobody is left");
@@ -47,6 +58,17 @@ fn stress(role: &str, supervisors: u64, share: u64) {
     let count = |start: &str| files.iter().filter(|name| name.starts_with(start)).count();
     let known = [count("image-"), count("stress."), count(".locks-")];
     assert!(known.iter().sum::<usize>() == files.len() && known[2] <= 1, "left over, seed {seed}: {files:?}");
+}
+
+/// Gives how many files it removed.
+fn prune_until(done: &AtomicBool, folder: &Path) -> usize {
+    let options = PruneOptions::default().folder(folder);
+    let mut pruned = 0;
+    while !done.load(Relaxed) {
+        pruned += Segment::prune(&options).expect("a clean-up").len();
+        std::thread::sleep(Duration::from_micros(500));
+    }
+    pruned
 }
 
 fn start_supervisor(sandbox: &Sandbox, role: &str, workers: u64, seed: u64) -> std::process::Child {

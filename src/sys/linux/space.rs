@@ -87,9 +87,10 @@ fn file_system(file: &File) -> String {
     }
     // SAFETY: the call succeeded and has filled it.
     let stat = unsafe { stat.assume_init() };
-    let kib = |blocks: u64| blocks.saturating_mul(stat.f_frsize as u64) / 1024;
-    let mut text =
-        format!("its file system has {} of {} KiB free", kib(stat.f_bavail as u64), kib(stat.f_blocks as u64));
+    #[allow(clippy::unnecessary_cast)] // 32 bits wide on some targets.
+    let (block, free, all) = (stat.f_frsize as u64, stat.f_bavail as u64, stat.f_blocks as u64);
+    let kib = |blocks: u64| blocks.saturating_mul(block) / 1024;
+    let mut text = format!("its file system has {} of {} KiB free", kib(free), kib(all));
     if stat.f_files != 0 && stat.f_favail == 0 {
         // Writing into a String cannot fail.
         let _ = write!(text, ", and none of its {} inodes (mount option nr_inodes)", stat.f_files);
