@@ -23,6 +23,8 @@ mod mutex;
 #[cfg(target_os = "linux")]
 mod odd;
 #[cfg(target_os = "linux")]
+mod robust;
+#[cfg(target_os = "linux")]
 mod slots;
 #[cfg(target_os = "linux")]
 mod users;
@@ -31,11 +33,16 @@ mod values;
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
-    let locks = [mutex::TESTS, fast_path::TESTS].concat();
+    let locks = [mutex::TESTS, robust::TESTS, fast_path::TESTS].concat();
     let tests = [values::TESTS, kinds::TESTS, &locks, fork::TESTS, crowd::TESTS, corners::TESTS, slots::TESTS];
     let root_tests = [users::TESTS, corners::ROOT_TESTS].concat();
-    let roles: &[support::Named] =
-        &[("actor", actor::play), ("other", actor::play), ("kinds", kinds::play), ("confined", fast_path::play)];
+    let roles: &[support::Named] = &[
+        ("actor", actor::play),
+        ("other", actor::play),
+        ("robust", robust::play),
+        ("kinds", kinds::play),
+        ("confined", fast_path::play),
+    ];
     support::run(&tests.concat(), &root_tests, roles)
 }
 

@@ -17,7 +17,7 @@ use std::cell::Cell;
 use std::io;
 use std::ptr::{NonNull, null_mut};
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, fence};
 
 use super::mapping::{Mapping, page_bytes};
 use super::{process, robust};
@@ -170,6 +170,8 @@ fn ask(address: usize, process_word: &'static AtomicU64, epoch: u32, me: &Me) ->
             let segment = unsafe { range.segment() };
             segment.ensure_slot(epoch)?;
             segment.tell_pid_namespace();
+            // Before any lock word that names the slot: pairs with the Acquire fence in `slot::is_dead`.
+            fence(Release);
             // Who cannot say which its PID namespace is could be taken for another's owner: see `kernel_is_right`.
             let robust = if process::pid_namespace() == 0 { robust::Head::OFF } else { me.robust };
             (range.start, range.bytes, segment.owner(), robust)

@@ -186,6 +186,44 @@ pub(crate) fn is_gone(pid: u32, since_boottime_ns: Option<u64>) -> Option<bool> 
     Some(is_zombie || since_boottime_ns.is_some_and(|since| started_ns > since))
 }
 
+/// Whether the process `pid` maps no page of the file with this inode, which this process maps. `None`: cannot tell.
+pub(crate) fn has_let_go(pid: u32, inode: u64) -> Option<bool> {
+    if !proc_is_of_our_namespace() {
+        return None;
+    }
+    // Some file systems show another inode there than stat(2): believed only where our own mapping is found.
+    let here = maps(self::pid(), inode)?;
+    if here { maps(pid, inode).map(|there| !there) } else { None }
+}
+
+/// Whether a line of `/proc/PID/maps` has the inode, the fifth of its fields
+/// ([`proc_pid_maps(5)`](https://man7.org/linux/man-pages/man5/proc_pid_maps.5.html)). Allocates nothing.
+fn maps(pid: u32, inode: u64) -> Option<bool> {
+    let mut path = [0_u8; 32];
+    let mut writer = io::Cursor::new(&mut path[..]);
+    io::Write::write_fmt(&mut writer, format_args!("/proc/{pid}/maps\0")).ok()?;
+    let file = file::open_at(None, CStr::from_bytes_until_nul(&path).ok()?, libc::O_RDONLY, 0).ok()?;
+    let mut text = [0_u8; 2048];
+    let (mut field, mut number) = (0, 0_u64);
+    loop {
+        let bytes = read_some(&file, &mut text)?;
+        if bytes == 0 {
+            return Some(false);
+        }
+        for byte in &text[..bytes] {
+            match byte {
+                b' ' | b'\n' if field == 4 && number == inode => return Some(true),
+                b'\n' => (field, number) = (0, 0),
+                b' ' => field += 1,
+                digit if field == 4 => {
+                    number = number.wrapping_mul(10).wrapping_add(u64::from(digit.wrapping_sub(b'0')))
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
 /// Whether `/proc` counts processes as we do: a container may see that of another PID namespace.
 fn proc_is_of_our_namespace() -> bool {
     let mut target = [0_u8; 16];

@@ -11,6 +11,7 @@
 use std::fs::File;
 use std::io;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use std::sync::atomic::fence;
 
 use super::file::{self, LockKind, lock_byte};
 use super::mapping::{self, Mapping};
@@ -135,15 +136,21 @@ fn reserve_entry(live: Live, segment: &Reopen, number: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether the tenant `generation` of slot `number` is dead. `false` also when it cannot be asked: keep waiting.
+/// Whether the tenant `generation` of slot `number` is dead, or never was. `false` also when it cannot be asked: keep
+/// waiting.
 pub(crate) fn is_dead(live: Live, locks: &Reopen, number: u32, generation: u32) -> bool {
-    let Some(entry) = live.participant(number) else { return false };
-    // Acquire pairs with the Release in `lock_slot`: a later tenant took the lock, so the one before had lost it.
+    // Pairs with the Release fence in `owner::ask`: who read an owner's word sees the entry of the slot in it, unless
+    // nobody ever wrote that word as an owner. Damage is nobody's lock: nobody would ever unlock it.
+    fence(Acquire);
+    let Some(entry) = live.participant(number) else { return true };
+    // A later tenant took the lock, so the one before had lost it.
     if entry.generation.load(Acquire) != generation {
         return true;
     }
     let mut since = Some(entry.attached_boottime_ns.load(Relaxed));
-    if let Ok(asker) = locks.open() {
+    let asker = locks.open();
+    let has_no_name = asker.is_err();
+    if let Ok(asker) = asker {
         match file::is_write_locked(&asker, lock_byte::SLOT + i64::from(number)) {
             Ok(false) => return true,
             // Times would rob a living tenant of another time namespace.
@@ -156,7 +163,12 @@ pub(crate) fn is_dead(live: Live, locks: &Reopen, number: u32, generation: u32) 
     let namespace = entry.pid_namespace.load(Relaxed);
     let same_namespace = namespace != 0 && namespace == process::pid_namespace();
     let pid = entry.pid.load(Acquire);
-    same_namespace && pid != 0 && process::is_gone(pid, since).unwrap_or(false)
+    if !same_namespace || pid == 0 {
+        return false;
+    }
+    process::is_gone(pid, since).unwrap_or(false)
+        // It lives, but may have called exec, which nobody sees by the lock of a file that cannot be opened.
+        || (has_no_name && process::has_let_go(pid, locks.stat().inode).unwrap_or(false))
 }
 
 /// Whether slot `number` is of a PID namespace that is known, and all slots that ever owned something are of it.
