@@ -2,6 +2,7 @@
 
 use crate::image::attach::{attaching, blocks};
 use crate::image::block::{Descriptor, Outcome};
+use crate::segment::participant::Participant;
 use crate::sys;
 
 /// The blocks of this program or library, as this process sees them.
@@ -47,19 +48,6 @@ pub enum BlockState {
         /// What kept it from being shared.
         reason: String,
     },
-}
-
-/// A process that is attached to a segment and holds a slot.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Participant {
-    /// Its slot.
-    pub slot: u32,
-    /// Its process id as it sees itself.
-    pub pid: u32,
-    /// Its program's name, cut to 15 bytes.
-    pub program: String,
-    /// Whether `pid` means anything here: `false` for a process in another PID namespace.
-    pub same_pid_namespace: bool,
 }
 
 /// How this process is attached. Asks the system; for diagnostics, not for hot paths.

@@ -50,7 +50,7 @@ pub mod sync;
 mod sys;
 pub mod value;
 
-pub use attachment::{Attachment, BlockInfo, BlockState, Participant, attachment};
+pub use attachment::{Attachment, BlockInfo, BlockState, attachment};
 pub use error::{EXIT_STATUS, Error, ErrorKind, Result};
 pub use image::attach::attach;
 pub use image::variable::SharedStatic;
@@ -59,6 +59,7 @@ pub use segment::backing::{Backing, Keep, SysVKey};
 pub use segment::list::{Contents, Leftover, PruneOptions, Pruned, SegmentInfo};
 pub use segment::object::{FieldInfo, ObjectInfo, ObjectState, Objects};
 pub use segment::options::SegmentOptions;
+pub use segment::participant::Participant;
 pub use segment::reader::{ReadOnly, SegmentReader};
 pub use segment::segment::Segment;
 

@@ -8,8 +8,8 @@ use std::time::SystemTime;
 
 use super::backing::Keep;
 use super::segment::Segment;
-use crate::attachment::Participant;
 use crate::error::Result;
+use crate::segment::participant::Participant;
 use crate::sys;
 
 /// A segment as it was found in a folder: what its header says and what the system tells about it. The bytes are

@@ -16,6 +16,7 @@ pub(crate) mod make;
 pub(crate) mod names;
 pub(crate) mod object;
 pub(crate) mod options;
+pub(crate) mod participant;
 pub(crate) mod plan;
 pub(crate) mod reader;
 pub(crate) mod request;

@@ -21,9 +21,9 @@ use super::names::{KnownObject, Names};
 use super::object::{Objects, TypeLayout};
 use super::options::SegmentOptions;
 use super::request::Opening;
-use crate::attachment::Participant;
 use crate::error::Result;
 use crate::process_sync::ProcessSync;
+use crate::segment::participant::Participant;
 use crate::sys::{self, Attached};
 
 /// Memory that processes share, attached to this one.

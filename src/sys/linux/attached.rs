@@ -10,10 +10,10 @@ use std::sync::{Mutex, PoisonError};
 use super::mapping::{Mapping, page_bytes};
 use super::reopen::Reopen;
 use super::{file, owner, process, slot, space};
-use crate::attachment::Participant;
 use crate::error::{Error, ErrorKind, Result};
 use crate::segment::header::{BackingKind, Header};
 use crate::segment::live::Live;
+use crate::segment::participant::Participant;
 
 /// What an [`Attached`] is made of.
 pub(crate) struct Parts {
@@ -148,6 +148,9 @@ impl Attached {
         match cause.kind() {
             std::io::ErrorKind::NotFound if !self.segment.is_kept() => {
                 error.hint("its name was removed while it is in use, so it cannot grow: start its programs anew")
+            }
+            std::io::ErrorKind::NotFound => {
+                error.hint("its descriptor was closed (closefrom), or /proc is not there: another process can do it")
             }
             std::io::ErrorKind::PermissionDenied => error
                 .hint("a process that drops privileges must make it grow before it does, or have another one do it"),

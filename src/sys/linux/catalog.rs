@@ -17,11 +17,11 @@ use super::file::{self, Holder, LockKind, Stat, lock_byte};
 use super::folder::{self, Audience, Folder};
 use super::leftovers::{self, Dead};
 use super::{process, segment_file, sysv};
-use crate::attachment::Participant;
 use crate::error::{Error, ErrorKind, Result};
 use crate::segment::backing::Keep;
 use crate::segment::header::{BackingKind, HEADER_BYTES, Header, PARTICIPANT_BYTES, SegmentKind};
 use crate::segment::list::{Contents, Leftover, PruneOptions, Pruned, SegmentInfo};
+use crate::segment::participant::Participant;
 
 /// How often the removal of a name starts over, some two seconds in all.
 const ATTEMPTS: u32 = 120;

@@ -24,8 +24,10 @@ impl Image {
     /// A name for people.
     pub(crate) fn program_name(&self) -> String {
         let path = std::path::Path::new(&self.path).file_name();
-        let comm = super::process::program_name();
-        let comm = || String::from_utf8_lossy(comm.split(|byte| *byte == 0).next().unwrap_or_default()).into_owned();
+        let comm = || {
+            let comm = super::process::program_name();
+            String::from_utf8_lossy(comm.split(|byte| *byte == 0).next().unwrap_or_default()).into_owned()
+        };
         path.map_or_else(comm, |name| name.to_string_lossy().into_owned())
     }
 

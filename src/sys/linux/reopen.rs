@@ -32,8 +32,8 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    /// The descriptor's number, if it leads to the file; one that does not may be a device, and even opening that may do
-    /// something.
+    /// The descriptor's number, if it leads to the file; one that does not may be a device, and even opening that may
+    /// do something.
     fn number(&self) -> Option<RawFd> {
         // SAFETY: only asked what it is, and whatever the number stands for is left open.
         let file = ManuallyDrop::new(unsafe { File::from_raw_fd(self.number) });

@@ -11,11 +11,11 @@ pub(crate) mod segment;
 use std::convert::Infallible;
 use std::ptr::NonNull;
 
-use crate::attachment::Participant;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::block::Descriptor;
 use crate::segment::header::Header;
 use crate::segment::live::Live;
+use crate::segment::participant::Participant;
 use crate::segment::plan::Plan;
 
 /// The program; nothing is known of it.

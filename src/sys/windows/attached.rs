@@ -11,10 +11,10 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use super::file_mapping::FileMapping;
 use super::kernel_semaphore::KernelSemaphore;
 use super::participants::{self, OwnerHalf};
-use crate::attachment::Participant;
 use crate::error::{Error, ErrorKind, Result};
 use crate::segment::header::Header;
 use crate::segment::live::Live;
+use crate::segment::participant::Participant;
 use crate::sys::ranges;
 
 /// What the process keeps of an attached segment. It lives as long as the process, or until its image is unloaded.

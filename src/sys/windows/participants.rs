@@ -8,9 +8,9 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use super::handle::Handle;
 use super::process;
-use crate::attachment::Participant;
 use crate::error::{Error, ErrorKind, Result};
 use crate::segment::live::{self, Live};
+use crate::segment::participant::Participant;
 
 /// As on Linux: 19 bits in the lock word; then the slot is retired.
 const MAX_GENERATION: u32 = (1 << 19) - 1;
