@@ -1,7 +1,7 @@
 //! `cotenant doctor`: checks this machine for what makes sharing fail, or will, and names the cure.
 //!
-//! Each check is a line: fine, a warning (it works, but will not always) or a problem (it does not work). What cannot be
-//! found out is said, and is no failure.
+//! Each check is a line: fine, a warning (it works, but will not always) or a problem (it does not work). What cannot
+//! be found out is said, and is no failure.
 
 mod cgroup;
 mod folder;

@@ -164,3 +164,23 @@ fn exit_code(error: &anyhow::Error) -> ExitCode {
     let is_about_sharing = error.chain().any(|cause| cause.is::<cotenant::Error>());
     ExitCode::from(if is_about_sharing { cotenant::EXIT_STATUS as u8 } else { 1 })
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn help_names_every_command_with_what_it_does() {
+        let command = super::Arguments::command();
+        for subcommand in command.get_subcommands() {
+            let (name, about) = (subcommand.get_name(), subcommand.get_about().map(ToString::to_string));
+            // Elsewhere the commands for Linux say of themselves that they are.
+            let about = about.unwrap_or_default().replace(": on Linux only", "");
+            let about = about.split(", and").next().unwrap_or_default();
+            let line = super::HELP.lines().find(|line| line.trim_start().starts_with(&format!("{name} ")));
+            let Some(line) = line else { panic!("{name} is not in the help") };
+            assert!(cfg!(not(target_os = "linux")) || line.contains(about), "{line:?} does not say {about:?}");
+        }
+        super::Arguments::command().debug_assert();
+    }
+}

@@ -188,8 +188,8 @@ impl Rm {
         let is_in_use = !matches!(row.state, State::Dead | State::Kept);
         if is_in_use && !self.force {
             bail!(
-                "{path} is in use by {}; end them, or remove its name with --force: then they go on with each other, and \
-                 the next program makes a new one",
+                "{path} is in use by {}; end them, or remove its name with --force: then they go on with each other, \
+                 and the next program makes a new one",
                 users(&row)
             );
         }

@@ -52,8 +52,9 @@ fn judge(folder: &Path, names: &Names) -> Check {
     };
     let used_there = number(&place.join(names.used)).or(used).unwrap_or_default();
     let says = format!("{} of {} used{of_shared} ({})", bytes(used_there), bytes(limit), place.display());
-    let cure = "raise memory.max (MemoryMax= in the unit, --memory of the container, resources.limits.memory in Kubernetes), or \
-                give memory back: cotenant prune. Shared pages count where they were first touched, also after that process ended";
+    let cure = "raise memory.max (MemoryMax= in the unit, --memory of the container, resources.limits.memory in \
+                Kubernetes), or give memory back: cotenant prune. Shared pages count where they were first touched, \
+                also after that process ended";
     if used_there.saturating_mul(100) > limit.saturating_mul(USED_PERCENT_MAX) {
         return Check::warning(NAME, says, cure);
     }

@@ -68,8 +68,8 @@ fn room(view: &View, place: &Path) -> Vec<Check> {
     let total = stat.f_blocks.saturating_mul(stat.f_frsize);
     let free = stat.f_bavail.saturating_mul(stat.f_frsize);
     let says = format!("{}: {} of {} free", place.display(), bytes(free), bytes(total));
-    let enlarge = "remove what is not needed (cotenant prune, ls -l /dev/shm), or enlarge it: mount -o remount,size=... \
-                   /dev/shm; Docker --shm-size; in Kubernetes an emptyDir with medium: Memory";
+    let enlarge = "remove what is not needed (cotenant prune, ls -l /dev/shm), or enlarge it: mount -o \
+                   remount,size=... /dev/shm; Docker --shm-size; in Kubernetes an emptyDir with medium: Memory";
     let is_short =
         |free: u64, total: u64| total > 0 && free.saturating_mul(100) < total.saturating_mul(FREE_PERCENT_MIN);
     let mut checks = vec![match () {

@@ -18,7 +18,7 @@ const USES: [Use; 10] = [
         name: "unnamed-files",
         what: "segments are made whole or not at all (O_TMPFILE, linkat)",
         is_needed: false,
-        without: "segments are made under temporary names instead, which a killed maker leaves behind until the next one",
+        without: "segments are made under temporary names instead; a killed maker's stays until the next one",
     },
     Use {
         name: "description-locks",
@@ -42,13 +42,13 @@ const USES: [Use; 10] = [
         name: "futex-wake-op",
         what: "unlocking clears and wakes in one call (FUTEX_WAKE_OP)",
         is_needed: false,
-        without: "a killed unlocker's waiters wake by their timeouts, up to 20 ms later; let the sandbox pass futex(2) with it",
+        without: "a killed unlocker's waiters wake up to 20 ms later; let the sandbox pass futex(2) with it",
     },
     Use {
         name: "robust-list",
         what: "the kernel tells of a dead lock owner at once (get_robust_list)",
         is_needed: false,
-        without: "deaths are found by locks: 0.3 ms, and 90 ms for each GiB of the owner's memory. musl has no such list",
+        without: "deaths are found by locks: 0.3 ms, and 90 ms for each GiB of the owner. musl has no such list",
     },
     Use {
         name: "memfd-seals",

@@ -75,7 +75,7 @@ fn core_dumps(limits: &str, process: &str) -> Check {
         "coredump_filter is {filter:#x}: core dumps leave shared values out, and a debugger shows the live ones"
     );
     let cure = format!(
-        "echo {:#x} > /proc/PID/coredump_filter, or in the program's start script for /proc/self; CoredumpFilter= in the unit",
+        "echo {:#x} > /proc/PID/coredump_filter, or for /proc/self in the start script; CoredumpFilter= in the unit",
         filter | SHARED_FILES
     );
     match soft(limits, "Max core file size") {
@@ -109,7 +109,8 @@ fn sysv() -> Check {
         bytes(used_pages.saturating_mul(page)),
         bytes(largest)
     );
-    let cure = "remove what nobody uses (ipcs -m, ipcrm -m ID), or raise kernel.shmmni, kernel.shmall, kernel.shmmax with sysctl";
+    let cure = "remove what nobody uses (ipcs -m, ipcrm -m ID), or raise kernel.shmmni, kernel.shmall, kernel.shmmax \
+                with sysctl";
     if is_nearly(sizes.len() as u64, count) || is_nearly(used_pages, pages) || largest < 64 << 20 {
         return Check::warning(NAME, says, cure);
     }
@@ -122,7 +123,12 @@ mod tests {
 
     #[test]
     fn soft_limit_is_the_first_number() {
-        let limits = "Limit Soft Limit Hard Limit Units\nMax file size             1048576              unlimited            bytes\nMax core file size        unlimited            unlimited            bytes\n";
+        let limits = "Limit                     Soft Limit           Hard Limit           Units     
+\
+                      Max file size             1048576              unlimited            bytes     
+\
+                      Max core file size        unlimited            unlimited            bytes     
+";
         assert_eq!(soft(limits, "Max file size"), Some(Some(1 << 20)));
         assert_eq!(soft(limits, "Max core file size"), Some(None));
         assert_eq!(soft(limits, "Max locked memory"), None);

@@ -40,8 +40,8 @@ fn remove_ipc(view: &View) -> Check {
         "RemoveIPC=yes ({}): when the last session of {whose} ends, logind deletes the user's segments, in use or not",
         file.display()
     );
-    let cure = "loginctl enable-linger USER; or RemoveIPC=no in /etc/systemd/logind.conf.d/; or run services as a system \
-                user, or with COTENANT_DIR in a RuntimeDirectory";
+    let cure = "loginctl enable-linger USER; or RemoveIPC=no in /etc/systemd/logind.conf.d/; or run services as a \
+                system user, or with COTENANT_DIR in a RuntimeDirectory";
     Check::warning(NAME, found, cure)
 }
 
@@ -91,9 +91,7 @@ fn protected_regular() -> Check {
         Some(0) => Check::ok(NAME, "fs.protected_regular=0; segments lie in a folder of their own and do not need it"),
         Some(level) => Check::ok(
             NAME,
-            format!(
-                "fs.protected_regular={level}: nobody creates over others' files in /dev/shm, not even root; we never do"
-            ),
+            format!("fs.protected_regular={level}: nobody creates over others' files in /dev/shm; we never do"),
         ),
         None => Check::unknown(NAME, "fs.protected_regular cannot be read"),
     }
@@ -105,9 +103,7 @@ fn yama() -> Check {
         None | Some(0) => Check::ok(NAME, "memory of one's own processes may be read: unlinked segments can be shown"),
         Some(scope) => Check::ok(
             NAME,
-            format!(
-                "kernel.yama.ptrace_scope={scope}: what unlinked segments hold is shown to root alone; sharing needs none of it"
-            ),
+            format!("kernel.yama.ptrace_scope={scope}: what unlinked segments hold is shown to root alone"),
         ),
     }
 }

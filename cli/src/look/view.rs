@@ -1,4 +1,5 @@
-//! Whose eyes the tool looks with: this process's, another process's (`--pid`), or from outside below a folder (`--root`).
+//! Whose eyes the tool looks with: this process's, another process's (`--pid`), or from outside, below a folder
+//! (`--root`).
 //!
 //! Below a root nothing is looked up by plain paths: a container decides what its links point to.
 
@@ -153,8 +154,8 @@ fn opened(path: &Path) -> Result<(PathBuf, File)> {
 
 /// PID, of `/proc/PID/root`.
 fn process_of(root: &Path) -> Option<u32> {
-    let rest = root.to_str()?.strip_prefix("/proc/")?.trim_end_matches('/');
-    rest.strip_suffix("/root")?.parse().ok()
+    let (pid, rest) = root.to_str()?.strip_prefix("/proc/")?.split_once('/')?;
+    if rest.trim_end_matches('/') == "root" { pid.parse().ok() } else { None }
 }
 
 fn same_file(a: &Path, b: &Path) -> bool {

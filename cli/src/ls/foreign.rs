@@ -24,7 +24,7 @@ pub(super) fn find(view: &View, survey: &mut Survey) -> Vec<Foreign> {
     let mut found = posix(view, survey);
     if view.is_elsewhere() {
         survey.unseen.push(
-            "System V segments are those of an IPC namespace: nsenter --ipc -t PID cotenant ls --all shows the ones there"
+            "System V segments belong to an IPC namespace: nsenter --ipc -t PID cotenant ls --all shows those there"
                 .to_owned(),
         );
     } else {

@@ -167,9 +167,9 @@ fn lock(out: &mut impl Write, row: &Row, name: &str, lock: &Lock) -> io::Result<
     let part = if lock.part == "lock" { String::new() } else { format!(" ({})", printable(&lock.part)) };
     let by = lock.owner.as_ref().map(|owner| format!(" by {}", self::owner(row, owner))).unwrap_or_default();
     let says = match lock.state {
-        LockState::Free if lock.is_inconsistent => format!(
-            "{WARNING}inconsistent{WARNING:#}: free, but left half changed{by}; the next one gets OwnerDied and repairs it"
-        ),
+        LockState::Free if lock.is_inconsistent => {
+            format!("{WARNING}inconsistent{WARNING:#}: free, but left half changed{by}; the next one gets OwnerDied")
+        }
         LockState::Free => "free".to_owned(),
         LockState::Held if lock.is_inconsistent => format!("held{by}, who repairs what a dead owner left"),
         LockState::Held => format!("held{by}"),

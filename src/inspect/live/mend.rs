@@ -115,7 +115,7 @@ fn reset_lock(visit: &Visit, word: &RawLock, lock: &Lock) -> ResetOutcome {
 /// A lock word of the segment, if all of it is mapped.
 fn word_at(visit: &Visit, at: u64) -> Option<&RawLock> {
     let address = address_of(visit, at, size_of::<RawLock>())?;
-    // SAFETY: mapped shared, writable, and aligned (checked by `address_of`) for as long as the visit lasts. A lock word
+    // SAFETY: mapped shared, writable, and aligned (checked by `address_of`) while the visit lasts. A lock word
     // is an atomic, of which every value is one.
     Some(unsafe { &*address.cast::<RawLock>() })
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! file                0 ................................ bytes      has locks to ask about
 //! /proc/PID/mem          [part 0]     [part 1]                      what the process maps of a file without a name
-//! System V            0 ................................ bytes      attached for each read; its companion has the locks
+//! System V            0 ................................ bytes      attached for each read; locks in its companion
 //! ```
 
 use std::fs::File;

@@ -86,8 +86,8 @@ pub(crate) fn boottime_ms() -> u64 {
     super::process::boottime_ns() / 1_000_000
 }
 
-/// Bytes of a System V segment, as far as there are any from `at` on. It is attached for that only, to be read; its size
-/// never changes, so nobody can cut it off under us.
+/// Bytes of a System V segment, as far as there are any from `at` on. It is attached for that only, to be read; its
+/// size never changes, so nobody can cut it off under us.
 pub(crate) fn read_sysv(id: u32, buffer: &mut [u8], at: u64) -> io::Result<usize> {
     let id = id as i32;
     let bytes = sysv_call::show(id)?.bytes;
