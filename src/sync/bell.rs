@@ -72,3 +72,53 @@ impl Bell {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU32 as Count;
+    use std::thread;
+
+    use super::*;
+
+    const VERY_LONG: Duration = Duration::from_secs(600);
+
+    #[test]
+    fn ring_before_the_sleep_is_not_lost() {
+        let bell = Bell::new();
+        let heard = bell.listen();
+        bell.ring_one();
+        bell.sleep(heard, VERY_LONG);
+        let heard = bell.listen();
+        bell.ring_all();
+        bell.sleep(heard, VERY_LONG);
+    }
+
+    /// As many rings as sleepers, one at a time or for all: nobody sleeps on, whatever the order.
+    #[test]
+    fn every_sleeper_is_woken() {
+        for for_all in [false, true] {
+            let (bell, free) = (Bell::new(), Count::new(0));
+            thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| {
+                        for _ in 0..200 {
+                            loop {
+                                let heard = bell.listen();
+                                let take = |free: u32| free.checked_sub(1);
+                                if free.fetch_update(SeqCst, SeqCst, take).is_ok() {
+                                    break;
+                                }
+                                bell.sleep(heard, VERY_LONG);
+                            }
+                        }
+                    });
+                }
+                for _ in 0..800 {
+                    free.fetch_add(1, SeqCst);
+                    if for_all { bell.ring_all() } else { bell.ring_one() }
+                }
+            });
+            assert_eq!(free.into_inner(), 0);
+        }
+    }
+}

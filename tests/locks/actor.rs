@@ -100,7 +100,12 @@ pub(crate) fn answer(line: &str) -> String {
             std::mem::forget(HELD.with_borrow_mut(Vec::pop));
             "leaked".into()
         }
-        ("fork", _) => fork(),
+        #[cfg(target_os = "linux")]
+        ("fork", _) => crate::fork::fork(),
+        #[cfg(target_os = "linux")]
+        ("cell", "fork-inside") => {
+            crate::fork::make_inside(&CELL, [number(); 3]).map_or_else(refused, |value| format!("{value:?}"))
+        }
         ("count", _) => COUNTS[0].load(SeqCst).to_string(),
         ("rw", _) => rwlock_commands::rw(verb, argument),
         ("few", _) => rwlock_commands::few(verb, argument),
@@ -133,16 +138,6 @@ pub(crate) fn refused<D>(error: TryLockError<D>) -> String {
         TryLockError::Lock(LockError::NotRecoverable) => "not recoverable".into(),
         TryLockError::Lock(LockError::NotParticipant(error)) => format!("no participant: {error}"),
         TryLockError::Lock(LockError::OwnerDied(_)) => "owner died".into(),
-    }
-}
-
-/// Makes a child, which serves the test through the sandbox's socket.
-fn fork() -> String {
-    // SAFETY: this process has one thread, so its child may do what it likes.
-    match unsafe { libc::fork() } {
-        -1 => panic!("fork: {}", std::io::Error::last_os_error()),
-        0 => serve::forked(answer),
-        pid => pid.to_string(),
     }
 }
 
@@ -242,7 +237,6 @@ fn cell(verb: &str, argument: &str) -> String {
             })
             .map_err(TryLockError::Lock),
         ),
-        "fork-inside" => shown(cell_forking_inside([number(); 3])),
         "panic" => panicking(|| CELL.get_or_init(|| resume_unwind(Box::new("as the test asked"))).is_ok()),
         "set" => match CELL.set([number(); 3]) {
             Ok(()) => "set".into(),
@@ -253,29 +247,6 @@ fn cell(verb: &str, argument: &str) -> String {
         "wait-timeout" => format!("{:?}", CELL.wait_timeout(Duration::from_millis(20))),
         _ => panic!("no such command: cell {verb}"),
     }
-}
-
-/// Forks inside of the making of the value. The child comes out of it too, and must have made nothing.
-fn cell_forking_inside(value: [u64; 3]) -> Result<&'static [u64; 3], TryLockError> {
-    let mut is_child = false;
-    let made = CELL.get_or_init(|| {
-        // SAFETY: this process has one thread.
-        let child = unsafe { libc::fork() };
-        if child == 0 {
-            is_child = true;
-            return [666; 3];
-        }
-        let mut status = 0;
-        // SAFETY: the place for the status outlives the call.
-        unsafe { libc::waitpid(child, &raw mut status, 0) };
-        if status == 0 { value } else { [status as u64; 3] }
-    });
-    if is_child {
-        let is_refused = matches!(made, Err(LockError::WouldDeadlock)) && CELL.get().is_none();
-        // SAFETY: no pointer.
-        unsafe { libc::_exit(i32::from(!is_refused)) };
-    }
-    made.map_err(TryLockError::Lock)
 }
 
 fn permit(verb: &str, argument: &str) -> String {

@@ -9,7 +9,6 @@ tests! {
     dead_arrival_does_not_count,
     arrival_that_timed_out_does_not_count,
     threads_of_one_process_arrive_too,
-    child_of_a_fork_arrives_for_itself,
 }
 
 /// Lets all pass, and checks that one of them led.
@@ -68,17 +67,4 @@ fn threads_of_one_process_arrive_too() {
     one.expect_silence(A_WHILE, "the third has not come");
     assert_eq!(two.ask("barrier wait"), "led");
     assert_eq!(one.answer("stress barrier-threads"), "0 of 2 led");
-}
-
-fn child_of_a_fork_arrives_for_itself() {
-    let (sandbox, [mut parent, mut other]) = actors();
-    let mut child = sandbox.child_of(&mut parent, "fork");
-    child.tell("barrier wait");
-    parent.tell("barrier wait");
-    parent.expect_silence(A_WHILE, "the third has not come");
-    child.kill();
-    let mut child = sandbox.child_of(&mut other, "fork");
-    child.tell("barrier wait");
-    child.expect_silence(A_WHILE, "the first child is dead");
-    pass(&mut [&mut parent, &mut child], &mut other);
 }

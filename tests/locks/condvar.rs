@@ -11,7 +11,6 @@ tests! {
     wait_with_a_timeout_ends_when_its_time_is_up,
     wait_returns_without_a_notification_at_last,
     death_under_the_lock_is_told_to_a_waiter,
-    child_of_a_fork_waits_for_itself,
 }
 
 fn waiter_goes_on_when_it_is_notified() {
@@ -97,14 +96,4 @@ fn death_under_the_lock_is_told_to_a_waiter() {
     takes.expect_silence(A_WHILE, "the lock is held");
     dies.kill();
     assert_eq!(takes.answer("jobs take"), format!("died {}", dies.pid));
-}
-
-fn child_of_a_fork_waits_for_itself() {
-    let (sandbox, [mut parent]) = actors();
-    let mut child = sandbox.child_of(&mut parent, "fork");
-    child.tell("jobs take");
-    child.expect_silence(A_WHILE, "there is no job");
-    parent.ask("jobs add 1");
-    parent.ask("jobs notify-one");
-    assert_eq!(child.answer("jobs take"), "took");
 }

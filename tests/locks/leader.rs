@@ -7,13 +7,11 @@ tests! {
     next_one_leads_when_the_leader_steps_down,
     next_one_leads_when_the_leader_is_killed,
     killed_candidate_leads_nothing,
-    stopped_leader_is_not_robbed,
     wait_for_the_leadership_ends_when_its_time_is_up,
     terms_grow_with_each_leadership,
     current_leader_is_named_while_it_lives,
     leadership_goes_from_thread_to_thread,
     same_thread_would_deadlock_for_the_leadership,
-    leadership_copied_by_a_fork_steps_nobody_down,
     panic_of_the_leader_steps_down,
 }
 
@@ -59,17 +57,6 @@ fn killed_candidate_leads_nothing() {
     two.tell("leader lead");
     two.expect_silence(A_WHILE, "another leads");
     dies.kill();
-    one.ask("drop");
-    assert_eq!(two.answer("leader lead"), "term 2");
-}
-
-fn stopped_leader_is_not_robbed() {
-    let (_sandbox, [mut one, mut two]) = actors();
-    one.ask("leader lead");
-    one.stop();
-    two.tell("leader lead");
-    two.expect_silence(A_WHILE, "the leader is stopped, not dead");
-    one.go_on();
     one.ask("drop");
     assert_eq!(two.answer("leader lead"), "term 2");
 }
@@ -120,18 +107,6 @@ fn same_thread_would_deadlock_for_the_leadership() {
     for verb in ["lead", "try", "timeout 1000"] {
         assert_eq!(one.ask(&format!("leader {verb}")), "deadlock");
     }
-}
-
-fn leadership_copied_by_a_fork_steps_nobody_down() {
-    let (sandbox, [mut parent, mut other]) = actors();
-    parent.ask("leader lead");
-    let mut child = sandbox.child_of(&mut parent, "fork");
-    child.ask("drop");
-    assert_eq!(other.ask("leader try"), "would block");
-    child.tell("leader lead");
-    child.expect_silence(A_WHILE, "its parent leads");
-    parent.kill();
-    assert_eq!(child.answer("leader lead"), "term 2");
 }
 
 fn panic_of_the_leader_steps_down() {

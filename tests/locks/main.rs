@@ -1,35 +1,42 @@
 //! The lock family between processes: exclusion, deaths, panics, forks, timeouts. `Mutex` is in tests/processes.
+//!
+//! On Linux and Windows; elsewhere nothing is shared.
 
-#![cfg_attr(target_os = "linux", allow(unsafe_code))]
+#![cfg_attr(any(target_os = "linux", windows), allow(unsafe_code))]
 
 #[cfg(target_os = "linux")]
 #[path = "../support/mod.rs"]
 mod support;
+#[cfg(windows)]
+#[path = "support_windows.rs"]
+mod support;
 
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 mod actor;
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 mod barrier;
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 mod condvar;
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 mod event;
 #[cfg(target_os = "linux")]
+mod fork;
+#[cfg(any(target_os = "linux", windows))]
 mod leader;
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 mod once;
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 mod private;
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 mod rwlock;
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 mod rwlock_commands;
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 mod semaphore;
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 mod stress;
 
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 fn main() -> std::process::ExitCode {
     let tests = [
         rwlock::TESTS,
@@ -41,9 +48,11 @@ fn main() -> std::process::ExitCode {
         leader::TESTS,
         private::TESTS,
         stress::TESTS,
+        #[cfg(target_os = "linux")]
+        fork::TESTS,
     ];
     support::run(&tests.concat(), &[], &[("actor", actor::play)])
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(any(target_os = "linux", windows)))]
 fn main() {}

@@ -14,7 +14,6 @@ tests! {
     cell_whose_maker_was_killed_is_made_by_the_next,
     cell_whose_maker_panicked_is_made_by_the_next,
     cell_that_is_set_gives_another_value_back,
-    child_forked_while_making_a_cell_makes_nothing,
     racing_processes_agree_on_one_value,
 }
 
@@ -116,12 +115,6 @@ fn cell_that_is_set_gives_another_value_back() {
     assert_eq!(one.ask("cell set 1"), "set");
     assert_eq!(two.ask("cell set 2"), "back [2, 2, 2]");
     assert_eq!(two.ask("cell get"), "Some([1, 1, 1])");
-}
-
-fn child_forked_while_making_a_cell_makes_nothing() {
-    let (_sandbox, [mut one, mut two]) = actors();
-    assert_eq!(one.ask("cell fork-inside 4"), "[4, 4, 4]");
-    assert_eq!(two.ask("cell get"), "Some([4, 4, 4])");
 }
 
 fn racing_processes_agree_on_one_value() {

@@ -13,7 +13,6 @@ tests! {
     permit_may_be_dropped_by_another_thread,
     panic_with_a_permit_gives_it_back,
     leaked_permit_comes_back_with_the_end_of_its_process,
-    permit_copied_by_a_fork_gives_nothing_back,
     semaphore_without_permits_gives_none,
 }
 
@@ -125,22 +124,6 @@ fn leaked_permit_comes_back_with_the_end_of_its_process() {
     other.ask("permit acquire");
     assert_eq!(other.ask("permit try"), "would block");
     assert!(leaks.finish().success());
-    assert_eq!(other.ask("permit acquire"), "had");
-}
-
-fn permit_copied_by_a_fork_gives_nothing_back() {
-    let (sandbox, [mut parent, mut other]) = actors();
-    parent.ask("permit acquire");
-    parent.ask("permit acquire");
-    let mut child = sandbox.child_of(&mut parent, "fork");
-    child.ask("drop");
-    child.ask("drop");
-    assert_eq!(other.ask("permit try"), "would block");
-    child.tell("permit acquire");
-    child.expect_silence(A_WHILE, "its parent holds all permits");
-    parent.ask("drop");
-    assert_eq!(child.answer("permit acquire"), "had");
-    child.kill();
     assert_eq!(other.ask("permit acquire"), "had");
 }
 
