@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use cotenant::sync::Mutex;
-use cotenant::{Segment, SegmentOptions};
+use cotenant::{Segment, SegmentOptions, SegmentReader};
 
 /// Eight bytes that are written over the segment's own.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +59,10 @@ pub(crate) fn try_everything(folder: &Path, patches: &[Patch]) {
             Err(error) => drop(std::hint::black_box(error.to_string())),
         }
     }
+    match options(folder).open_reader("damaged") {
+        Ok(reader) => read_it(&reader),
+        Err(error) => drop(std::hint::black_box(error.to_string())),
+    }
     drop(first);
     for entry in std::fs::read_dir(folder).expect("the folder").flatten() {
         let _ = std::fs::remove_file(entry.path());
@@ -76,7 +80,7 @@ fn use_it(segment: &Segment) {
         segment.get::<Mutex<[u32; 5]>>("guarded").map(drop),
         segment.get::<[u16; 3]>("guarded").map(drop),
         segment.get::<u8>("removed").map(drop),
-        segment.get_or_init("more", || AtomicU64::new(2)).map(|more| drop(more.fetch_add(1, Relaxed))),
+        segment.get_or_init("more", || AtomicU64::new(2)).map(|more| more.store(3, Relaxed)),
         segment.get_or_init("large", || [7_u64; 1000]).map(|large| assert_eq!(large[999], 7)),
         segment.remove("count").map(drop),
     ] {
@@ -85,6 +89,22 @@ fn use_it(segment: &Segment) {
         }
     }
     std::hint::black_box((segment.participants().len(), segment.used_bytes(), segment.is_unlinked()));
+}
+
+fn read_it(reader: &SegmentReader) {
+    std::hint::black_box((reader.objects().count(), reader.used_bytes(), reader.is_unlinked()));
+    if let Ok(Some(count)) = reader.get::<AtomicU64>("count") {
+        std::hint::black_box(count.snapshot());
+    }
+    if let Ok(Some(guarded)) = reader.get::<Mutex<[u32; 5]>>("guarded") {
+        std::hint::black_box(guarded.snapshot_value());
+    }
+    if let Ok(Some(large)) = reader.get::<[u64; 1000]>("large") {
+        std::hint::black_box(large.snapshot());
+    }
+    if let Err(error) = reader.get::<[u16; 3]>("guarded") {
+        std::hint::black_box(error.to_string());
+    }
 }
 
 /// A lock that names a living owner is waited for, by design, and damaged bytes may name us.

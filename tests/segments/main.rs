@@ -35,6 +35,8 @@ mod races;
 #[cfg(target_os = "linux")]
 mod readers;
 #[cfg(target_os = "linux")]
+mod readers_api;
+#[cfg(target_os = "linux")]
 mod socket;
 #[cfg(target_os = "linux")]
 mod space;
@@ -43,7 +45,7 @@ mod sysv;
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
-    let tests = [objects::TESTS, races::TESTS, hostile::TESTS];
+    let tests = [objects::TESTS, races::TESTS, readers_api::TESTS, hostile::TESTS];
     let backings = [inherited::TESTS, memfd::TESTS, socket::TESTS, sysv::TESTS];
     let whole = [lifetime::TESTS, space::TESTS, readers::TESTS, permissions::TESTS, file::TESTS, cleanup::TESTS];
     let root_tests = [
