@@ -28,7 +28,13 @@ pub(super) fn open(request: &Request<'_>) -> Result<Attached> {
     let name = memfd::display_name(request, "anonymous");
     let header = new_header(request, &name)?;
     let bytes = usize::try_from(header.max_bytes).unwrap_or(usize::MAX);
-    let memory = map(bytes).and_then(|memory| populate(&memory).map(|()| memory)).map_err(|cause| {
+    let made = map(bytes).and_then(|memory| {
+        if request.huge_pages {
+            memory.want_huge_pages()?;
+        }
+        memory.populate(0, bytes).map(|()| memory)
+    });
+    let memory = made.map_err(|cause| {
         Error::system(format!("make the segment {name} of {} KiB", bytes / 1024), &cause)
             .hint("its memory is taken at once: make room, raise the cgroup's memory.max, or lower `max_bytes`")
     })?;
@@ -76,24 +82,6 @@ fn map(bytes: usize) -> io::Result<Mapping> {
     let base = NonNull::new(base.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
     // SAFETY: just mapped, and known to nobody else.
     Ok(unsafe { Mapping::adopt(base, bytes) })
-}
-
-/// Has every page be there before it is used
-/// ([`MADV_POPULATE_WRITE`](https://man7.org/linux/man-pages/man2/madvise.2.html), Linux 5.14): that there is no memory
-/// is an error then, not a signal. Older kernels give the pages when they are used.
-#[doc(alias = "MADV_POPULATE_WRITE")]
-pub(super) fn populate(memory: &Mapping) -> io::Result<()> {
-    loop {
-        // SAFETY: our own writable pages; the call changes no byte of them.
-        let done = unsafe { libc::madvise(memory.base().as_ptr().cast(), memory.bytes(), libc::MADV_POPULATE_WRITE) };
-        match io::Error::last_os_error() {
-            _ if done == 0 => return Ok(()),
-            cause if cause.kind() == io::ErrorKind::Interrupted => {}
-            cause if cause.raw_os_error() == Some(libc::EINVAL) => return Ok(()),
-            cause if cause.raw_os_error() == Some(libc::EFAULT) => return Err(io::ErrorKind::OutOfMemory.into()),
-            cause => return Err(cause),
-        }
-    }
 }
 
 /// What a participant is told whose companion is gone.

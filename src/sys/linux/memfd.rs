@@ -7,8 +7,9 @@
 //!
 //! The process keeps one descriptor, close-on-exec: descriptions of its own for slots and questions are opened through
 //! `/proc/self/fd/N`. The memory is there until the last mapping and descriptor are gone, also one that nobody has
-//! received yet. It is as long as `max_bytes` from the start, with holes where nothing is reserved, and cannot be cut off
-//! (F_SEAL_SHRINK): no hand that holds it can send a SIGBUS to the others, or keep it from being written (F_SEAL_SEAL).
+//! received yet. It is as long as `max_bytes` from the start, with holes where nothing is reserved, and cannot be cut
+//! off (F_SEAL_SHRINK): no hand that holds it can send a SIGBUS to the others, or keep it from being written
+//! (F_SEAL_SEAL).
 
 #![allow(unsafe_code)]
 
@@ -108,6 +109,9 @@ pub(super) fn open(request: &Request<'_>) -> Result<Attached> {
     }
     let bytes = usize::try_from(header.max_bytes).unwrap_or(usize::MAX);
     let memory = Mapping::shared(&file, 0, bytes, true).map_err(failed)?;
+    if request.huge_pages {
+        memory.want_huge_pages().map_err(failed)?;
+    }
     let segment = Reopen::kept(file).map_err(failed)?;
     let locks = segment.same();
     Attached::new(Parts { path: name, segment, locks, header, memory, created: true })

@@ -80,8 +80,8 @@ impl Segment {
     /// Receives a segment that the process at the other end of a Unix socket sends with [`Segment::send`].
     ///
     /// Takes exactly its 32 bytes from the stream. Blocks until they are there, at most for the socket's own read
-    /// timeout for each part of them. Descriptors that come and are not wanted are closed, and what is wanted is checked
-    /// before it is used: the sender may be hostile. (But whoever shares a segment with others trusts them to write
+    /// timeout for each part of them. Descriptors that come and are not wanted are closed, and what is wanted is
+    /// checked before it is used: the sender may be hostile. (But whoever shares a segment with others trusts them to write
     /// sound values into it, as threads do.) If the sender dies after sending, nothing is lost.
     ///
     /// # Errors
@@ -236,7 +236,9 @@ fn send_all(socket: &UnixStream, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::Re
 
 fn write_rights(header: &libc::msghdr, fds: &[BorrowedFd<'_>], payload_bytes: u32) {
     // SAFETY: the header has room for one control message, by its length.
-    let Some(first) = (unsafe { libc::CMSG_FIRSTHDR(header).as_mut() }) else { return };
+    let first = unsafe { libc::CMSG_FIRSTHDR(header) };
+    // SAFETY: null, or inside the control buffer, which nobody else refers to.
+    let Some(first) = (unsafe { first.as_mut() }) else { return };
     first.cmsg_level = libc::SOL_SOCKET;
     first.cmsg_type = libc::SCM_RIGHTS;
     // SAFETY: arithmetic.
@@ -293,6 +295,7 @@ fn take_rights(header: &libc::msghdr, fds: &mut Vec<OwnedFd>) {
     while let Some(one) = unsafe { next.as_ref() } {
         // SAFETY: arithmetic.
         let header_bytes = unsafe { libc::CMSG_LEN(0) } as usize;
+        #[allow(clippy::unnecessary_cast)] // Another width with other C libraries.
         let numbers = (one.cmsg_len as usize).saturating_sub(header_bytes) / size_of::<i32>();
         let is_rights = one.cmsg_type == libc::SCM_RIGHTS || one.cmsg_type == SCM_PIDFD;
         if one.cmsg_level == libc::SOL_SOCKET && is_rights {

@@ -7,7 +7,7 @@
 //!
 //! companion joined -> does it name living memory? -> attach
 //!                     no: write-lock GROW -> look again -> what stands under the key?
-//!                           nothing                      make: shmget -> header, magic last -> name it in the companion
+//!                           nothing                      make: shmget -> header, magic last -> name it there
 //!                           our instance                 name it: its maker was killed before it could
 //!                           our label, nobody attached   remove it: its companion is gone
 //!                           else                         Foreign; it is left alone
@@ -266,7 +266,7 @@ fn fill(request: &Request<'_>, id: i32, mut header: Header) -> io::Result<Mappin
     }
     let memory = call::attach(id, header.max_bytes as usize, true)?;
     if request.prefault {
-        anonymous::populate(&memory)?;
+        memory.populate(0, memory.bytes())?;
     }
     header = anonymous::fixed_size(header);
     header.sysv_id = id as u32;
@@ -295,7 +295,7 @@ fn under_key(key: i32, companion: &File, header: &Header) -> io::Result<Under> {
     let stranger = |shown, why: &str| Ok(Under::Foreign(Stranger { shown, why: why.into() }));
     let maker_pid = read_word(companion, offset_of!(Header, creator_pid))?;
     let looked = call::find(key)
-        .and_then(|id| call::show(id))
+        .and_then(call::show)
         .and_then(|shown| Ok((shown, call::first_page(&call::attach(shown.id, shown.bytes as usize, false)?))));
     let (shown, page) = match looked {
         Ok(looked) => looked,
@@ -432,12 +432,12 @@ fn private(request: &Request<'_>) -> Result<Attached> {
     let key = Key { number: 0, given: &SysVKey::Private };
     let bytes = usize::try_from(header.max_bytes).unwrap_or(usize::MAX);
     let id = call::make(0, bytes, header.mode).map_err(|cause| no_room(&key, header.max_bytes, &cause))?;
-    // Killed between these calls: nobody can name the memory. It is what `ipcs -m` shows with key 0 and nobody attached.
+    // Killed between these calls: nobody can name the memory. It is what `ipcs -m` shows with key 0 and 0 attached.
     let memory = call::attach(id, bytes, true);
     let _ = call::remove(id);
     let memory = memory.map_err(|cause| no_room(&key, header.max_bytes, &cause))?;
     if request.prefault {
-        anonymous::populate(&memory).map_err(|cause| no_room(&key, header.max_bytes, &cause))?;
+        memory.populate(0, memory.bytes()).map_err(|cause| no_room(&key, header.max_bytes, &cause))?;
     }
     header.sysv_id = id as u32;
     anonymous::write_header(&memory, &header);
