@@ -242,8 +242,8 @@ impl<'a> Supervisor<'a> {
 
 impl Drop for Supervisor<'_> {
     fn drop(&mut self) {
-        for process in &mut self.processes {
-            // They are gone, as a rule.
+        // They are gone, as a rule. Otherwise the first one may hold what the others wait for.
+        for process in self.processes.iter_mut().rev() {
             let _ = process.kill();
             let _ = process.wait();
         }

@@ -16,7 +16,7 @@ use super::worker::{Worker, violation};
 use crate::goal::Goal;
 use crate::{home, sys};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 /// How much of one processor all of them together may use.
 const CPU_PERCENT: f64 = 20.0;
 /// The owner's place.
@@ -49,9 +49,14 @@ impl Kind for Waiters {
     fn act(&self, worker: &mut Worker) {
         let has_let_go = worker.words.own(0);
         if worker.seat != OWNER {
-            let guard = OWNED.lock();
-            if guard.is_err() || has_let_go.load(SeqCst) == 0 {
-                worker.violation("the owner, who lives, was robbed");
+            match OWNED.lock() {
+                Ok(_guard) if has_let_go.load(SeqCst) != 0 => {}
+                Ok(_guard) => worker.violation("came in beside the owner, who lives"),
+                Err(error) => worker.violation(&format!("robbed the owner, who lives, or could not wait: {error}")),
+            }
+            // Once is enough.
+            while worker.words.stop().load(Relaxed) == 0 {
+                std::thread::sleep(Duration::from_millis(10));
             }
             return;
         }
