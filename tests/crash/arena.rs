@@ -20,7 +20,7 @@ use crate::places::Places;
 use crate::tracer::{self, Instruction, Stop, Traced};
 
 /// More failures of one operation tell nothing new.
-const FAILURES_TOLD: usize = 20;
+const FAILURES_TOLD: usize = 8;
 
 /// Which crash points to try.
 pub(crate) enum Choice {
@@ -32,7 +32,8 @@ pub(crate) enum Choice {
 /// What the dry run found.
 #[derive(Default)]
 struct Trace {
-    instructions: usize,
+    /// Stops of single-stepping. A string instruction (`rep movs`) makes one for each element.
+    steps: usize,
     /// The instructions that are system calls, in order, by their number.
     calls: Vec<usize>,
     /// Those among them in which the child may sleep.
@@ -67,7 +68,9 @@ struct Arena {
 pub(crate) fn play(operation: Operation, choice: &Choice) {
     let arena = Arena { operation, board: Board::new(), places: Places::new(), strays: Cell::new(0) };
     (operation.set_up)();
-    let trace = match arena.dry_run() {
+    // The survivor's first look at what a death leaves is not like those after it: it learns about the machine.
+    let warmed = arena.scene().and_then(|scene| arena.settle(scene, false, operation.moment != Moment::Never));
+    let trace = match warmed.and_then(|()| arena.dry_run()) {
         Ok(trace) => trace,
         Err(why) => {
             println!("failure 0 dry-run {}", one_line(&why));
@@ -78,7 +81,7 @@ pub(crate) fn play(operation: Operation, choice: &Choice) {
     let mut points = 0;
     let mut failures = 0;
     let start = Instant::now();
-    for (k, asleep) in trace.points(choice) {
+    for (k, asleep) in trace.points(choice, operation.moment) {
         points += 1;
         if let Err((place, why)) = arena.crash(&trace, k, asleep) {
             failures += 1;
@@ -90,18 +93,18 @@ pub(crate) fn play(operation: Operation, choice: &Choice) {
         }
     }
     (operation.tear_down)();
-    println!("row {} {} {points} {failures}", trace.instructions, trace.calls.len());
+    println!("row {} {} {points} {failures}", trace.instructions(), trace.calls.len());
     let (seconds, strays) = (start.elapsed().as_secs_f64(), arena.strays.get());
     eprintln!("{}: {points} deaths in {seconds:.1} s, {strays} of them astray", operation.name);
 }
 
 fn one_line(text: &str) -> String {
-    text.replace('\n', " | ")
+    text.replace('\n', " | ").chars().take(600).collect()
 }
 
 impl Trace {
     /// The numbers of instructions after which to kill, and whether asleep in the call that is next.
-    fn points(&self, choice: &Choice) -> Vec<(usize, bool)> {
+    fn points(&self, choice: &Choice, moment: Moment) -> Vec<(usize, bool)> {
         let every = match choice {
             Choice::One(k) => {
                 let asleep = self.sleeps.contains(k).then_some((*k, true));
@@ -109,13 +112,35 @@ impl Trace {
             }
             Choice::Every(every) => *every,
         };
-        let mut points: Vec<_> = (0..=self.instructions).step_by(every).map(|k| (k, false)).collect();
-        points.extend(self.calls.iter().flat_map(|&k| [(k, false), (k + 1, false)]));
+        let mut points: Vec<_> = self.starts().step_by(every).map(|k| (k, false)).collect();
+        // A string instruction may be left halfway.
+        points.extend(self.string_instructions().step_by(every).map(|k| (k, false)));
+        if moment != Moment::Halfway || every == 1 {
+            points.extend(self.calls.iter().flat_map(|&k| [(k, false), (k + 1, false)]));
+        }
         points.extend(self.sleeps.iter().map(|&k| (k, true)));
-        points.push((self.instructions, false));
+        points.push((self.steps, false));
         points.sort_unstable();
         points.dedup();
         points
+    }
+
+    /// The steps that begin an instruction.
+    fn starts(&self) -> impl Iterator<Item = usize> {
+        (0..self.places.len()).filter(|&k| k == 0 || self.places[k].0 != self.places[k - 1].0)
+    }
+
+    /// Of each string instruction the second element, the one in the middle, and the last.
+    fn string_instructions(&self) -> impl Iterator<Item = usize> {
+        let mut starts: Vec<_> = self.starts().collect();
+        starts.push(self.places.len());
+        let runs: Vec<_> =
+            starts.windows(2).map(|run| (run[0], run[1])).filter(|(start, end)| end - start > 1).collect();
+        runs.into_iter().flat_map(|(start, end)| [start + 1, start + (end - start) / 2, end - 1])
+    }
+
+    fn instructions(&self) -> usize {
+        self.starts().count()
     }
 
     /// The way to instruction `k` with the fewest stops.
@@ -157,20 +182,21 @@ impl Arena {
         let scene = self.scene()?;
         let mut trace = Trace::default();
         let mut times: HashMap<usize, u32> = HashMap::new();
+        let mut known = HashMap::new();
         let mut is_finished = false;
-        while trace.instructions < self.operation.limit {
-            let (place, instruction) = scene.child.next_instruction();
+        while trace.sleeps.len() < self.operation.sleeps {
+            let (place, instruction) = scene.child.next_instruction(&mut known);
             let so_often = times.entry(place).and_modify(|times| *times += 1).or_insert(1);
             trace.places.push((place, *so_often));
             if !matches!(instruction, Instruction::Plain) {
-                trace.calls.push(trace.instructions);
+                trace.calls.push(trace.steps);
                 times.clear();
             }
             if matches!(instruction, Instruction::MaySleep) {
-                trace.sleeps.push(trace.instructions);
+                trace.sleeps.push(trace.steps);
             }
             match scene.child.step() {
-                Stop::Trap => trace.instructions += 1,
+                Stop::Trap => trace.steps += 1,
                 Stop::Mark => {
                     is_finished = true;
                     break;

@@ -37,7 +37,7 @@ mod long {
 cotenant::shared! {
     #![shared(attach = by_call)]
     static COUNT: AtomicU64 = AtomicU64::new(7);
-    static TABLE: [AtomicU64; 2000] = [const { AtomicU64::new(3) }; 2000];
+    static TABLE: [AtomicU64; 10] = [const { AtomicU64::new(3) }; 10];
 }
 
 mod readable {
@@ -103,7 +103,7 @@ fn attach_behind(board: &Board) {
 }
 
 /// The child stands still; the other one attaches, or waits for the child.
-fn let_the_other_go_on(board: &Board) {
+pub(crate) fn let_the_other_go_on(board: &Board) {
     board.say(Word::Go);
     let start = std::time::Instant::now();
     while !board.is_said(Word::Done) && start.elapsed().as_millis() < 20 {
@@ -111,7 +111,7 @@ fn let_the_other_go_on(board: &Board) {
     }
 }
 
-fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     std::env::var_os("COTENANT_DIR").expect("the arena's folder").into()
 }
 
@@ -131,14 +131,25 @@ fn remove_segments() {
 }
 
 /// The block under its name as the survivor alone declares it: `object_count` is the commit word of growth, so storing
-/// the old count takes the rest away. (Nobody has it mapped but the survivor.)
+/// the old count takes the rest away. (Nobody has it mapped but the survivor.) Of what was there nothing is of use.
 fn shrink() {
+    const OBJECTS_AT: u64 = 96;
+    const DATA_AT: u64 = 144;
     const DATA_BYTES: u64 = 152;
     const OBJECT_COUNT: u64 = 160;
-    let name = "cotenant.test.crash.grows";
-    let file = std::fs::OpenOptions::new().write(true).open(folder().join(name)).expect("the segment that grows");
-    file.write_all_at(&1_u32.to_le_bytes(), OBJECT_COUNT).expect("taking the new object away");
-    file.write_all_at(&4096_u64.to_le_bytes(), DATA_BYTES).expect("taking the new data away");
+    const OBJECT_BYTES: u64 = 64;
+    let path = folder().join("cotenant.test.crash.grows");
+    let file = std::fs::OpenOptions::new().read(true).write(true).open(path).expect("the segment that grows");
+    let read = |at| {
+        let mut word = [0; 8];
+        file.read_exact_at(&mut word, at).expect("reading the header");
+        u64::from_le_bytes(word)
+    };
+    let write = |bytes: &[u8], at| file.write_all_at(bytes, at).expect("taking away what has grown");
+    write(&1_u32.to_le_bytes(), OBJECT_COUNT);
+    write(&4096_u64.to_le_bytes(), DATA_BYTES);
+    write(&[0xee; OBJECT_BYTES as usize], read(OBJECTS_AT) + OBJECT_BYTES);
+    write(&[0xee; 8], read(DATA_AT) + size_of::<AtomicU64>() as u64);
 }
 
 static HOLDER: AtomicI32 = AtomicI32::new(0);

@@ -37,6 +37,8 @@ mod places;
 #[cfg(target_os = "linux")]
 mod report;
 #[cfg(target_os = "linux")]
+mod segment;
+#[cfg(target_os = "linux")]
 mod tracer;
 
 #[cfg(target_os = "linux")]

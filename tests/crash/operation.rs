@@ -22,8 +22,8 @@ pub(crate) struct Operation {
     /// What the survivor does in between, and when.
     pub(crate) act: fn(&Board),
     pub(crate) moment: Moment,
-    /// An operation that waits for `act` does not end by itself: it is killed at so many instructions at most.
-    pub(crate) limit: usize,
+    /// An operation that waits for `act` does not end by itself: it is tried until it has slept so often.
+    pub(crate) sleeps: usize,
     /// In the survivor, after the kill: what must hold. Leaves everything as it found it before the first child.
     pub(crate) check: fn(&Death) -> Result<(), String>,
     /// When every crash point was tried.
@@ -40,7 +40,7 @@ pub(crate) const NOTHING: Operation = Operation {
     is_settled: || true,
     act: |_| {},
     moment: Moment::Never,
-    limit: usize::MAX,
+    sleeps: usize::MAX,
     check: |_| Ok(()),
     tear_down: || {},
 };

@@ -3,6 +3,7 @@
 //! A step over a system call runs the whole call, so deaths *inside* a call are reached only where it sleeps: the child
 //! is let go and killed when the kernel says that it sleeps.
 
+use std::collections::HashMap;
 use std::io;
 use std::ptr::null_mut;
 use std::time::{Duration, Instant};
@@ -147,9 +148,11 @@ impl Traced {
     }
 
     /// What the instruction that it would execute next is, and where.
-    pub(crate) fn next_instruction(&self) -> (usize, Instruction) {
+    /// `known` keeps which addresses hold system calls.
+    pub(crate) fn next_instruction(&self, known: &mut HashMap<usize, bool>) -> (usize, Instruction) {
         let registers = self.registers();
-        let is_call = self.peek(registers.place()).is_some_and(is_system_call);
+        let look = || self.peek(registers.place()).is_some_and(is_system_call);
+        let is_call = *known.entry(registers.place()).or_insert_with(look);
         let instruction = match (is_call, may_sleep(&registers)) {
             (false, _) => Instruction::Plain,
             (true, false) => Instruction::Call,
