@@ -14,7 +14,7 @@
 //! ```
 //!
 //! Who holds GROW makes the memory, whoever made the companion: a maker killed at any point leaves it to the next. The
-//! file says who is at it, so memory that was made and not yet written to is known again by its maker, size and owner.
+//! file says who is at it, so memory that was made and not yet wholly written is known again by its maker, size and owner.
 //! Whoever finds the companion dead removes the memory first, then the companion (`remove_memory`).
 //!
 //! Without a key (`IPC_PRIVATE`) only children of a fork come: the memory is marked for removal as soon as it is
@@ -260,19 +260,24 @@ fn name_memory(companion: &File, id: i32) -> io::Result<()> {
 }
 
 /// Attaches fresh memory and writes its header.
-fn fill(request: &Request<'_>, id: i32, mut header: Header) -> io::Result<Mapping> {
+fn fill(request: &Request<'_>, id: i32, companions: Header) -> io::Result<Mapping> {
     if let Some(group) = segment_file::group_of(request.plan)? {
         call::set_group(id, group)?;
     }
-    let memory = call::attach(id, header.max_bytes as usize, true)?;
+    let memory = call::attach(id, companions.max_bytes as usize, true)?;
     if request.prefault {
         memory.populate(0, memory.bytes())?;
     }
-    header = anonymous::fixed_size(header);
-    header.sysv_id = id as u32;
-    header.creator_pid = process::pid();
-    anonymous::write_header(&memory, &header);
+    anonymous::write_header(&memory, &memory_header(companions, id, process::pid()));
     Ok(memory)
+}
+
+/// The header in the memory: the companion's, and who made it.
+fn memory_header(companions: Header, id: i32, maker_pid: u32) -> Header {
+    let mut header = anonymous::fixed_size(companions);
+    header.sysv_id = id as u32;
+    header.creator_pid = maker_pid;
+    header
 }
 
 /// What stands under a key.
@@ -310,8 +315,10 @@ fn under_key(key: i32, companion: &File, header: &Header) -> io::Result<Under> {
     };
     let is_mine = shown.uid == process::effective_uid();
     if !Header::has_magic(&page) {
+        // Its maker was killed before it wrote the magic, and after any part of the rest.
+        let whole = memory_header(*header, shown.id, maker_pid).to_bytes();
         let is_half_made = is_mine
-            && page.iter().all(|byte| *byte == 0)
+            && page.iter().enumerate().all(|(at, byte)| *byte == 0 || whole.get(at) == Some(byte))
             && shown.bytes == header.max_bytes
             && shown.attached == 0
             && shown.creator_pid == maker_pid;
