@@ -151,12 +151,12 @@ fn two_programs_share_a_system_v_segment_and_remove_it() {
 }
 
 #[test]
-fn code_in_the_readme_is_the_example_and_runs() {
+fn code_in_the_readme_is_the_examples_and_runs() {
     let readme = include_str!("../../README.md");
-    let example_text = include_str!("../../examples/readme.rs");
-    let (_, from_code) = readme.split_once("```rust\n").expect("Rust code in the README");
-    let (code, _) = from_code.split_once("```").expect("its end");
-    let (_, expected) = example_text.split_once("\n\n").expect("a header");
-    assert_eq!(code, expected);
+    let from_readme: Vec<_> = readme.split("```rust\n").skip(1).map(|code| code.split("```").next()).collect();
+    let examples = [include_str!("../../examples/readme.rs"), include_str!("../../examples/readme_segment.rs")];
+    let code_of = |example: &'static str| example.split_once("\n\n").map(|(_header, code)| code);
+    assert_eq!(from_readme, examples.map(code_of));
     assert_eq!(Place::new().start(example("readme"), &[]).end_well(), ["request 1, 105 a second allowed"]);
+    assert_eq!(Place::new().start(example("readme_segment"), &[]).end_well(), [""; 0]);
 }
