@@ -20,8 +20,8 @@ pub(crate) const TESTS: &[Named] = &[
     ("program_that_inherits_the_descriptor_shares", program_that_inherits_the_descriptor_shares),
 ];
 
-/// The descriptor that an heir finds.
-const INHERITED: i32 = 9;
+/// The descriptor that an heir finds: a number that nothing else has.
+const INHERITED: i32 = 400;
 
 fn memfd_cannot_be_cut_off() {
     let sandbox = Sandbox::new();
