@@ -47,7 +47,7 @@ fn build(folder: &Path) -> anyhow::Result<PathBuf> {
         command.args(["-E", "-x", "c++", "-include", include, "/dev/null"]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status()
     };
-    let status = has(HEADER).with_context(|| format!("no C++ compiler ({})", compiler.display()))?;
+    let status = has(HEADER).with_context(|| format!("no C++ compiler ({})", compiler.to_string_lossy()))?;
     if !status.success() {
         bail!("its headers are not installed");
     }

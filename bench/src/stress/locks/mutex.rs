@@ -13,7 +13,7 @@ type Locked = Result<MutexGuard<'static, Watched>, TryLockError<OwnerDied<'stati
 
 cotenant::shared! {
     #![shared(name = "cotenant.bench.mutexes", attach = by_call)]
-    static WATCHED: [Mutex<Watched>; MUTEXES] = [const { Mutex::new(Watched::NEW) }; MUTEXES];
+    static WATCHED: [Mutex<Watched>; MUTEXES] = [const { Mutex::new(Watched::new()) }; MUTEXES];
 }
 
 pub(super) fn act(worker: &mut Worker) {

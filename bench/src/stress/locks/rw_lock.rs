@@ -20,7 +20,7 @@ type Writing = Result<RwLockWriteGuard<'static, Watched, READERS>, TryLockError<
 
 cotenant::shared! {
     #![shared(name = "cotenant.bench.rw_lock", attach = by_call)]
-    static WATCHED: RwLock<Watched, READERS> = RwLock::new(Watched::NEW);
+    static WATCHED: RwLock<Watched, READERS> = RwLock::new(Watched::new());
 }
 
 pub(super) fn act(worker: &mut Worker) {

@@ -19,8 +19,9 @@ pub(super) struct Watched {
 }
 
 impl Watched {
-    pub(super) const NEW: Watched =
-        Watched { owner: AtomicU64::new(0), first: AtomicU64::new(0), second: AtomicU64::new(0) };
+    pub(super) const fn new() -> Watched {
+        Watched { owner: AtomicU64::new(0), first: AtomicU64::new(0), second: AtomicU64::new(0) }
+    }
 
     pub(super) fn entries(&self) -> u64 {
         self.first.load(Relaxed)
