@@ -12,7 +12,7 @@ use cotenant::inspect::printable;
 use cotenant::{Leftover, PruneOptions, Pruned, Segment};
 use serde_json::json;
 
-use crate::look::{From, Member, Row, State, Survey, View, Wanted, bytes, find, user};
+use crate::look::{From, Member, Row, State, Survey, View, Wanted, bytes, find_exactly, user};
 use crate::output::{complain, finish};
 
 /// The version of the documents.
@@ -34,7 +34,9 @@ Examples:
   cotenant rm acme.jobs             a segment that nobody uses; its values are lost
   cotenant rm --force acme.jobs     also in use: those attached go on with each other, and see that it is unlinked;
                                     the next program makes a new one
-  cotenant rm 'image-1f0217c9'      the beginning of a name will do, if no other begins so
+  cotenant rm /dev/shm/cotenant-0/acme.jobs
+
+Names are taken in full, never by their beginning.
 
 Exit status: 0 done, 1 something was not removed, 2 wrong usage.";
 
@@ -137,7 +139,7 @@ fn word(leftover: Leftover) -> &'static str {
 #[derive(Args)]
 #[command(after_help = RM_EXAMPLES)]
 pub(crate) struct Rm {
-    /// Names, name@scope, file names or paths; or the beginning of one
+    /// Names, name@scope, file names or paths, in full
     #[arg(value_name = "SEGMENT", required = true)]
     segments: Vec<String>,
     /// Also removes what is in use
@@ -176,7 +178,7 @@ impl Rm {
     }
 
     fn remove(&self, view: &View, name: &str) -> Result<String> {
-        let row = find(view, name)?;
+        let row = find_exactly(view, name)?;
         let path = row.path();
         let Some(access) = row.access() else {
             bail!("{path} has no name to remove: it ends with the last process that uses it ({})", users(&row));

@@ -153,8 +153,13 @@ fn planted(view: &View) -> Option<Check> {
     Some(Check::warning("planted", found, "it does no harm; have that user, or root, remove it"))
 }
 
+/// The file's name; where there is none any more, the segment's.
+fn name(row: &Row) -> String {
+    if row.home.is_some() { printable(&row.file_name) } else { row.label() }
+}
+
 fn listed(rows: &[&Row]) -> String {
-    let mut names: Vec<_> = rows.iter().take(LISTED_MAX).map(|row| printable(&row.file_name)).collect();
+    let mut names: Vec<_> = rows.iter().take(LISTED_MAX).map(|row| name(row)).collect();
     names.extend((rows.len() > LISTED_MAX).then(|| format!("{} more", rows.len() - LISTED_MAX)));
     names.join(", ")
 }

@@ -14,18 +14,27 @@ const OFFERED_MAX: usize = 8;
 /// How alike two names must be to be taken for a slip.
 const ALIKE: f64 = 0.8;
 
+/// Finds the one that has exactly this name: what is removed is not guessed at.
+pub(crate) fn find_exactly(view: &View, name: &str) -> Result<Row> {
+    look_up(view, name, false)
+}
+
 /// Finds the one that `name` means: among what `ls` shows, then among what `ls --all` shows, then by its path.
 pub(crate) fn find(view: &View, name: &str) -> Result<Row> {
+    look_up(view, name, true)
+}
+
+fn look_up(view: &View, name: &str, may_be_a_beginning: bool) -> Result<Row> {
     let mut known = Vec::new();
     for all in [false, true] {
         let survey = Survey::take(view, Wanted { all, elsewhere: true })?;
         // What lies in the folders that we look into comes before what only processes lead to.
         let (mut listed, mut elsewhere): (Vec<Row>, Vec<Row>) =
             survey.rows.into_iter().partition(|row| row.home.is_some());
-        if let Some(index) = choose(&listed, name)? {
+        if let Some(index) = choose(&listed, name, may_be_a_beginning)? {
             return Ok(listed.swap_remove(index));
         }
-        if let Some(index) = choose(&elsewhere, name)? {
+        if let Some(index) = choose(&elsewhere, name, may_be_a_beginning)? {
             return Ok(elsewhere.swap_remove(index));
         }
         if !all && name.contains('/') {
@@ -39,7 +48,7 @@ pub(crate) fn find(view: &View, name: &str) -> Result<Row> {
     Err(not_found(&known, name))
 }
 
-fn choose(rows: &[Row], name: &str) -> Result<Option<usize>> {
+fn choose(rows: &[Row], name: &str, may_be_a_beginning: bool) -> Result<Option<usize>> {
     let which = |is_it: &dyn Fn(&str) -> bool| {
         let rows = rows.iter().enumerate().filter(|(_, row)| row.names().iter().any(|its| is_it(its)));
         rows.map(|(index, _)| index).collect::<Vec<_>>()
@@ -49,6 +58,9 @@ fn choose(rows: &[Row], name: &str) -> Result<Option<usize>> {
         [index] => return Ok(Some(*index)),
         [] => {}
         several => bail!("`{}` is the name of several segments: {}", printable(name), all(several)),
+    }
+    if !may_be_a_beginning {
+        return Ok(None);
     }
     match which(&|its| its.starts_with(name)).as_slice() {
         [index] => Ok(Some(*index)),

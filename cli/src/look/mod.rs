@@ -19,7 +19,7 @@ mod view;
 mod words;
 
 pub(crate) use census::{FileKey, Process};
-pub(crate) use choose::find;
+pub(crate) use choose::{find, find_exactly};
 pub(crate) use folders::{Folder, by_descriptor, names};
 pub(crate) use row::{Member, Row, State};
 pub(crate) use survey::{Survey, Wanted};

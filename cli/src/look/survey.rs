@@ -128,8 +128,7 @@ fn unseen_processes(view: &View, census: &Census, all: bool) -> Option<String> {
     let whose = if all { "" } else { " of this user" };
     let noun = if count == 1 { "process" } else { "processes" };
     (count > 0).then(|| {
-        format!(
-            "{count} {noun}{whose} may not be looked into: what they read or keep unlinked is not shown (root sees it)"
-        )
+        let advice = if rustix::process::geteuid().is_root() { "" } else { " (root sees it)" };
+        format!("{count} {noun}{whose} may not be looked into: what they read or keep unlinked is not shown{advice}")
     })
 }

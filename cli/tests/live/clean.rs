@@ -48,6 +48,8 @@ fn rm_takes_dead_and_kept_ones_and_leaves_what_is_no_segment() {
     actor.act("make posix dead").act("make kept kept");
     actor.kill();
     std::fs::write(place.file("notes"), "mine").expect("a file");
+    let guessed = place.run(&["rm", "dea"]);
+    assert!(guessed.status == Some(1) && guessed.err.contains("did you mean dead?"), "{guessed:#?}");
     let removed = place.run(&["rm", "dead", "kept", "notes"]);
     assert_eq!(removed.status, Some(1), "{removed:#?}");
     assert!(removed.err.contains("notes is left alone"), "{removed:#?}");
