@@ -6,7 +6,8 @@
 //! of zero, whatever the high half says: unlocking with waiters clears only the futex.
 //!
 //! No sleep is without a timeout and every sleeper looks at the word again: whoever was woken may be killed before it
-//! takes the lock. An owner is asked about before the first sleep, then after 0.5 ms, doubling to 20 ms.
+//! takes the lock. An owner is asked about before the first sleep, then after 0.5 ms, doubling to 20 ms: whenever a
+//! sleep was ended by its timeout rather than by somebody who lives.
 //!
 //! A word is used in one of two ways. As a **lock** it is taken by `lock` and its kin, and a dead owner's state goes to
 //! the next one. As a **cell** (a reader's, a permit's) it is taken by `claim`, guards no value, and a dead owner's is
@@ -41,6 +42,16 @@ struct Patience {
     takes_given_up: bool,
 }
 
+/// When to ask whether an owner lives, which costs three system calls.
+#[derive(Clone, Copy)]
+enum Asks {
+    /// Before the first sleep: not if this thread asked about the same owner a moment ago.
+    UnlessJustAsked,
+    /// Somebody woke us, so there is life; a word that the kernel marked says itself that there was a death.
+    UnlessMarked,
+    Always,
+}
+
 #[derive(Clone, Copy)]
 enum Waits {
     Never,
@@ -57,15 +68,18 @@ impl Patience {
 struct Sleeps {
     next: Duration,
     waits: Waits,
+    /// The last one was ended by its timeout.
+    nobody_woke: bool,
     is_noted: bool,
 }
 
 impl Sleeps {
     fn new(waits: Waits) -> Sleeps {
-        Sleeps { next: FIRST_SLEEP, waits, is_noted: false }
+        Sleeps { next: FIRST_SLEEP, waits, nobody_woke: false, is_noted: false }
     }
 
-    /// Sleeps while the word's low half is that of `seen`, and notes for people which lock is waited for.
+    /// Sleeps while the word's low half is that of `seen`. If that takes long, notes for people which lock is waited
+    /// for.
     fn sleep(&mut self, word: &AtomicU64, seen: u64) -> Result<(), NotLocked> {
         let bound = match self.waits {
             Waits::Never => return Err(NotLocked::WouldBlock),
@@ -75,12 +89,14 @@ impl Sleeps {
                 _ => return Err(NotLocked::TimedOut),
             },
         };
-        if !self.is_noted {
+        if self.nobody_woke && !self.is_noted {
             self.is_noted = true;
             ranges::note_wait(word);
         }
-        futex::wait(word, seen as u32, bound);
-        self.next = (self.next * 2).min(LONGEST_SLEEP);
+        self.nobody_woke = !futex::wait(word, seen as u32, bound);
+        if self.nobody_woke {
+            self.next = (self.next * 2).min(LONGEST_SLEEP);
+        }
         Ok(())
     }
 
@@ -97,6 +113,12 @@ impl Ticket {
     #[inline]
     pub(crate) fn still_this_process(self) -> bool {
         self.0.still_this_process()
+    }
+
+    /// Slot, generation and thread, as a lock word has them: for spreading threads over cells.
+    #[inline]
+    pub(crate) fn word(self) -> u64 {
+        self.0.word()
     }
 }
 
@@ -179,6 +201,7 @@ impl RawLock {
         let may_spin = !matches!(patience.waits, Waits::Never) && futex::has_many_processors();
         let mut spins = if may_spin { SPINS } else { 0 };
         let mut have_slept = 0;
+        let mut asks = Asks::UnlessJustAsked;
         loop {
             if seen & LOW == 0 {
                 // Free; the high half may be stale, and its INCONSISTENT counts. Who has slept leaves WAITERS set:
@@ -202,24 +225,26 @@ impl RawLock {
                 seen = self.word.load(Relaxed);
                 continue;
             }
-            if given_up || self.owner_is_dead(seen) {
+            if given_up || self.owner_is_found_dead(seen, mine, asks) {
                 // Killed after this step: the word names us, and the next one finds us dead.
                 match self.take(mine, seen, INCONSISTENT | seen & WAITERS | have_slept) {
                     Ok(locked) => {
-                        ranges::count_death(&self.word);
+                        if !given_up {
+                            ranges::count_death(&self.word);
+                        }
                         return Ok(locked);
                     }
                     Err(now) => seen = now,
                 }
                 continue;
             }
-            match self.sleep(seen, sleeps)? {
-                Ok(()) => have_slept = WAITERS,
-                Err(now) => {
-                    seen = now;
-                    continue;
-                }
+            if let Err(now) = self.sleep(seen, sleeps)? {
+                seen = now;
+                continue;
             }
+            have_slept = WAITERS;
+            asks = if sleeps.nobody_woke { Asks::Always } else { Asks::UnlessMarked };
+            spins = if may_spin && !sleeps.nobody_woke { SPINS } else { 0 };
             seen = self.word.load(Relaxed);
         }
     }
@@ -251,6 +276,19 @@ impl RawLock {
         }
         let is_whole = flags & INCONSISTENT == 0;
         Ok(if is_whole { Locked::Clean } else { Locked::Inconsistent((seen >> 32) as u32) })
+    }
+
+    fn owner_is_found_dead(&self, seen: u64, mine: Mine, asks: Asks) -> bool {
+        let owner_half = (seen >> 32) as u32;
+        let is_marked = seen & OWNER_DIED != 0;
+        match asks {
+            _ if is_marked => self.owner_is_dead(seen),
+            // Another thread of this process, which lives, even if that thread does not.
+            _ if owner_half == (mine.word() >> 32) as u32 => false,
+            Asks::UnlessMarked => false,
+            Asks::UnlessJustAsked => ranges::is_dead_unless_just_asked(&self.word, owner_half),
+            Asks::Always => self.owner_is_dead(seen),
+        }
     }
 
     fn owner_is_dead(&self, seen: u64) -> bool {
@@ -291,18 +329,6 @@ impl RawLock {
         // Release pairs with the Acquire in `lock`.
         if self.word.compare_exchange(ticket.0.word(), 0, Release, Relaxed).is_err() {
             self.unlock_contended(ticket.0.word(), 1);
-        }
-        ticket.0.withdraw(&self.word);
-    }
-
-    /// As [`unlock`](RawLock::unlock), and wakes all who wait: those who wait until it is free do not pass it on.
-    pub(crate) fn unlock_waking_all(&self, ticket: Ticket) {
-        if !ticket.0.still_this_process() {
-            return;
-        }
-        // SeqCst: who releases a cell then looks whether somebody waits for any cell (`sync::bell`).
-        if self.word.compare_exchange(ticket.0.word(), 0, SeqCst, Relaxed).is_err() {
-            self.unlock_contended(ticket.0.word(), i32::MAX as u32);
         }
         ticket.0.withdraw(&self.word);
     }
@@ -401,36 +427,45 @@ impl RawLock {
         let seen = self.word.load(Relaxed);
         seen & LOW != 0 && owner::mine(&self.word).is_ok_and(|mine| self.names_this_thread(seen, mine))
     }
-
-    /// This thread's name in words of the same segment: for spreading threads over cells.
-    #[inline]
-    pub(crate) fn this_thread(&self) -> Result<u64, NotLocked> {
-        owner::mine(&self.word).map(Mine::word).map_err(NotLocked::NoSlot)
-    }
 }
 
 /// Cells. Their tickets may be released by any thread of the process.
 impl RawLock {
+    /// Who this thread is to this cell and all others of the same object.
+    #[inline]
+    pub(crate) fn this_thread(&self) -> Result<Ticket, NotLocked> {
+        owner::mine(&self.word).map(|mine| Ticket(mine.unannounced())).map_err(NotLocked::NoSlot)
+    }
+
     /// Takes the cell if it is free: one compare-and-swap. `None`: somebody has it, alive or dead.
     #[inline]
     pub(crate) fn claim(&self) -> Result<Option<Ticket>, NotLocked> {
-        let mine = owner::mine(&self.word).map_err(NotLocked::NoSlot)?;
+        let ticket = self.this_thread()?;
+        Ok(self.claim_as(ticket).then_some(ticket))
+    }
+
+    /// [`claim`](RawLock::claim) for [`this_thread`](RawLock::this_thread). Whether it was free.
+    #[inline]
+    pub(crate) fn claim_as(&self, ticket: Ticket) -> bool {
         let mut seen = 0;
         while seen & LOW == 0 {
             // Acquire pairs with the Release in `release`. SeqCst: a reader then looks at the writer's word, as the
             // writer takes its word and looks at the cells; one of them sees the other.
-            match self.word.compare_exchange(seen, mine.word(), SeqCst, Relaxed) {
-                Ok(_) => return Ok(Some(Ticket(mine.unannounced()))),
+            match self.word.compare_exchange(seen, ticket.0.word(), SeqCst, Relaxed) {
+                Ok(_) => return true,
                 Err(now) => seen = now,
             }
         }
-        Ok(None)
+        false
     }
 
-    /// Gives a cell back, and wakes all who wait until it is free.
+    /// Gives a cell back, and wakes all who wait until it is free: they do not pass it on.
     #[inline]
     pub(crate) fn release(&self, ticket: Ticket) {
-        self.unlock_waking_all(ticket);
+        // SeqCst: who releases a cell then looks whether somebody waits for any cell (`sync::bell`).
+        if ticket.0.still_this_process() && self.word.compare_exchange(ticket.0.word(), 0, SeqCst, Relaxed).is_err() {
+            self.unlock_contended(ticket.0.word(), i32::MAX as u32);
+        }
     }
 
     /// Sleeps until nobody holds the word; does not take it. A dead owner's is given back on the way; it must be a

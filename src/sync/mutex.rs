@@ -108,7 +108,8 @@ impl<T> Mutex<T> {
     pub fn lock(&self) -> Result<MutexGuard<'_, T>, LockError<OwnerDied<'_, T>>> {
         match self.lock.lock_at_once() {
             Some(ticket) => Ok(self.guard(ticket)),
-            None => self.lock_slowly(),
+            // What this gives is unlike what is returned on purpose: the guard stays in registers then.
+            None => self.lock_slowly().map(|ticket| self.guard(ticket)),
         }
     }
 
@@ -233,18 +234,20 @@ impl<T> Mutex<T> {
 
     #[cold]
     #[inline(never)]
-    fn lock_slowly(&self) -> Result<MutexGuard<'_, T>, LockError<OwnerDied<'_, T>>> {
-        self.given(self.lock.lock()).map_err(TryLockError::of_one_who_waits)
+    fn lock_slowly(&self) -> Result<Ticket, LockError<OwnerDied<'_, T>>> {
+        self.taken(self.lock.lock()).map_err(TryLockError::of_one_who_waits)
     }
 
-    #[cold]
-    #[inline(never)]
     fn given(
         &self,
         locked: Result<(Ticket, Locked), NotLocked>,
     ) -> Result<MutexGuard<'_, T>, TryLockError<OwnerDied<'_, T>>> {
+        self.taken(locked).map(|ticket| self.guard(ticket))
+    }
+
+    fn taken(&self, locked: Result<(Ticket, Locked), NotLocked>) -> Result<Ticket, TryLockError<OwnerDied<'_, T>>> {
         match locked {
-            Ok((ticket, Locked::Clean)) => Ok(self.guard(ticket)),
+            Ok((ticket, Locked::Clean)) => Ok(ticket),
             Ok((ticket, Locked::Inconsistent(owner_half))) => {
                 let noticed_at = SystemTime::now();
                 let died = OwnerDied { mutex: self, ticket, owner_half, noticed_at, not_send: PhantomData };

@@ -14,13 +14,16 @@
 
 #![allow(unsafe_code)]
 
+use std::cell::Cell;
 use std::ptr::null_mut;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, fence};
+use std::time::{Duration, Instant};
 
 use super::{Attached, owner, process};
 
 const SLOTS: usize = 32;
+const JUST_NOW: Duration = Duration::from_millis(1);
 
 /// A range of addresses that is shared.
 struct Slot {
@@ -221,6 +224,27 @@ pub(crate) fn is_dead(word: &AtomicU64, owner_half: u32, kernel_says_so: bool) -
     segment_at(word).is_some_and(|segment| {
         (kernel_says_so && segment.kernel_is_right(owner_half)) || segment.owner_is_dead(owner_half)
     })
+}
+
+/// As [`is_dead`], but an owner that lived when this thread last asked, less than a millisecond ago, counts as alive:
+/// it is asked about again after the first sleep. For locks that go to and fro between processes.
+pub(crate) fn is_dead_unless_just_asked(word: &AtomicU64, owner_half: u32) -> bool {
+    thread_local! {
+        static LAST_ALIVE: Cell<Option<(usize, u32, Instant)>> = const { Cell::new(None) };
+    }
+    let Some(segment) = segment_at(word) else { return false };
+    let place = std::ptr::from_ref(segment) as usize;
+    let asked_at = Instant::now();
+    if let Some((then, half, at)) = LAST_ALIVE.get() {
+        if (then, half) == (place, owner_half) && asked_at.saturating_duration_since(at) < JUST_NOW {
+            return false;
+        }
+    }
+    let is_dead = segment.owner_is_dead(owner_half);
+    if !is_dead {
+        LAST_ALIVE.set(Some((place, owner_half, asked_at)));
+    }
+    is_dead
 }
 
 /// Whether the owner that the word names is a slot of this very process.

@@ -46,8 +46,9 @@ static NO_WORD: AtomicU64 = AtomicU64::new(0);
 pub(crate) struct Mine {
     /// Slot and generation in the high half (0: memory that no segment of ours holds), thread id in the low half.
     word: u64,
-    /// Slot and generation of this process; zero in a child of a fork until it has its own.
-    owner: &'static AtomicU64,
+    /// Slot and generation of this process; zero in a child of a fork until it has its own. Never null or dangling; a
+    /// reference would make of every `Option<Mine>` a question whether it is null.
+    owner: *const AtomicU64,
     robust: robust::Head,
 }
 
@@ -76,12 +77,12 @@ impl Known {
         start: 0,
         bytes: 0,
         owner_value: 0,
-        mine: Mine { word: 0, owner: &NO_WORD, robust: robust::Head::OFF },
+        mine: Mine { word: 0, owner: &raw const NO_WORD, robust: robust::Head::OFF },
     };
 
     #[inline(always)]
     fn holds(&self, address: usize) -> bool {
-        address.wrapping_sub(self.start) < self.bytes && self.mine.owner.load(Relaxed) == self.owner_value
+        address.wrapping_sub(self.start) < self.bytes && self.mine.owner().load(Relaxed) == self.owner_value
     }
 }
 
@@ -104,7 +105,13 @@ impl Mine {
     /// a fork copies the lock together with the guard.
     #[inline(always)]
     pub(crate) fn still_this_process(self) -> bool {
-        self.owner.load(Relaxed) as u32 == (self.word >> 32) as u32
+        self.owner().load(Relaxed) as u32 == (self.word >> 32) as u32
+    }
+
+    #[inline(always)]
+    fn owner(&self) -> &AtomicU64 {
+        // SAFETY: a static, or a word of a page that is never unmapped.
+        unsafe { &*self.owner }
     }
 
     /// Has the kernel look after `word`, which this thread is about to take. `false`: it does not.

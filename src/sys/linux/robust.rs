@@ -36,8 +36,9 @@ struct ListHead {
 
 /// The word that no thread may use: never zero.
 static NOBODYS: AtomicUsize = AtomicUsize::new(1);
-/// What the kernel adds to an entry's address to find the futex; the C library's choice, alike in all threads.
-static FUTEX_OFFSET: AtomicUsize = AtomicUsize::new(0);
+/// What the kernel adds to an entry's address to find the futex: from glibc's list to its mutexes' lock, on all 64-bit
+/// systems. Where the list's head says otherwise, it is not used.
+const FUTEX_OFFSET: usize = 0_usize.wrapping_sub(32);
 static IS_OFF: AtomicBool = AtomicBool::new(false);
 
 /// `list_op_pending` of a thread, or a word that is never free.
@@ -58,7 +59,7 @@ impl Head {
 
     #[inline(always)]
     fn entry_of(word: &AtomicU64) -> usize {
-        (futex::low_half(word) as usize).wrapping_sub(FUTEX_OFFSET.load(Relaxed))
+        (futex::low_half(word) as usize).wrapping_sub(FUTEX_OFFSET)
     }
 
     /// Has the kernel look after `word` until `withdraw`. `false`: it looks after another one, or after none.
@@ -152,9 +153,7 @@ pub(crate) fn of_this_thread(is_copy: bool) -> Head {
     }
     // SAFETY: the C library registered it for this thread, whose control block it lies in.
     let head = unsafe { &*head };
-    let offset = head.futex_offset.load(Relaxed);
-    let known = FUTEX_OFFSET.compare_exchange(0, offset, Relaxed, Relaxed).unwrap_or_else(|known| known);
-    if known != 0 && known != offset {
+    if head.futex_offset.load(Relaxed) != FUTEX_OFFSET {
         return Head::OFF;
     }
     let pending = &raw const head.list_op_pending;

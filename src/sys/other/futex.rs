@@ -7,11 +7,13 @@ use std::time::Duration;
 
 const LONGEST_SLEEP: Duration = Duration::from_millis(1);
 
-/// Sleeps while the low half is `expected`. Returns for any reason: look again.
-pub(crate) fn wait(word: &AtomicU64, expected: u32, timeout: Duration) {
-    if word.load(Relaxed) as u32 == expected {
+/// Sleeps while the low half is `expected`. Returns for any reason: look again. `false`: the time was over.
+pub(crate) fn wait(word: &AtomicU64, expected: u32, timeout: Duration) -> bool {
+    let is_expected = word.load(Relaxed) as u32 == expected;
+    if is_expected {
         std::thread::sleep(timeout.min(LONGEST_SLEEP));
     }
+    !is_expected
 }
 
 /// As [`wait`], for a plain 32-bit word.

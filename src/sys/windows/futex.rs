@@ -28,31 +28,37 @@ fn low_half(word: &AtomicU64) -> *const u32 {
     std::ptr::from_ref(word).cast()
 }
 
-/// Sleeps while the low half is `expected`, at most `timeout`. Returns for any reason: look again.
-pub(crate) fn wait(word: &AtomicU64, expected: u32, timeout: Duration) {
+/// Sleeps while the low half is `expected`, at most `timeout`. Returns for any reason: look again. `false`: the time was
+/// over, or the owner is.
+pub(crate) fn wait(word: &AtomicU64, expected: u32, timeout: Duration) -> bool {
     let Some((segment, at)) = ranges::place_of(word) else { return sleep_here(low_half(word), expected, timeout) };
     // SeqCst: after the waiter's mark. A change after this look is followed by a wake, which the semaphore keeps.
     let seen = word.load(SeqCst);
-    if seen as u32 == expected {
-        let owner = participants::process_of(segment.live(), OwnerHalf((seen >> 32) as u32));
-        sleep(segment, at, owner.as_ref(), timeout);
+    if seen as u32 != expected {
+        return true;
     }
+    let owner = participants::process_of(segment.live(), OwnerHalf((seen >> 32) as u32));
+    sleep(segment, at, owner.as_ref(), timeout)
 }
 
 /// As [`wait`], for a plain 32-bit word.
 pub(crate) fn wait32(word: &AtomicU32, expected: u32, timeout: Duration) {
     let Some((segment, at)) = ranges::place_of(word) else {
-        return sleep_here(std::ptr::from_ref(word).cast(), expected, timeout);
+        sleep_here(std::ptr::from_ref(word).cast(), expected, timeout);
+        return;
     };
     if word.load(SeqCst) == expected {
         sleep(segment, at, None, timeout);
     }
 }
 
-fn sleep(segment: &Attached, at: u64, owner: Option<&super::handle::Handle>, timeout: Duration) {
+fn sleep(segment: &Attached, at: u64, owner: Option<&super::handle::Handle>, timeout: Duration) -> bool {
     match segment.semaphore(at) {
         Ok(semaphore) => semaphore.sleep(owner, timeout),
-        Err(_) => std::thread::sleep(timeout.min(LAST_RESORT)),
+        Err(_) => {
+            std::thread::sleep(timeout.min(LAST_RESORT));
+            false
+        }
     }
 }
 
@@ -91,9 +97,9 @@ fn wake<T>(word: &T, address: *const u32, sleepers: u32) {
 
 /// In memory that no other process has.
 #[doc(alias = "WaitOnAddress")]
-fn sleep_here(address: *const u32, expected: u32, timeout: Duration) {
+fn sleep_here(address: *const u32, expected: u32, timeout: Duration) -> bool {
     // SAFETY: both are four bytes that live through the call; callers borrow the word.
-    unsafe { WaitOnAddress(address.cast(), (&raw const expected).cast(), 4, milliseconds(timeout)) };
+    unsafe { WaitOnAddress(address.cast(), (&raw const expected).cast(), 4, milliseconds(timeout)) != 0 }
 }
 
 /// Whether spinning can pay.

@@ -8,7 +8,7 @@
 use std::io;
 use std::time::Duration;
 
-use windows_sys::Win32::Foundation::{ERROR_ACCESS_DENIED, ERROR_INVALID_HANDLE, HANDLE};
+use windows_sys::Win32::Foundation::{ERROR_ACCESS_DENIED, ERROR_INVALID_HANDLE, HANDLE, WAIT_OBJECT_0};
 use windows_sys::Win32::System::Threading::{CreateSemaphoreW, ReleaseSemaphore, WaitForMultipleObjects};
 
 use super::handle::{Handle, wide};
@@ -47,13 +47,14 @@ impl KernelSemaphore {
         Ok(KernelSemaphore { handle })
     }
 
-    /// Sleeps until somebody wakes, or the process behind `watched` ends, or the time is over.
+    /// Sleeps until somebody wakes (`true`), or the process behind `watched` ends, or the time is over.
     #[doc(alias = "WaitForMultipleObjects")]
-    pub(crate) fn sleep(&self, watched: Option<&Handle>, timeout: Duration) {
+    pub(crate) fn sleep(&self, watched: Option<&Handle>, timeout: Duration) -> bool {
         let handles: [HANDLE; 2] = [self.handle.raw(), watched.map_or(std::ptr::null_mut(), Handle::raw)];
         let count = 1 + u32::from(watched.is_some());
         // SAFETY: that many open handles.
-        unsafe { WaitForMultipleObjects(count, handles.as_ptr(), 0, milliseconds(timeout)) };
+        let woken = unsafe { WaitForMultipleObjects(count, handles.as_ptr(), 0, milliseconds(timeout)) };
+        woken == WAIT_OBJECT_0
     }
 
     /// Wakes up to `sleepers`, those who come next if fewer sleep.
