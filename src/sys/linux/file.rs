@@ -184,8 +184,10 @@ pub(crate) fn size_limit() -> u64 {
 
 /// Sets the size, then reserves the memory behind `bytes` at `at`
 /// ([`fallocate(2)`](https://man7.org/linux/man-pages/man2/fallocate.2.html)), so that a later access cannot meet a
-/// full file system. RLIMIT_FSIZE is looked at first: exceeding it would raise a signal. (Not posix_fallocate(3): where the
-/// file system has no such call it writes zeros to bytes that it has read as zeros, over what others write meanwhile.)
+/// full file system. RLIMIT_FSIZE is looked at first: exceeding it would raise a signal.
+///
+/// Not posix_fallocate(3): where the file system has no such call, that writes zeros to bytes which it has read as
+/// zeros, over what others write meanwhile.
 #[doc(alias = "fallocate")]
 pub(crate) fn reserve(file: &File, at: u64, bytes: u64) -> io::Result<()> {
     if at.saturating_add(bytes) > size_limit() {
