@@ -18,8 +18,10 @@ const SYSTEM_UID_MAX: u32 = 999;
 fn remove_ipc(view: &View) -> Check {
     const NAME: &str = "remove-ipc";
     let Some(uid) = view.uid else { return Check::unknown(NAME, "of no user in particular: give --pid") };
-    let is_there = |path: &str| view.open_folder(Path::new(path)).is_ok();
-    if !is_there("/run/systemd/seats") && !is_there("/run/systemd/users") {
+    // As sd_booted(3) asks; packages make the other folders there, whether anything runs or not.
+    let has_systemd = view.open_folder(Path::new("/run/systemd/system")).is_ok();
+    let has_elogind = view.read_text(Path::new("/run/elogind.pid")).is_some();
+    if !has_systemd && !has_elogind {
         return Check::ok(NAME, "systemd-logind does not run here: nobody deletes segments at logout");
     }
     let system_uid_max = system_uid_max(view);
@@ -148,4 +150,36 @@ fn huge_pages() -> Check {
         _ => "segments get none, also those that ask (huge_pages); echo advise into it as root if you want them",
     };
     Check::ok(NAME, format!("{path} is {chosen}: {says}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Status;
+    use super::*;
+
+    #[test]
+    fn remove_ipc_is_what_logind_reads_last() {
+        let root = tempfile::tempdir().expect("a folder");
+        let view = View::below(root.path(), 12_345).expect("a folder can be looked into");
+        let status = || remove_ipc(&view).status;
+        let folder = |path: &str| std::fs::create_dir_all(root.path().join(path)).expect("a folder");
+        let write = |path: &str, text: &str| std::fs::write(root.path().join(path), text).expect("a file");
+        assert_eq!(status(), Status::Ok, "no logind");
+        folder("run/systemd/system");
+        assert_eq!(status(), Status::Warning, "the default is yes");
+        folder("etc/systemd/logind.conf.d");
+        write("etc/systemd/logind.conf", "[Login]\n#RemoveIPC=yes\nRemoveIPC=no\n");
+        assert_eq!(status(), Status::Ok);
+        folder("usr/lib/systemd/logind.conf.d");
+        write("usr/lib/systemd/logind.conf.d/50-x.conf", "[Login]\nRemoveIPC = true\n");
+        assert_eq!(status(), Status::Warning, "a drop-in comes after");
+        write("etc/systemd/logind.conf.d/50-x.conf", "");
+        assert_eq!(status(), Status::Ok, "one in /etc stands for that of the same name");
+        let system = View::below(root.path(), 999).expect("as above");
+        write("etc/systemd/logind.conf.d/50-x.conf", "RemoveIPC=yes");
+        assert_eq!((remove_ipc(&system).status, status()), (Status::Ok, Status::Warning));
+        folder("etc");
+        write("etc/login.defs", "# x\nSYS_UID_MAX\t\t20000\n");
+        assert_eq!(status(), Status::Ok, "a system user by login.defs");
+    }
 }

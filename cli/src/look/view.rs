@@ -58,6 +58,13 @@ impl View {
         }
     }
 
+    /// A user's view below a folder.
+    #[cfg(test)]
+    pub(crate) fn below(root: &Path, uid: u32) -> Result<View> {
+        let root = Some(opened(root)?);
+        Ok(View { root, uid: Some(uid), given_folder: None, process: None, mount_namespace: None })
+    }
+
     fn of_process(pid: u32) -> Result<View> {
         let process = PathBuf::from(format!("/proc/{pid}"));
         let status = std::fs::read_to_string(process.join("status"))
