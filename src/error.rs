@@ -74,6 +74,7 @@ impl Error {
     }
 
     /// What the system's error means here, where its number alone does not tell.
+    #[allow(dead_code)] // Not on every system.
     pub(crate) fn of_kind(mut self, kind: ErrorKind) -> Error {
         self.kind = kind;
         self

@@ -107,13 +107,12 @@ fn program_that_inherits_the_descriptor_shares() {
         let descriptor = segment.to_fd().expect("a descriptor");
         let number = descriptor.as_raw_fd();
         let mut command = sandbox.command("heir");
-        // SAFETY: one system call. The copy is not closed by exec.
-        unsafe {
-            command.pre_exec(move || match libc::dup2(number, INHERITED) {
-                -1 => Err(std::io::Error::last_os_error()),
-                _ => Ok(()),
-            });
-        }
+        let pass_on = move || {
+            // SAFETY: no pointer. The copy is not closed by exec.
+            if unsafe { libc::dup2(number, INHERITED) } == -1 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
+        };
+        // SAFETY: one system call.
+        unsafe { command.pre_exec(pass_on) };
         let mut heir = Peer::start(&mut command);
         assert_eq!(heir.ask("add 1"), "6", "{backing}");
         drop((segment, descriptor));

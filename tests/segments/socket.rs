@@ -139,7 +139,13 @@ fn send_raw(socket: &UnixStream, bytes: &[u8], fds: &[BorrowedFd<'_>]) {
     let part = IoSlice::new(bytes);
     let numbers: Vec<i32> = fds.iter().map(AsRawFd::as_raw_fd).collect();
     let payload = size_of_val(&numbers[..]) as u32;
+    // A control message is a `cmsghdr` and what follows it, on 8 bytes.
     let mut control = vec![0_u64; 256];
+    control[0] = size_of::<libc::cmsghdr>() as u64 + u64::from(payload);
+    control[1] = u64::from(libc::SOL_SOCKET as u32) | u64::from(libc::SCM_RIGHTS as u32) << 32;
+    for (at, number) in numbers.iter().enumerate() {
+        control[2 + at / 2] |= u64::from(*number as u32) << (32 * (at % 2));
+    }
     // SAFETY: a C structure for which zero is a value.
     let mut header: libc::msghdr = unsafe { std::mem::zeroed() };
     header.msg_iov = (&raw const part).cast_mut().cast();
@@ -148,14 +154,6 @@ fn send_raw(socket: &UnixStream, bytes: &[u8], fds: &[BorrowedFd<'_>]) {
         header.msg_control = control.as_mut_ptr().cast();
         // SAFETY: arithmetic.
         header.msg_controllen = unsafe { libc::CMSG_SPACE(payload) } as _;
-        // SAFETY: the control buffer is larger than that.
-        unsafe {
-            let first = libc::CMSG_FIRSTHDR(&raw const header);
-            (*first).cmsg_level = libc::SOL_SOCKET;
-            (*first).cmsg_type = libc::SCM_RIGHTS;
-            (*first).cmsg_len = libc::CMSG_LEN(payload) as _;
-            std::ptr::copy_nonoverlapping(numbers.as_ptr().cast(), libc::CMSG_DATA(first), payload as usize);
-        }
     }
     // SAFETY: all pointers lead to values that outlive the call.
     let sent = unsafe { libc::sendmsg(socket.as_raw_fd(), &raw const header, 0) };
@@ -224,8 +222,10 @@ fn descriptors_that_are_no_segment_are_refused() {
     let open = |path: &str, write: bool| File::options().read(true).write(write).open(path).expect("a file");
     assert_refused(refusal(open("/dev/null", true)), Foreign, "not a regular file");
     assert_refused(refusal(open("/tmp", false)), Foreign, "not a regular file");
-    let (reading, _writing) = std::io::pipe().expect("a pipe");
-    assert_refused(refusal(reading), Foreign, "not a regular file");
+    let pipe = std::process::Command::new("true").stdout(std::process::Stdio::piped()).spawn();
+    let mut pipe = pipe.expect("running true");
+    pipe.wait().expect("its end");
+    assert_refused(refusal(pipe.stdout.take().expect("a pipe")), Foreign, "not a regular file");
     let (socket, _other) = UnixStream::pair().expect("two sockets");
     assert_refused(refusal(socket), Foreign, "not a regular file");
     assert_refused(refusal(open("/proc/self/exe", false)), PermissionDenied, "reading and writing");

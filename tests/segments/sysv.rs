@@ -442,13 +442,13 @@ fn limits_are_named() {
         let part = &format!("/proc/sys/kernel/{limit}");
         for backing in [key.backing(), "private".into()] {
             let mut command = sandbox.command("partner");
-            // SAFETY: one system call, before the program starts.
-            unsafe {
-                command.pre_exec(|| match libc::unshare(libc::CLONE_NEWIPC) {
-                    0 => Ok(()),
-                    _ => Err(std::io::Error::last_os_error()),
-                });
-            }
+            let unshare = || {
+                // SAFETY: no pointer. System V with limits of its own.
+                let unshared = unsafe { libc::unshare(libc::CLONE_NEWIPC) };
+                if unshared == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+            };
+            // SAFETY: one system call.
+            unsafe { command.pre_exec(unshare) };
             let mut peer = Peer::start(&mut command);
             assert_eq!(peer.ask(&format!("limit {limit} {value}")), "set");
             let answer = peer.ask(&format!("open-or-create {backing}"));
