@@ -77,3 +77,8 @@ pub mod __private {
     pub use crate::sys::place::*;
     pub use cotenant_macros::shared_impl;
 }
+
+// The examples of the pages for users run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/segments.md")]
+struct SegmentsPage;

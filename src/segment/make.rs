@@ -8,7 +8,7 @@
 //! | killed | what the others see, and who repairs it |
 //! |---|---|
 //! | before `object_count` | nothing: the next maker writes the same entry, schema and memory again |
-//! | between `object_count` and `data_bytes` | the entry counts; memory is given out behind the last entry, whatever `data_bytes` says |
+//! | between `object_count` and `data_bytes` | the entry counts; memory is given out behind the last one, in any case |
 //! | holding the directory lock | it is whole at each of these stores: the next one takes the lock over and goes on |
 //! | before READY | BEING_MADE with a dead owner: the next one that asks makes the value, in the same memory |
 //! | after READY | the object; nobody asks for `init_lock` any more |
@@ -288,7 +288,8 @@ impl<'a> Maker<'a> {
         Ok(Room { index, schema_at: schemas_end, data_at, data_end })
     }
 
-    /// Makes sure that whole pages of memory hold the bytes from `start` to `end` of an area. The directory lock is held.
+    /// Makes sure that whole pages of memory hold the bytes from `start` to `end` of an area. The directory lock is
+    /// held.
     fn reserve(self, area: &Span, area_at: u64, start: u64, end: u64) -> Result<()> {
         let page = self.directory.page_bytes;
         let (start, end) = ((area_at + start) / page * page, (area_at + end).next_multiple_of(page));

@@ -239,3 +239,54 @@ fn list_fields(whole: &Node, path: &str, at: u64, fields: &mut Vec<FieldInfo>) {
         list_fields(part, &path, at, fields);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU32;
+
+    use super::*;
+    use crate::schema::decode::decode;
+    use crate::value::{Array, Optional, Text};
+
+    const PLAIN: [&Schema; 5] =
+        [u128::SCHEMA, <[AtomicU32; 3]>::SCHEMA, Text::<5>::SCHEMA, Array::<bool, 2>::SCHEMA, Optional::<u8>::SCHEMA];
+    const LOCK: Schema = {
+        let parts: &[Part] = &[Part { name: "value", at: 8, doc: "", schema: Some(u32::SCHEMA) }];
+        Schema::compound::<[u64; 2]>("Mutex", Kind::Mutex, parts)
+    };
+
+    #[test]
+    fn a_lock_is_found_however_deep_it_lies() {
+        for plain in PLAIN {
+            assert!(!holds_lock(plain, 0), "{}", plain.type_name);
+        }
+        const IN_ARRAY: Schema =
+            Schema::array::<[u64; 2]>("array", 1, &[Part { name: "", at: 0, doc: "", schema: Some(&LOCK) }]);
+        const IN_STRUCT: Schema = {
+            let parts: &[Part] = &[
+                Part { name: "plain", at: 16, doc: "", schema: Some(u8::SCHEMA) },
+                Part { name: "locks", at: 0, doc: "", schema: Some(&IN_ARRAY) },
+            ];
+            Schema::compound::<[u64; 3]>("Guarded", Kind::Struct, parts)
+        };
+        assert!(holds_lock(&LOCK, 0) && holds_lock(&IN_ARRAY, 0) && holds_lock(&IN_STRUCT, 0));
+    }
+
+    #[test]
+    fn a_schema_is_the_types_with_the_objects_name() {
+        let layout = TypeLayout::of::<[AtomicU32; 3]>();
+        for name in ["n", "größe", &"n".repeat(128)] {
+            let bytes = layout.schema(name);
+            let (node, used) = decode(&bytes).expect("a schema");
+            assert_eq!((node.name.as_str(), node.size_bytes, used), (name, 12, bytes.len()));
+        }
+        assert_eq!(layout.fingerprint, TypeLayout::of::<[AtomicU32; 3]>().fingerprint);
+        assert_ne!(layout.fingerprint, TypeLayout::of::<[u32; 3]>().fingerprint);
+    }
+
+    #[test]
+    #[should_panic(expected = "#[repr(C)]")]
+    fn a_tuple_is_refused() {
+        let _ = TypeLayout::of::<(u32, u8)>();
+    }
+}

@@ -178,8 +178,8 @@ impl<T: ProcessSync> ReadOnly<'_, T> {
         const {
             assert!(
                 !holds_lock(T::SCHEMA, 0),
-                "a copy of a lock means nothing: of a `Mutex` use `snapshot_value()`, or keep what is to be read beside \
-                 the lock in an object of its own"
+                "a copy of a lock means nothing: of a `Mutex` use `snapshot_value()`, or keep what is to be read in an \
+                 object of its own"
             );
         }
         // SAFETY: the object is a `T`, by its fingerprint.
@@ -204,7 +204,7 @@ impl<T: ProcessSync> ReadOnly<'_, T> {
             // SAFETY: mapped as long as the reader, which `'a` borrows; aligned; only loaded, as the mapping allows.
             let word = unsafe { address.cast::<AtomicU64>().as_ref() }.load(Relaxed).to_ne_bytes();
             // SAFETY: `bytes` bytes from `skip` on lie within the word, and from `done` on within `copy`.
-            unsafe { to.add(done).copy_from_nonoverlapping(word.as_ptr().wrapping_add(skip), bytes) };
+            unsafe { to.wrapping_add(done).copy_from_nonoverlapping(word.as_ptr().wrapping_add(skip), bytes) };
             done += bytes;
         }
         // SAFETY: every byte was copied. Each scalar of `U` is one that was written, since none crosses a word (but for

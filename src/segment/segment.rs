@@ -43,8 +43,8 @@ use crate::sys::{self, Attached};
 /// ```
 ///
 /// Threads may share a `Segment`. Dropping it detaches: this process gives its slot back, and the values stay for the
-/// others (and, with [`Keep::UntilRemoved`](crate::Keep::UntilRemoved), for those who come later). References to objects
-/// borrow from it; [`leak`](Segment::leak) gives a segment that lives as long as the process, for statics.
+/// others (and, with [`Keep::UntilRemoved`](crate::Keep::UntilRemoved), for those who come later). References to
+/// objects borrow from it; [`leak`](Segment::leak) gives a segment that lives as long as the process, for statics.
 ///
 /// A process that is killed is detached by the system. What it was making is made by the next one who asks, and locks
 /// that it held say `OwnerDied`.
@@ -125,8 +125,8 @@ impl Segment {
 
     /// The object of that name; `None` if there is none, or if its value is still being made.
     ///
-    /// Waits for nobody. After the first time in a process, the call takes some ten nanoseconds and no lock. A name that
-    /// is not there is looked for in the whole table each time.
+    /// Waits for nobody. After the first time in a process, the call takes some ten nanoseconds and no lock. A name
+    /// that is not there is looked for in the whole table each time.
     ///
     /// ```
     /// # use cotenant::{Backing, Segment};
@@ -211,8 +211,8 @@ impl Segment {
         self.attached.created
     }
 
-    /// Whether the segment's name is gone (removed by hand, or by systemd's `RemoveIPC`): processes that start now share
-    /// with each other, and not with this one. Asks the system.
+    /// Whether the segment's name is gone (removed by hand, or by systemd's `RemoveIPC`): processes that start now
+    /// share with each other, and not with this one. Asks the system.
     pub fn is_unlinked(&self) -> bool {
         self.attached.is_unlinked()
     }
@@ -351,8 +351,8 @@ impl Segment {
         let ready = making.ready;
         // A panic drops `making`, which leaves it to the next one.
         let value = init();
-        // SAFETY: the place is reserved, aligned and large enough for `T`, and nobody has a reference to it before it is
-        // said to be ready: the lock on making it is held.
+        // SAFETY: the place is reserved, aligned and large enough for `T`, and nobody has a reference to it before it
+        // is said to be ready: the lock on making it is held.
         unsafe { ready.address.cast::<T>().write(value) };
         if making.finish() {
             return self.remember(name, layout, ready);

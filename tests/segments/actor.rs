@@ -44,7 +44,7 @@ fn answer(line: &str) -> String {
     match command {
         "open" => segment().path().to_owned(),
         // Makes, or finds; `inits` counts who made.
-        "make" => count(name, || number()).map_or_else(|error| said(&error), |value| value.load(Relaxed).to_string()),
+        "make" => count(name, number).map_or_else(|error| said(&error), |value| value.load(Relaxed).to_string()),
         "race" => race(name, number()),
         "make-slowly" => count(name, || {
             say("making");
