@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use cotenant::ErrorKind;
 use cotenant::inspect::live::LiveSegment;
 
-use super::census::{Census, FileKey};
+use super::census::Census;
 use super::elsewhere;
 use super::folders::{self, Folder, names};
 use super::row::{Row, State};
