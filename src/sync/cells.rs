@@ -48,6 +48,13 @@ impl<const N: usize> Cells<N> {
         Ok(ticket.map(|ticket| Claimed { index: index as u32, ticket }))
     }
 
+    /// Claims the cell where `this_thread` looks first, if it is free.
+    #[inline]
+    pub(super) fn claim_first(&self, this_thread: Ticket) -> Option<Claimed> {
+        let index = first_cell(this_thread.word(), N);
+        self.cells[index].claim_as(this_thread).then_some(Claimed { index: index as u32, ticket: this_thread })
+    }
+
     /// Claims one of the first `usable` cells, that at `start` or the next free one after it.
     pub(super) fn claim(&self, start: usize, usable: usize) -> Result<Option<Claimed>, NotLocked> {
         for index in (start..usable).chain(0..start.min(usable)) {

@@ -69,8 +69,7 @@ impl<const READERS: usize> RawRwLock<READERS> {
     /// Enters for reading if no writer is there and the first cell tried is free.
     #[inline]
     pub(super) fn read_at_once(&self) -> Result<Option<Claimed>, NotLocked> {
-        let start = first_cell(self.writer.this_thread()?, READERS);
-        let Some(claimed) = self.readers.claim_at(start)? else { return Ok(None) };
+        let Some(claimed) = self.readers.claim_first(self.writer.this_thread()?) else { return Ok(None) };
         // Killed from here on: the cell names a dead reader, and whom it keeps out gives it back.
         if self.writer.is_free_and_clean() {
             return Ok(Some(claimed));
@@ -81,7 +80,7 @@ impl<const READERS: usize> RawRwLock<READERS> {
 
     #[cold]
     pub(super) fn read(&self, patience: Patience) -> Result<Read, NotLocked> {
-        let start = first_cell(self.writer.this_thread()?, READERS);
+        let start = first_cell(self.writer.this_thread()?.word(), READERS);
         loop {
             let claimed = match self.readers.claim(start, READERS)? {
                 Some(claimed) => claimed,
@@ -237,7 +236,7 @@ impl<const READERS: usize> RawRwLock<READERS> {
     /// In a child of a fork.
     pub(super) fn downgrade(&self, ticket: Ticket) -> Claimed {
         assert!(ticket.still_this_process(), "a write guard that was copied by a fork belongs to the parent");
-        let start = self.writer.this_thread().map_or(0, |word| first_cell(word, READERS));
+        let start = self.writer.this_thread().map_or(0, |this_thread| first_cell(this_thread.word(), READERS));
         // Readers that found the word held leave their cells at once, and the dead ones' are given back.
         let claimed = match self.readers.wait_and_claim(&self.freed, start, READERS, Patience::Endless) {
             Ok(claimed) => claimed,
