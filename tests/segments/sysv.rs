@@ -121,6 +121,11 @@ fn programs_share_by_a_key() {
     let (sandbox, key) = (Sandbox::new(), Key::new());
     let (mut one, mut two) = (sandbox.start("partner"), sandbox.start("partner"));
     let path = one.ask(&key.create());
+    let listed = || {
+        let mut listed = Segment::list_in(sandbox.path()).expect("listing");
+        assert_eq!(listed.len(), 1);
+        listed.remove(0)
+    };
     assert!(path.ends_with(&format!("sysv-{:08x} (the System V key {:#010x})", key.0, key.0)), "{path}");
     assert_eq!(two.ask(&key.open_or_create()), path);
     assert_eq!((one.ask("add 1"), two.ask("add 1")), ("6".into(), "7".into()));
@@ -130,6 +135,10 @@ fn programs_share_by_a_key() {
     assert_eq!(three.ask("add 1"), "8");
     assert_eq!(one.ask("participants"), format!("{}+{}+{}", one.pid, two.pid, three.pid));
     assert_eq!(two.ask("grow large 512"), "grown");
+    let listed = listed();
+    let pids: Vec<i32> = listed.participants.iter().map(|it| it.pid as i32).collect();
+    assert_eq!((pids, listed.backing), (vec![one.pid, two.pid, three.pid], "system v"));
+    assert!(listed.used_bytes > 512 << 10 && listed.is_alive, "{listed:?}");
     assert!(two.ask("grow larger 1024").starts_with("NoSpace: "));
 }
 

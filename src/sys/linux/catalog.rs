@@ -134,11 +134,24 @@ fn fill_in(info: &mut SegmentInfo, header: &Header, folder: &Folder, file: &File
         FILE => "file",
         _ => "posix",
     };
-    info.used_bytes = header.data_bytes;
+    // Of System V memory the file is the companion: what changes lies in the memory.
+    let memory = sysv::look(header);
+    info.used_bytes = memory.as_ref().map_or(header.data_bytes, |(header, _)| header.data_bytes);
     info.max_bytes = header.max_bytes;
     info.created = UNIX_EPOCH.checked_add(Duration::from_nanos(header.created_unix_ns)).unwrap_or(UNIX_EPOCH);
     info.keep = if header.keep == 0 { Keep::WhileAttached } else { Keep::UntilRemoved };
-    info.participants = participants(header, folder, file);
+    let entries = memory.map_or_else(|| read_entries(header, file), |(_, entries)| entries);
+    info.participants = participants(header, &entries, folder, file);
+}
+
+/// The entries of the participants, as far as they have memory.
+fn read_entries(header: &Header, file: &File) -> Vec<u8> {
+    let reserved = header.participants_reserved.min(header.participants_max);
+    let mut entries = vec![0; reserved as usize * PARTICIPANT_BYTES as usize];
+    if file.read_exact_at(&mut entries, header.participants_at).is_err() {
+        entries.clear();
+    }
+    entries
 }
 
 /// Zero-filled text of somebody else's, with what cannot be printed replaced.
@@ -148,19 +161,14 @@ pub(super) fn text(bytes: &[u8]) -> String {
 }
 
 /// The tenants of slots that are locked; where the locks may not be asked, those whose process is there.
-fn participants(header: &Header, folder: &Folder, file: &File) -> Vec<Participant> {
+fn participants(header: &Header, entries: &[u8], folder: &Folder, file: &File) -> Vec<Participant> {
     let locks = match segment_file::companion_name(&header.instance) {
         Ok(name) if header.companion_ino != 0 => {
             file::open_at(Some(&folder.file), &name, libc::O_RDONLY | libc::O_NOFOLLOW, 0).ok()
         }
         _ => file.try_clone().ok(),
     };
-    let reserved = header.participants_reserved.min(header.participants_max);
-    let mut bytes = vec![0; reserved as usize * PARTICIPANT_BYTES as usize];
-    if file.read_exact_at(&mut bytes, header.participants_at).is_err() {
-        return Vec::new();
-    }
-    let entries = bytes.chunks_exact(PARTICIPANT_BYTES as usize).zip(1..);
+    let entries = entries.chunks_exact(PARTICIPANT_BYTES as usize).zip(1..);
     entries.filter_map(|(entry, slot)| participant(entry, slot, locks.as_ref())).collect()
 }
 

@@ -38,7 +38,7 @@ use super::sysv_call::{self as call, Shown};
 use super::{anonymous, catalog, memfd, process};
 use crate::error::{Error, ErrorKind, Result};
 use crate::segment::backing::SysVKey;
-use crate::segment::header::{BackingKind, HEADER_BYTES, Header, NO_SYSV_ID};
+use crate::segment::header::{BackingKind, HEADER_BYTES, Header, NO_SYSV_ID, PARTICIPANT_BYTES};
 use crate::segment::request::{Opening, Request};
 
 /// How often making starts over because the key changes hands meanwhile.
@@ -194,6 +194,17 @@ fn memory(request: &Request<'_>, key: &Key<'_>, open: &OpenSegment, companion: &
 fn named_memory(companion: &File, header: &Header) -> io::Result<Option<Mapping>> {
     let id = read_word(companion, offset_of!(Header, sysv_id))?;
     if id == NO_SYSV_ID { Ok(None) } else { attach_instance(id as i32, header, true) }
+}
+
+/// What a companion's memory tells of who uses it: its header, and the entries of its participants. `None`: it is not
+/// there, or this user may not read it.
+pub(super) fn look(companion: &Header) -> Option<(Header, Vec<u8>)> {
+    let is_named = companion.backing == BackingKind::SysV as u8 && companion.sysv_id != NO_SYSV_ID;
+    let memory = is_named.then(|| attach_instance(companion.sysv_id as i32, companion, false).ok().flatten())??;
+    let header = Header::check(&call::first_page(&memory), memory.bytes() as u64, &"").ok()?;
+    let mut entries = vec![0; header.participants_max as usize * PARTICIPANT_BYTES as usize];
+    call::copy(&memory, header.participants_at as usize, &mut entries);
+    Some((header, entries))
 }
 
 /// Attaches memory if it holds the instance of `header`.

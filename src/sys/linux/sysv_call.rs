@@ -144,21 +144,25 @@ pub(super) fn limit(name: &str) -> Option<u64> {
     std::fs::read_to_string(format!("/proc/sys/kernel/{name}")).ok()?.trim().parse().ok()
 }
 
-/// A copy of the first page of an attached segment, which others may be writing. A magic that is there is all there:
-/// it is written last.
-pub(super) fn first_page(memory: &Mapping) -> [u8; HEADER_BYTES] {
-    let mut page = [0_u8; HEADER_BYTES];
-    if memory.bytes() < HEADER_BYTES {
-        return page;
-    }
-    for (at, to) in page.chunks_exact_mut(8).enumerate() {
-        // SAFETY: inside the first page, which is mapped.
-        let address = unsafe { memory.base().add(at * 8) };
-        // SAFETY: aligned, mapped readable, and only loaded from.
+/// Copies bytes of an attached segment, which others may be writing, in words of eight; what lies behind its end, and
+/// what is not a whole word, stays as it was.
+pub(super) fn copy(memory: &Mapping, at: usize, to: &mut [u8]) {
+    assert!(at % 8 == 0, "word at {at}");
+    let words = memory.bytes().saturating_sub(at) / 8;
+    for (number, to) in to.chunks_exact_mut(8).enumerate().take(words) {
+        // SAFETY: inside the mapping: `words` counts those behind `at`.
+        let address = unsafe { memory.base().add(at + number * 8) };
+        // SAFETY: aligned (a page's start plus multiples of 8), mapped readable, and only loaded from.
         let word = unsafe { address.cast::<AtomicU64>().as_ref() };
         // Acquire pairs with the Release of `anonymous::write_header`: what follows the magic is whole.
         to.copy_from_slice(&word.load(Acquire).to_ne_bytes());
     }
+}
+
+/// A copy of the first page. A magic that is there is all there: it is written last.
+pub(super) fn first_page(memory: &Mapping) -> [u8; HEADER_BYTES] {
+    let mut page = [0_u8; HEADER_BYTES];
+    copy(memory, 0, &mut page);
     page
 }
 
