@@ -12,6 +12,18 @@
 //! of different moments.
 //!
 //! Texts may hold anything: print them with [`printable`](super::printable).
+//!
+//! ```
+//! use cotenant::inspect::live::LiveSegment;
+//!
+//! for found in cotenant::Segment::list().unwrap_or_default() {
+//!     // Gone meanwhile, or damaged.
+//!     let Ok(segment) = LiveSegment::open(&found.path) else { continue };
+//!     for object in segment.objects().unwrap_or_default().into_iter().flatten() {
+//!         println!("{}: {}", object.type_text(), segment.value(&object, 60).unwrap_or_default());
+//!     }
+//! }
+//! ```
 
 mod features;
 mod locks;
