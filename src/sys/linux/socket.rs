@@ -81,8 +81,8 @@ impl Segment {
     ///
     /// Takes exactly its 32 bytes from the stream. Blocks until they are there, at most for the socket's own read
     /// timeout for each part of them. Descriptors that come and are not wanted are closed, and what is wanted is
-    /// checked before it is used: the sender may be hostile. (But whoever shares a segment with others trusts them to write
-    /// sound values into it, as threads do.) If the sender dies after sending, nothing is lost.
+    /// checked before it is used: the sender may be hostile. (But whoever shares a segment with others trusts them to
+    /// write sound values into it, as threads do.) If the sender dies after sending, nothing is lost.
     ///
     /// # Errors
     ///

@@ -14,8 +14,8 @@
 //! ```
 //!
 //! Who holds GROW makes the memory, whoever made the companion: a maker killed at any point leaves it to the next. The
-//! file says who is at it, so memory that was made and not yet wholly written is known again by its maker, size and owner.
-//! Whoever finds the companion dead removes the memory first, then the companion (`remove_memory`).
+//! file says who is at it, so memory that was made and not yet wholly written is known again by its maker, size and
+//! owner. Whoever finds the companion dead removes the memory first, then the companion (`remove_memory`).
 //!
 //! Without a key (`IPC_PRIVATE`) only children of a fork come: the memory is marked for removal as soon as it is
 //! attached, so the system removes it with the last process, however that ends. Locks as for anonymous memory.
