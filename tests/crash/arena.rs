@@ -17,6 +17,7 @@ use std::time::Instant;
 use crate::board::{Board, Word, wait_until};
 use crate::operation::{Death, Marks, Moment, Operation};
 use crate::places::Places;
+use crate::support::peer::process_state;
 use crate::tracer::{self, Instruction, Stop, Traced};
 
 /// More failures of one operation tell nothing new.
@@ -171,8 +172,9 @@ impl Arena {
         let child = fork(|| (operation.child)(&Marks { board }));
         let second = operation.second.map(|second| fork(move || second(board)));
         let scene = Scene { child: Traced::at_begin(child)?, second };
-        if second.is_some() {
+        if let Some(second) = second {
             board.hear(Word::Ready)?;
+            wait_until("the second process sleeps", || process_state(second) == Some('S'))?;
             wait_until("the second process is where it is wanted", operation.is_settled)?;
         }
         Ok(scene)

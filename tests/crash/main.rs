@@ -27,6 +27,8 @@ mod attach;
 #[cfg(target_os = "linux")]
 mod board;
 #[cfg(target_os = "linux")]
+mod locks;
+#[cfg(target_os = "linux")]
 mod matrix;
 #[cfg(target_os = "linux")]
 mod mutex;
