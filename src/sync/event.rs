@@ -97,12 +97,17 @@ impl Event {
     /// });
     /// ```
     pub fn set(&self) {
+        if self.mark_set() {
+            futex::wake32(&self.word, u32::MAX);
+        }
+    }
+
+    /// Whether somebody waits.
+    fn mark_set(&self) -> bool {
         // A store also if it is set: Release pairs with the Acquire of who sees it, for what was written before.
         let set = |word: u32| Some((word & !SOMEBODY_WAITS).wrapping_add(ONCE_SET) | SET);
         let before = self.word.fetch_update(Release, Relaxed, set).unwrap_or_default();
-        if before & SOMEBODY_WAITS != 0 {
-            futex::wake32(&self.word, u32::MAX);
-        }
+        before & SOMEBODY_WAITS != 0
     }
 
     /// Resets it: who waits from then on sleeps until it is set again.
@@ -176,5 +181,27 @@ impl Default for Event {
 impl fmt::Debug for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Event").field("is_set", &self.is_set()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiter_gets_through_a_set_that_was_reset_before_it_woke() {
+        let event = Event::new(false);
+        std::thread::scope(|scope| {
+            let waits = scope.spawn(|| event.wait());
+            while !event.mark_set() {
+                event.reset();
+                std::thread::yield_now();
+            }
+            event.reset();
+            // Not before.
+            futex::wake32(&event.word, u32::MAX);
+            waits.join().expect("the thread");
+        });
+        assert!(!event.is_set());
     }
 }

@@ -16,6 +16,9 @@ mod rwlock;
 mod semaphore;
 mod snapshot;
 
+#[cfg(test)]
+mod tests;
+
 pub use barrier::{Barrier, BarrierWaitResult};
 pub use condvar::{Condvar, WaitTimeoutResult};
 pub use event::{Event, TimedOut};
