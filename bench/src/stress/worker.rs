@@ -14,7 +14,7 @@ use crate::sys;
 
 const PAGE_BYTES: usize = 4096;
 /// How long a process that is to be killed stays inside, so that others come and wait.
-pub(super) const LONGEST_STAY: Duration = Duration::from_millis(20);
+pub(super) const LONGEST_STAY: Duration = Duration::from_millis(100);
 /// Said aloud; more are only counted.
 const SAID: u64 = 20;
 
