@@ -161,8 +161,8 @@ impl<'a> Supervisor<'a> {
         Ok(())
     }
 
-    /// Kills one at random: every other time at any moment, else where others wait for it. Where ending takes long, always
-    /// there: that is what is to be measured.
+    /// Kills one at random: every other time at any moment, else where others wait for it. Where ending takes long,
+    /// always there: that is what is to be measured.
     fn kill_one(&mut self) -> anyhow::Result<()> {
         let is_at_work = |at: &usize| self.words.place(*at).works().load(Relaxed) == 1;
         let choice: Vec<usize> = (0..self.words.places).filter(is_at_work).collect();
