@@ -30,7 +30,9 @@ pub(crate) fn remove_peers() {
 
 /// The C library and its version.
 fn c_library() -> String {
-    // SAFETY: gives a static text.
-    let version = unsafe { CStr::from_ptr(libc::gnu_get_libc_version()) };
+    // SAFETY: takes nothing.
+    let version = unsafe { libc::gnu_get_libc_version() };
+    // SAFETY: a C text that stays.
+    let version = unsafe { CStr::from_ptr(version) };
     format!("glibc {}", version.to_string_lossy())
 }
