@@ -283,3 +283,67 @@ pub(crate) fn note_end_of_wait(word: &AtomicU64) {
         let _ = entry.waits_for_at.compare_exchange(at, 0, Relaxed, Relaxed);
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+
+    use super::*;
+    use crate::segment::backing::Backing;
+    use crate::segment::segment::Segment;
+
+    /// Slots never lead to a segment here: nobody asks about addresses in them.
+    fn range(start: usize, at: u64) -> Range {
+        Range { start, bytes: 4096, at, segment: null_mut() }
+    }
+
+    #[test]
+    fn readers_see_a_slot_whole_while_it_is_written_again_and_again() {
+        let slot = Arc::new(Slot::new());
+        let stop = Arc::new(AtomicBool::new(false));
+        let reader = {
+            let (slot, stop) = (Arc::clone(&slot), Arc::clone(&stop));
+            std::thread::spawn(move || {
+                let mut seen = 0_u64;
+                while !stop.load(Relaxed) || seen == 0 {
+                    for start in [1 << 20, 2 << 20] {
+                        if let Some(found) = slot.holding(start + 100) {
+                            assert_eq!((found.start, found.at), (start, start as u64 * 3), "of one write");
+                            seen += 1;
+                        }
+                    }
+                }
+            })
+        };
+        for round in 0..20_000_usize {
+            let start = (round % 2 + 1) << 20;
+            assert!(slot.write(|_, _| true, range(start, start as u64 * 3)));
+        }
+        stop.store(true, Relaxed);
+        reader.join().expect("the reader");
+    }
+
+    #[test]
+    fn slot_that_is_being_written_is_passed_by() {
+        let slot = Slot::new();
+        assert!(slot.write(|bytes, _| bytes == 0, range(1 << 20, 0)));
+        assert!(!slot.write(|bytes, _| bytes == 0, range(2 << 20, 0)), "it is taken");
+        slot.sequence.fetch_add(1, Relaxed);
+        assert!(slot.holding(1 << 20).is_none());
+        assert!(!slot.write(|_, _| true, range(2 << 20, 0)), "somebody else writes");
+    }
+
+    #[test]
+    fn segments_that_come_and_go_use_the_same_slots_and_words() {
+        let (slots_before, words_before) = (USED.load(Relaxed), owner::words_in_use());
+        for _ in 0..300 {
+            let options = Segment::options();
+            let segment = options.backing(Backing::Anonymous).max_bytes(1 << 20);
+            drop(segment.create("unit.comes-and-goes").expect("a segment"));
+        }
+        // Other tests run beside this one.
+        assert!(USED.load(Relaxed) < slots_before + 64, "{} slots", USED.load(Relaxed));
+        assert!(owner::words_in_use() < words_before + 64, "{} words", owner::words_in_use());
+    }
+}

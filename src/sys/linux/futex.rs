@@ -15,8 +15,8 @@ pub(super) fn low_half(word: &AtomicU64) -> *const u32 {
     if cfg!(target_endian = "little") { first } else { first.wrapping_add(1) }
 }
 
-/// Sleeps while the low half is `expected`, at most `timeout`. Returns for any reason: look again. `false`: the time was
-/// over.
+/// Sleeps while the low half is `expected`, at most `timeout`. Returns for any reason: look again. `false`: the time
+/// was over.
 pub(crate) fn wait(word: &AtomicU64, expected: u32, timeout: Duration) -> bool {
     sleep(low_half(word), expected, timeout)
 }

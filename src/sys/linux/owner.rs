@@ -276,8 +276,12 @@ pub(crate) fn new_owner_word() -> io::Result<&'static AtomicU64> {
     }
 }
 
+#[cfg(test)]
+pub(crate) fn words_in_use() -> u32 {
+    word_pages().flat_map(|page| &page.used).map(|used| used.load(Relaxed).count_ones()).sum()
+}
+
 /// Lets another segment have the word. Threads that remember it find another value there: zero, or a later epoch.
-#[allow(dead_code)]
 pub(crate) fn give_back_owner_word(word: &'static AtomicU64) {
     word.store(0, Relaxed);
     let address = std::ptr::from_ref(word) as usize;

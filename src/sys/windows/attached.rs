@@ -118,8 +118,8 @@ impl Attached {
         participants::describe(self.live, OwnerHalf(owner_half))
     }
 
-    /// The kernel's semaphore of the word at `at`, opened once. Named after the segment's instance and the word's place,
-    /// so that every process finds the same one.
+    /// The kernel's semaphore of the word at `at`, opened once. Named after the segment's instance and the word's
+    /// place, so that every process finds the same one.
     pub(crate) fn semaphore(&self, at: u64) -> Result<Arc<KernelSemaphore>> {
         let mut semaphores = self.semaphores.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(semaphore) = semaphores.get(&at) {

@@ -28,8 +28,8 @@ fn low_half(word: &AtomicU64) -> *const u32 {
     std::ptr::from_ref(word).cast()
 }
 
-/// Sleeps while the low half is `expected`, at most `timeout`. Returns for any reason: look again. `false`: the time was
-/// over, or the owner is.
+/// Sleeps while the low half is `expected`, at most `timeout`. Returns for any reason: look again. `false`: the time
+/// was over, or the owner's.
 pub(crate) fn wait(word: &AtomicU64, expected: u32, timeout: Duration) -> bool {
     let Some((segment, at)) = ranges::place_of(word) else { return sleep_here(low_half(word), expected, timeout) };
     // SeqCst: after the waiter's mark. A change after this look is followed by a wake, which the semaphore keeps.
