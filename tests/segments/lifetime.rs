@@ -25,6 +25,7 @@ pub(crate) const TESTS: &[Named] = &[
     ("option_that_the_backing_cannot_have_is_refused", option_that_the_backing_cannot_have_is_refused),
     ("prefaulted_and_huge_segments_hold_values", prefaulted_and_huge_segments_hold_values),
     ("deaths_in_a_segment_are_noticed_by_its_locks", deaths_in_a_segment_are_noticed_by_its_locks),
+    ("a_participant_is_named_by_its_program_from_any_thread", a_participant_is_named_by_its_program_from_any_thread),
 ];
 
 fn created_once_opened_by_others() {
@@ -302,4 +303,15 @@ fn deaths_in_a_segment_are_noticed_by_its_locks() {
         assert_eq!(lives.ask("participants"), "1");
         lives.ask("close");
     }
+}
+
+fn a_participant_is_named_by_its_program_from_any_thread() {
+    let first = std::fs::read_to_string("/proc/self/comm").expect("the first thread's name");
+    let sandbox = Sandbox::new();
+    let thread = std::thread::Builder::new().name("a name of its own".into());
+    let named = thread.spawn(move || {
+        let segment = Segment::options().folder(sandbox.path()).create("test.program").expect("a segment");
+        segment.participants().remove(0).program
+    });
+    assert_eq!(named.expect("a thread").join().expect("its end"), first.trim_end());
 }

@@ -122,10 +122,17 @@ fn pid_namespace_by_path() -> Option<u64> {
     Some(unsafe { stat.assume_init() }.st_ino)
 }
 
-/// The thread's name (of the first thread: the program's), at most 15 bytes.
+/// The program's name, at most 15 bytes: what its first thread is called, which no thread that it starts changes.
 #[doc(alias = "PR_GET_NAME")]
 pub(crate) fn program_name() -> [u8; 16] {
     let mut name = [0_u8; 16];
+    if thread_id() != pid() {
+        let first = file::open_at(None, c"/proc/self/comm", libc::O_RDONLY, 0);
+        if let Some(bytes) = first.ok().and_then(|file| read_some(&file, &mut name)).filter(|bytes| *bytes > 1) {
+            name[bytes - 1] = 0; // It ends its line.
+            return name;
+        }
+    }
     // SAFETY: the call writes at most 16 bytes.
     unsafe { libc::prctl(libc::PR_GET_NAME, name.as_mut_ptr()) };
     name
