@@ -310,7 +310,7 @@ fn a_participant_is_named_by_its_program_from_any_thread() {
     let sandbox = Sandbox::new();
     let thread = std::thread::Builder::new().name("a name of its own".into());
     let named = thread.spawn(move || {
-        let segment = Segment::options().folder(sandbox.path()).create("test.program").expect("a segment");
+        let segment = cotenant::Segment::options().folder(sandbox.path()).create("test.program").expect("a segment");
         segment.participants().remove(0).program
     });
     assert_eq!(named.expect("a thread").join().expect("its end"), first.trim_end());
