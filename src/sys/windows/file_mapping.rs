@@ -47,7 +47,7 @@ pub(crate) struct FileMapping {
 }
 
 impl FileMapping {
-    /// Has memory behind the `bytes` bytes at `at`: committed in this view, as each process must before it touches them.
+    /// Has memory behind the `bytes` bytes at `at`: committed in this view, as each process must before it looks.
     pub(crate) fn commit_range(&self, at: u64, bytes: u64, path: &str) -> Result<()> {
         self.view
             .commit_range(at, bytes)
