@@ -47,6 +47,7 @@ mod process_sync;
 pub mod schema;
 mod segment;
 pub mod sync;
+#[cfg_attr(cotenant_model, allow(dead_code))]
 mod sys;
 pub mod value;
 
@@ -72,6 +73,8 @@ pub mod __private {
         block_fingerprint, encode_schemas, objects, schemas_bytes,
     };
     pub use crate::image::variable::Declared;
+    #[cfg(cotenant_model)]
+    pub use crate::lock::model;
     pub use crate::process_sync::assert_shareable;
     pub use crate::sys::owner::use_robust_list;
     pub use crate::sys::place::*;

@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 
 use super::atomic::AtomicU64;
 use super::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
+use super::owner::{self, Mine};
 use super::word::{INCONSISTENT, LOW, Locked, NOT_RECOVERABLE, NotLocked, OWNER, OWNER_DIED, THREAD_ID, WAITERS};
-use crate::sys::owner::{self, Mine};
-use crate::sys::{futex, ranges};
+use super::{futex, ranges};
 
 const SPINS: u32 = 100;
 const FIRST_SLEEP: Duration = Duration::from_micros(500);

@@ -23,10 +23,9 @@ use super::lock_error::{LockError, TryLockError};
 use super::patience::{LONGEST_SLEEP, Patience};
 use crate::lock::atomic::AtomicU32;
 use crate::lock::atomic::Ordering::{Acquire, Relaxed, Release};
-use crate::lock::{Locked, NotLocked, RawLock, Ticket};
+use crate::lock::{Locked, NotLocked, RawLock, Ticket, futex};
 use crate::process_sync::ProcessSync;
 use crate::schema::{Kind, Part, Schema};
-use crate::sys::futex;
 
 /// Makes N threads, of all processes that share it, wait for each other; as often as they like.
 ///

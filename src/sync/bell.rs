@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crate::lock::atomic::AtomicU32;
 use crate::lock::atomic::Ordering::{Relaxed, SeqCst};
-use crate::sys::futex;
+use crate::lock::futex;
 
 const SOMEBODY_LISTENS: u32 = 1;
 const ONE_RING: u32 = 2;

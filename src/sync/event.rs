@@ -14,12 +14,11 @@ use std::fmt;
 use std::time::Duration;
 
 use super::patience::{LONGEST_SLEEP, Patience};
-use crate::lock::NotLocked;
 use crate::lock::atomic::AtomicU32;
 use crate::lock::atomic::Ordering::{Acquire, Relaxed, Release};
+use crate::lock::{NotLocked, futex};
 use crate::process_sync::ProcessSync;
 use crate::schema::{Kind, Part, Schema};
-use crate::sys::futex;
 
 const SET: u32 = 1;
 const SOMEBODY_WAITS: u32 = 2;

@@ -1,0 +1,6 @@
+//! Models.
+#![cfg(cotenant_model)]
+
+mod mutex;
+mod room;
+mod world;
