@@ -160,7 +160,10 @@ fn look_again(address: usize) -> Result<(), Box<Error>> {
         let epoch = epoch(process_word);
         if me.epoch != epoch {
             let thread_id = process::thread_id();
-            me.robust = robust::of_this_thread(me.thread_id != 0 && me.thread_id != thread_id);
+            if me.thread_id != 0 && me.thread_id != thread_id {
+                me.robust.forget();
+            }
+            me.robust = robust::of_this_thread();
             (me.epoch, me.thread_id) = (epoch, thread_id);
         }
         me.last = ask(address, process_word, epoch, &me)?;

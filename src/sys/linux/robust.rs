@@ -22,9 +22,9 @@
 use std::ffi::{c_int, c_void};
 use std::ptr::null_mut;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, compiler_fence};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, compiler_fence};
 
-use super::{futex, owner, process};
+use super::{futex, owner};
 
 /// `struct robust_list_head` of linux/futex.h.
 #[repr(C)]
@@ -75,6 +75,13 @@ impl Head {
         true
     }
 
+    /// In a child of a fork: what is announced in its copy of its parent's control block is its parent's.
+    pub(crate) fn forget(self) {
+        if !std::ptr::eq(self.pending, &raw const NOBODYS) {
+            self.pending().store(0, Relaxed);
+        }
+    }
+
     /// Ends what `announce` began; nothing if another lock, or the C library, has the place.
     #[inline(always)]
     pub(crate) fn withdraw(self, word: &AtomicU64) {
@@ -88,9 +95,14 @@ impl Head {
 
 /// The key whose destructor runs when a thread ends, plus one; 0: none.
 static KEY: AtomicU32 = AtomicU32::new(0);
-/// The process in which memory may be allocated: the one that attached, or a child that the C library's `fork` made.
-/// In others, another thread of the parent may have been inside the allocator.
-static PREPARED: AtomicU32 = AtomicU32::new(0);
+/// A word that forks wipe, not zero in a process in which memory may be allocated: one that attached, or a child that
+/// the C library's `fork` made. In others, another thread of the parent may have been inside the allocator.
+static IS_PREPARED: AtomicPtr<AtomicU64> = AtomicPtr::new(null_mut());
+
+fn is_prepared() -> Option<&'static AtomicU64> {
+    // SAFETY: null, or a word of a page that is never unmapped.
+    unsafe { IS_PREPARED.load(Acquire).as_ref() }
+}
 
 unsafe extern "C" {
     /// Names this library to the C library.
@@ -102,7 +114,14 @@ unsafe extern "C" {
 /// To be called by a process that attaches, before its threads lock.
 pub(crate) fn prepare() {
     static FORK_IS_WATCHED: AtomicBool = AtomicBool::new(false);
-    PREPARED.store(process::pid(), Relaxed);
+    if is_prepared().is_none() {
+        let Ok(word) = owner::new_owner_word() else { return };
+        let fresh = std::ptr::from_ref(word).cast_mut();
+        if IS_PREPARED.compare_exchange(null_mut(), fresh, Release, Relaxed).is_err() {
+            owner::give_back_owner_word(word);
+        }
+    }
+    let Some(is_prepared) = is_prepared().filter(|word| word.load(Relaxed) == 0) else { return };
     if !FORK_IS_WATCHED.swap(true, AcqRel) {
         // SAFETY: a function of the right type; the C library forgets it when this library is unloaded.
         if unsafe { libc::pthread_atfork(None, None, Some(child_begins)) } != 0 {
@@ -124,6 +143,7 @@ pub(crate) fn prepare() {
             unsafe { libc::pthread_key_delete(key) };
         }
     }
+    is_prepared.store(1, Release);
 }
 
 /// This library is being unloaded, or the process ends: what threads leak concerns nobody any more.
@@ -136,12 +156,11 @@ unsafe extern "C" fn unload(_: *mut c_void) {
     }
 }
 
-/// The head of this thread. `is_copy`: its thread-local memory is its parent's, copied by a fork, and so is what it
-/// finds announced.
+/// The head of this thread, if it may and can be used.
 #[doc(alias = "get_robust_list")]
-pub(crate) fn of_this_thread(is_copy: bool) -> Head {
+pub(crate) fn of_this_thread() -> Head {
     let key = KEY.load(Acquire);
-    if IS_OFF.load(Relaxed) || key == 0 || PREPARED.load(Relaxed) != process::pid() {
+    if IS_OFF.load(Relaxed) || key == 0 || is_prepared().is_none_or(|word| word.load(Relaxed) == 0) {
         return Head::OFF;
     }
     let mut head: *mut ListHead = null_mut();
@@ -161,9 +180,6 @@ pub(crate) fn of_this_thread(is_copy: bool) -> Head {
     if unsafe { libc::pthread_setspecific(key - 1, pending.cast()) } != 0 {
         return Head::OFF;
     }
-    if is_copy {
-        head.list_op_pending.store(0, Relaxed);
-    }
     Head { pending }
 }
 
@@ -176,7 +192,9 @@ unsafe extern "C" fn thread_ends(pending: *mut c_void) {
 
 /// In a child of `fork`, before anything else runs there.
 unsafe extern "C" fn child_begins() {
-    PREPARED.store(process::pid(), Relaxed);
+    if let Some(is_prepared) = is_prepared() {
+        is_prepared.store(1, Relaxed);
+    }
     let key = KEY.load(Relaxed);
     if key == 0 {
         return;
