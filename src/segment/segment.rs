@@ -11,6 +11,7 @@
 #![allow(unsafe_code)]
 
 use std::fmt;
+use std::ptr::NonNull;
 use std::sync::atomic::Ordering::Acquire;
 
 use super::directory::Directory;
@@ -119,7 +120,45 @@ impl Segment {
         }
         match self.maker().get_or_claim(name, layout)? {
             Claim::Ready(ready) => Ok(self.remember(name, layout, ready)),
-            Claim::Make(making) => Ok(self.make(name, layout, making, init)),
+            Claim::Make(making) => {
+                // SAFETY: the place that `make` passes is large enough and aligned for `T`, and nobody refers to it.
+                Ok(self.make(name, layout, making, |place| unsafe { place.write(init()) }))
+            }
+        }
+    }
+
+    /// As [`get_or_init`](Segment::get_or_init), with all bytes zero as the first value: for objects that are too large
+    /// to be made on the stack, where `init` makes its value.
+    ///
+    /// The type must be one of which all-zero bytes are a value ([`ProcessSync::ZERO_IS_VALID`]): integers, atomics,
+    /// arrays and structs of them, locks over them. That is checked while compiling.
+    ///
+    /// ```
+    /// use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+    /// use cotenant::{Backing, Segment};
+    ///
+    /// let segment = Segment::options().backing(Backing::Anonymous).max_bytes(32 << 20).create("example")?;
+    /// let counts = segment.get_or_zeroed::<[AtomicU64; 2 << 20]>("counts")?; // 16 MiB
+    /// assert_eq!(counts[77].fetch_add(1, Relaxed), 0);
+    /// # Ok::<(), cotenant::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As of [`get_or_init`](Segment::get_or_init).
+    pub fn get_or_zeroed<T: ProcessSync>(&self, name: &str) -> Result<&T> {
+        const { assert!(T::ZERO_IS_VALID, "zero bytes are no value of this type: use `get_or_init`") };
+        let layout = const { &TypeLayout::of::<T>() };
+        if let Some(known) = self.known(name, layout) {
+            return Ok(self.value(known));
+        }
+        match self.maker().get_or_claim(name, layout)? {
+            Claim::Ready(ready) => Ok(self.remember(name, layout, ready)),
+            Claim::Make(making) => {
+                // Written although new memory is zero: one who died making it may have begun.
+                // SAFETY: the place that `make` passes is large enough for `T`, and nobody refers to it.
+                Ok(self.make(name, layout, making, |place| unsafe { place.write_bytes(0, 1) }))
+            }
         }
     }
 
@@ -343,17 +382,16 @@ impl Segment {
         unsafe { &*value }
     }
 
+    /// `write` puts a value into the place, which is reserved, aligned and large enough for `T`. Nobody has a reference
+    /// to it before it is said to be ready: the lock on making it is held.
     #[cold]
-    fn make<T>(&self, name: &str, layout: &TypeLayout, making: Making<'_>, init: impl FnOnce() -> T) -> &T
+    fn make<T>(&self, name: &str, layout: &TypeLayout, making: Making<'_>, write: impl FnOnce(NonNull<T>)) -> &T
     where
         T: ProcessSync,
     {
         let ready = making.ready;
         // A panic drops `making`, which leaves it to the next one.
-        let value = init();
-        // SAFETY: the place is reserved, aligned and large enough for `T`, and nobody has a reference to it before it
-        // is said to be ready: the lock on making it is held.
-        unsafe { ready.address.cast::<T>().write(value) };
+        write(ready.address.cast::<T>());
         if making.finish() {
             return self.remember(name, layout, ready);
         }

@@ -33,6 +33,7 @@ pub(crate) const TESTS: &[Named] = &[
     ("kept_objects_are_found_later", kept_objects_are_found_later),
     ("a_child_of_a_fork_makes_objects", a_child_of_a_fork_makes_objects),
     ("a_handle_can_be_sent_and_shared", a_handle_can_be_sent_and_shared),
+    ("an_object_larger_than_the_stack_begins_with_zeros", an_object_larger_than_the_stack_begins_with_zeros),
 ];
 
 fn options(sandbox: &Sandbox) -> SegmentOptions {
@@ -469,4 +470,21 @@ fn a_handle_can_be_sent_and_shared() {
     let segment = segment.join().expect("a thread").leak();
     let n: &'static u64 = segment.get("n").expect("its type").expect("an object");
     assert_eq!(std::thread::spawn(move || *n).join().ok(), Some(1));
+}
+
+fn an_object_larger_than_the_stack_begins_with_zeros() {
+    const BYTES: usize = 24 << 20;
+    let sandbox = Sandbox::new();
+    let segment = options(&sandbox).max_bytes(BYTES as u64 + 4096).create(NAME).expect("a segment");
+    let numbers = segment.get_or_zeroed::<[AtomicU64; BYTES / 8]>("numbers").expect("the object");
+    assert!(numbers.iter().all(|number| number.load(Relaxed) == 0));
+    numbers[BYTES / 8 - 1].store(7, Relaxed);
+    let again = segment.get_or_zeroed::<[AtomicU64; BYTES / 8]>("numbers").expect("the object");
+    assert_eq!(again[BYTES / 8 - 1].load(Relaxed), 7, "it is made once");
+    // Who died making an object had begun to write it.
+    let half_made = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        segment.get_or_init::<[u64; 4]>("half", || panic!("on purpose")).map(|_| ())
+    }));
+    assert!(half_made.is_err());
+    assert_eq!(segment.get_or_zeroed::<[u64; 4]>("half").expect("the object"), &[0; 4]);
 }
