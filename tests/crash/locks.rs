@@ -221,6 +221,10 @@ fn permit() -> Permit<'static, 4> {
     SEMAPHORE.acquire().unwrap_or_else(|error| panic!("acquiring: {error}"))
 }
 
+fn count_run() {
+    RUNS.fetch_add(1, Relaxed);
+}
+
 // The children.
 
 fn between<R>(marks: &Marks, operation: impl FnOnce() -> R) {
@@ -306,7 +310,7 @@ fn step_down(marks: &Marks) {
 
 fn call_once(marks: &Marks) {
     take_slot();
-    between(marks, || ONCE.call_once(|| drop(RUNS.fetch_add(1, Relaxed))));
+    between(marks, || ONCE.call_once(count_run));
 }
 
 fn init(marks: &Marks) {
@@ -429,7 +433,7 @@ fn call_once_too(board: &Board) {
     if !ready_and_told(board) {
         return;
     }
-    if let Err(error) = ONCE.call_once_timeout(PATIENCE, || drop(RUNS.fetch_add(1, Relaxed))) {
+    if let Err(error) = ONCE.call_once_timeout(PATIENCE, count_run) {
         board.fail(&format!("calling after the dead: {error}"));
     }
     board.say(Word::Done);
@@ -540,7 +544,7 @@ fn can_lead(death: &Death) -> Result<(), String> {
 
 fn ran_once(death: &Death) -> Result<(), String> {
     let before = RUNS.load(Relaxed);
-    let called = ONCE.call_once_timeout(PATIENCE, || drop(RUNS.fetch_add(1, Relaxed)));
+    let called = ONCE.call_once_timeout(PATIENCE, count_run);
     called.map_err(|error| format!("calling after the dead: {error}"))?;
     let after = RUNS.load(Relaxed);
     // It ran again if the first died before it was told that it is done.

@@ -2,8 +2,8 @@
 //! away.
 //!
 //! Each crash point has a segment of its own. A child makes an object with 11, whoever comes after it with 22: what a
-//! child was told is made stays 11, and everybody sees the same. In the end everybody lets go, and after `prune` nothing
-//! is left in the folder, nor of System V memory.
+//! child was told is made stays 11, and everybody sees the same. In the end everybody lets go; after `prune` nothing is
+//! left in the folder, nor of System V memory.
 
 use std::cell::RefCell;
 use std::path::PathBuf;
