@@ -50,7 +50,7 @@ const CREATE: Operation = Operation {
     before: clear_away,
     child: create,
     check: can_be_made,
-    tear_down: clear_away,
+    tear_down: leave_nothing,
     ..NOTHING
 };
 /// The survivor has the segment open.
@@ -200,6 +200,14 @@ fn clear_away() {
         if let Err(error) = std::fs::remove_file(path) {
             assert_eq!(error.kind(), std::io::ErrorKind::NotFound, "removing a segment's file");
         }
+    }
+}
+
+/// When everything was tried.
+fn leave_nothing() {
+    clear_away();
+    if kind() == File {
+        std::fs::remove_dir(files()).expect("removing the folder of files");
     }
 }
 
