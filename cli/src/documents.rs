@@ -76,6 +76,7 @@ pub(crate) fn member(it: &Member) -> Value {
         "uid": it.said.uid,
         "slot": it.said.slot,
         "generation": it.said.generation,
+        "lives": it.said.lives,
         "attached_boottime_ns": it.said.attached_boottime_ns,
         "waits": waits,
     })

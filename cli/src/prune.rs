@@ -4,12 +4,16 @@
 //! has.
 
 use std::io::{BufWriter, IsTerminal, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::Args;
 use cotenant::inspect::printable;
 use cotenant::{Leftover, PruneOptions, Pruned, Segment};
+use rustix::fs::{Access, AtFlags, CWD, accessat};
+use rustix::io::Errno;
 use serde_json::json;
 
 use crate::look::{From, Member, Row, State, Survey, View, Wanted, bytes, find_exactly, user};
@@ -92,7 +96,8 @@ impl Prune {
         let freed: u64 = pruned.iter().map(|(_, it)| it.allocated_bytes).sum();
         // For people: a script that prunes wants to hear of what was done only.
         if std::io::stdout().is_terminal() || !pruned.is_empty() {
-            writeln!(out, "{verb} {} files, {}", pruned.len(), bytes(freed))?;
+            let files = if pruned.len() == 1 { "file" } else { "files" };
+            writeln!(out, "{verb} {} {files}, {}", pruned.len(), bytes(freed))?;
         }
         out.flush()?;
         left.iter().for_each(|line| complain(line));
@@ -180,12 +185,14 @@ impl Rm {
     fn remove(&self, view: &View, name: &str) -> Result<String> {
         let row = find_exactly(view, name)?;
         let path = row.path();
+        if row.segment.is_none() && row.state == State::Damaged {
+            bail!("{}; left alone (if nobody needs it, remove it as any file)", row.complaint());
+        }
         let Some(access) = row.access() else {
             bail!("{path} has no name to remove: it ends with the last process that uses it ({})", users(&row));
         };
-        if row.segment.is_none() && row.state == State::Damaged {
-            let why = row.error.as_deref().unwrap_or("it is no segment");
-            bail!("{path} is left alone: {why}; if nobody needs it, rm it");
+        if let Some(whose) = forbidden(&row, &access) {
+            bail!("cannot remove the segment {path}: {whose}");
         }
         let is_in_use = !matches!(row.state, State::Dead | State::Kept);
         if is_in_use && !self.force {
@@ -195,13 +202,36 @@ impl Rm {
                 users(&row)
             );
         }
-        cotenant::inspect::live::unlink(&access)?;
+        if let Err(error) = cotenant::inspect::live::unlink(&access) {
+            bail!("{}", row.by_its_name(&error.to_string()));
+        }
         Ok(match row.state {
             State::Dead => format!("removed {path}: nobody was attached"),
             State::Kept => format!("removed {path}, which was kept; nobody was attached"),
             _ => format!("removed the name of {path}, which goes on being used by {}", users(&row)),
         })
     }
+}
+
+/// Why this user may not remove it, and who may; `None`: nothing is in the way. The name is taken from the folder, and
+/// locks in the file are asked and taken first.
+fn forbidden(row: &Row, access: &Path) -> Option<String> {
+    let may = |path: &Path, what| accessat(CWD, path, what, AtFlags::EACCESS) != Err(Errno::ACCESS);
+    let home = row.home.as_ref()?;
+    let owner = std::fs::symlink_metadata(access).ok()?.uid();
+    let own = rustix::process::geteuid().as_raw();
+    let is_sticky = home.mode & 0o1000 != 0 && ![0, owner, home.uid].contains(&own);
+    let may_unlink = may(&home.path, Access::WRITE_OK | Access::EXEC_OK) && !is_sticky;
+    if may_unlink && may(access, Access::READ_OK | Access::WRITE_OK) {
+        return None;
+    }
+    let folder = printable(&home.shown.display().to_string());
+    Some(match home.uid == owner {
+        true => format!("it is {}'s; that user may remove it, or root", user(owner)),
+        false => {
+            format!("it is {}'s, in {folder}, which is {}'s; root may remove it", user(owner), user(home.uid))
+        }
+    })
 }
 
 fn users(row: &Row) -> String {

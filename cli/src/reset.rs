@@ -9,7 +9,7 @@ use cotenant::inspect::live::{LiveObject, LiveSegment, LockOwner, ObjectState, R
 use cotenant::inspect::printable;
 use serde_json::json;
 
-use crate::look::{From, Row, View, find};
+use crate::look::{From, Row, View, find_exactly};
 use crate::output::{complain, finish};
 
 const EXAMPLES: &str = "\
@@ -34,7 +34,7 @@ const VALUE_CHARS: usize = 200;
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Reset {
-    /// Name, name@scope, file name or path; or the beginning of one
+    /// Name, name@scope, file name or path, in full
     #[arg(value_name = "SEGMENT")]
     segment: String,
     /// The object's name, or its end
@@ -50,18 +50,23 @@ pub(crate) struct Reset {
 impl Reset {
     pub(crate) fn run(&self) -> Result<ExitCode> {
         let view = View::new(&self.from)?;
-        let row = find(&view, &self.segment)?;
+        let row = find_exactly(&view, &self.segment)?;
         let Some(segment) = &row.segment else {
-            bail!("{}: {}", row.path(), row.error.as_deref().unwrap_or("it is no segment"));
+            bail!("{}", row.complaint());
         };
         let object = choose(segment, &row, &self.object)?;
         let Some(path) = row.access() else {
             bail!("{} has no name by which it could be joined: its own programs must reset the lock", row.path());
         };
-        let done = segment.reset(&path, &object).map_err(|error| anyhow!("{error}"));
+        let done = segment.reset(&path, &object).map_err(|error| anyhow!("{}", row.by_its_name(&error.to_string())));
         let done = done.with_context(|| format!("cannot reset {}", printable(object.name())))?;
         if done.is_empty() {
-            bail!("{} of {} is a {}: it has no lock", printable(object.name()), row.path(), object.type_text());
+            bail!(
+                "{} of {} is {}: it has no lock",
+                printable(object.name()),
+                row.path(),
+                with_article(&object.type_text())
+            );
         }
         let is_held = done.iter().any(|it| it.outcome == ResetOutcome::Held);
         if self.json {
@@ -102,6 +107,12 @@ impl Reset {
         }
         out.flush()
     }
+}
+
+/// `an AtomicU64`, `a Ring<u8, 4>`.
+fn with_article(type_text: &str) -> String {
+    let is_vowel = type_text.starts_with(|c: char| "AEIOaeio".contains(c));
+    format!("{} {type_text}", if is_vowel { "an" } else { "a" })
 }
 
 /// The object of that name, or the only one whose path ends so.

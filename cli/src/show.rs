@@ -68,7 +68,7 @@ impl Show {
         let view = View::new(&self.from)?;
         let row = &find(&view, &self.segment)?;
         let Some(segment) = &row.segment else {
-            bail!("{}: {}", row.path(), row.error.as_deref().unwrap_or("it is no segment"));
+            bail!("{}", row.complaint());
         };
         let contents = read(segment, row, if self.values || self.json { CHARS_IN_FULL } else { CHARS });
         let written = if self.json {
@@ -105,6 +105,11 @@ fn read(segment: &LiveSegment, row: &Row, chars_max: usize) -> Contents {
         Ok(Shown { object, value, locks, maker })
     });
     Contents { objects: shown.collect(), error: None }
+}
+
+/// What this user may not see of it: a line each.
+pub(super) fn not_seen(row: &Row) -> Option<String> {
+    row.has_unseen.then(|| format!("who else is in {} (root sees it)", row.label()))
 }
 
 /// The process of a slot, as we count.

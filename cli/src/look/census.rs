@@ -49,8 +49,8 @@ pub(crate) struct Mapped {
 pub(crate) struct Census {
     files: HashMap<FileKey, Vec<Mapped>>,
     known: RefCell<HashMap<u32, Option<Rc<Process>>>>,
-    /// Processes whose maps may not be read, by their user.
-    pub(crate) unseen: HashMap<u32, usize>,
+    /// Processes whose maps may not be read.
+    pub(crate) unseen: Vec<Process>,
 }
 
 impl Census {
@@ -62,9 +62,7 @@ impl Census {
             match read_bounded(&PathBuf::from(format!("/proc/{pid}/maps"))) {
                 Ok(maps) => census.note(pid, &maps),
                 Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
-                    if let Some(process) = status(pid) {
-                        *census.unseen.entry(process.uid).or_default() += 1;
-                    }
+                    census.unseen.extend(status(pid));
                 }
                 // It has ended meanwhile.
                 Err(_) => {}

@@ -70,7 +70,9 @@ fn choose(rows: &[Row], name: &str, may_be_a_beginning: bool) -> Result<Option<u
 }
 
 fn not_found(rows: &[Row], name: &str) -> anyhow::Error {
-    let closest = |row: &Row| row.names().iter().map(|its| strsim::jaro_winkler(its, name)).fold(0.0, f64::max);
+    // Whoever gave a beginning where names are taken in full meant what begins so.
+    let alike = |its: &String| if its.starts_with(name) { 1.0 } else { strsim::jaro_winkler(its, name) };
+    let closest = |row: &Row| row.names().iter().map(alike).fold(0.0, f64::max);
     let mut alike: Vec<_> = rows.iter().map(|row| (closest(row), row)).filter(|(it, _)| *it > ALIKE).collect();
     alike.sort_by(|a, b| b.0.total_cmp(&a.0));
     let alike: Vec<_> = alike.into_iter().map(|(_, row)| row).collect();

@@ -42,6 +42,12 @@ impl Folder {
         Folder::new(shown, file, Audience::Given)
     }
 
+    /// An error about something in it, by the name that people know.
+    pub(crate) fn by_its_name(&self, error: &str) -> String {
+        // With the slash: descriptor 1 is not the beginning of descriptor 13.
+        error.replace(&format!("{}/", self.path.display()), &format!("{}/", self.shown.display()))
+    }
+
     fn new(shown: PathBuf, file: File, audience: Audience) -> std::io::Result<Folder> {
         let stat = file.metadata()?;
         let (uid, mode) = (stat.uid(), stat.mode() & 0o7777);

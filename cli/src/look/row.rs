@@ -75,6 +75,8 @@ pub(crate) struct Row {
     /// Living participants and those that died and whom nobody has replaced.
     pub(crate) participants: Vec<LiveParticipant>,
     pub(crate) readers: Vec<Rc<Process>>,
+    /// Others may be in it whom this user may not ask about.
+    pub(crate) has_unseen: bool,
     /// Children of participants, which share the mapping and have no slot of their own (yet).
     pub(crate) children: Vec<Rc<Process>>,
 }
@@ -115,6 +117,7 @@ impl Row {
             members: Vec::new(),
             participants: Vec::new(),
             readers: Vec::new(),
+            has_unseen: false,
             children: Vec::new(),
         }
     }
@@ -124,12 +127,14 @@ impl Row {
             Ok(participants) => self.participants = participants,
             Err(error) => self.error = Some(error.to_string()),
         }
-        self.put_together(mapped, census);
-        self.state = self.judge(&segment, !mapped.is_empty());
+        let life = segment.life();
+        self.put_together(mapped, census, life);
+        self.has_unseen = life == Life::Mapped && self.may_have_unseen(census);
+        self.state = self.judge(&segment, life, !mapped.is_empty());
         self.segment = Some(segment);
     }
 
-    fn put_together(&mut self, mapped: &[&Mapped], census: &Census) {
+    fn put_together(&mut self, mapped: &[&Mapped], census: &Census, life: Life) {
         let mut others: Vec<(Rc<Process>, bool)> = Vec::new();
         for mapped in mapped {
             let Some(process) = census.process(mapped.pid) else { continue };
@@ -148,12 +153,16 @@ impl Row {
                 process.pid_there == said.pid && same_namespace
             };
             let at = others.iter().position(|(process, can_write)| *can_write && is_it(process));
-            // A slot's lock is the answer; where it cannot be asked, that a process maps the segment is the best one.
-            let lives = said.lives.unwrap_or(at.is_some());
+            // A slot's lock is the answer; where it cannot be asked, that a process maps the segment is the best one,
+            // and that one with its id may not be looked into the next.
+            let may_be_unseen = || life != Life::Nobody && census.unseen.iter().any(is_it);
+            let lives = said.lives.unwrap_or_else(|| at.is_some() || may_be_unseen());
             if !lives {
                 continue;
             }
-            let as_we_count = Some(said.pid_namespace) == own_namespace && said.pid != 0;
+            // Only a lock proves that the process of this id is the one.
+            let is_known = said.lives == Some(true) && said.pid != 0;
+            let as_we_count = is_known && Some(said.pid_namespace) == own_namespace;
             let pid = at.map(|at| others.remove(at).0.pid).or(as_we_count.then_some(said.pid));
             self.members.push(Member { said: said.clone(), pid });
         }
@@ -162,10 +171,23 @@ impl Row {
         self.readers = readers.into_iter().map(|(process, _)| process).collect();
     }
 
-    fn judge(&self, segment: &LiveSegment, is_mapped: bool) -> State {
+    fn may_have_unseen(&self, census: &Census) -> bool {
+        let own = rustix::process::geteuid().as_raw();
+        let owner = self.facts.map(|facts| facts.uid).filter(|owner| *owner != own);
+        let of_owner = |process: &Process| Some(process.uid) == owner;
+        let is_unsure = |member: &Member| member.said.lives.is_none() && member.pid.is_none();
+        self.has_nobody_known() || self.members.iter().any(is_unsure) || census.unseen.iter().any(of_owner)
+    }
+
+    /// The system says that somebody is attached, and nothing says who.
+    pub(crate) fn has_nobody_known(&self) -> bool {
+        self.members.is_empty() && self.readers.is_empty() && self.children.is_empty()
+    }
+
+    fn judge(&self, segment: &LiveSegment, life: Life, is_mapped: bool) -> State {
         let is_unlinked = self.facts.is_some_and(|facts| !facts.is_linked);
         let is_nameless = matches!(segment.description().backing, "memfd" | "anonymous" | "sysv");
-        let is_alive = match segment.life() {
+        let is_alive = match life {
             Life::BeingRemoved => return State::BeingRemoved,
             Life::Mapped => Some(true),
             Life::Nobody if is_mapped => Some(true),
@@ -221,6 +243,17 @@ impl Row {
     /// Where it is, as processes there name it.
     pub(crate) fn path(&self) -> String {
         printable_path(&self.folder.join(&self.file_name).display().to_string())
+    }
+
+    /// What is wrong with it, with its path, once.
+    pub(crate) fn complaint(&self) -> String {
+        let (path, why) = (self.path(), self.error.as_deref().unwrap_or("it is no segment"));
+        if why.contains(&path) { why.to_owned() } else { format!("{path}: {why}") }
+    }
+
+    /// An error by the name that people know, not by the descriptor that the file was opened through.
+    pub(crate) fn by_its_name(&self, error: &str) -> String {
+        self.home.as_ref().map_or_else(|| error.to_owned(), |home| home.by_its_name(error))
     }
 
     /// Names under which it may be asked for, the most exact first.

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use cotenant::ErrorKind;
 use cotenant::inspect::live::LiveSegment;
 
-use super::census::Census;
+use super::census::{Census, Process};
 use super::elsewhere;
 use super::folders::{self, Folder, names};
 use super::row::{Row, State};
@@ -51,6 +51,7 @@ impl Survey {
         let closed: Vec<_> = closed.collect();
         let mut unseen = closed.clone();
         unseen.extend(unseen_processes(view, &census, wanted.all));
+        unseen.extend(unseen_people(&rows));
         Ok(Survey { folders, rows, closed, unseen, census })
     }
 }
@@ -85,7 +86,9 @@ fn row(folder: &Rc<Folder>, name: String, census: &Census) -> Option<Row> {
         Err(_) => return None,
     };
     if !kind.is_file() {
-        return Some(Row::damaged(shown, name, format!("{}, not a segment", kind_word(kind))));
+        let mut row = Row::damaged(shown, name, format!("{}, not a segment", kind_word(kind)));
+        row.home = Some(Rc::clone(folder));
+        return Some(row);
     }
     match LiveSegment::open(&path) {
         Ok(segment) => {
@@ -95,10 +98,7 @@ fn row(folder: &Rc<Folder>, name: String, census: &Census) -> Option<Row> {
         }
         Err(error) if !path.exists() && error.os_error().is_some() => None,
         Err(error) => {
-            // By the name that people know, not by the descriptor that it was opened through.
-            let why =
-                error.to_string().replace(&folder.path.display().to_string(), &folder.shown.display().to_string());
-            let mut row = Row::damaged(shown, name, why);
+            let mut row = Row::damaged(shown, name, folder.by_its_name(&error.to_string()));
             if error.kind() == ErrorKind::PermissionDenied {
                 // Another user's, most likely; nothing is wrong with it.
                 row.state = State::Unknown;
@@ -120,11 +120,20 @@ fn kind_word(kind: std::fs::FileType) -> &'static str {
     }
 }
 
+/// Of segments of other users, whose locks and processes may not be asked.
+fn unseen_people(rows: &[Row]) -> Option<String> {
+    const NAMED_MAX: usize = 8;
+    let names: Vec<_> = rows.iter().filter(|row| row.has_unseen).map(Row::label).collect();
+    let more = names.len().saturating_sub(NAMED_MAX);
+    let mut shown: Vec<_> = names.into_iter().take(NAMED_MAX).collect();
+    shown.extend((more > 0).then(|| format!("{more} more")));
+    (!shown.is_empty()).then(|| format!("who else is in {} (root sees it)", shown.join(", ")))
+}
+
 /// Who is attached is known by locks and entries; who reads, and what is unlinked, by processes' maps alone.
 fn unseen_processes(view: &View, census: &Census, all: bool) -> Option<String> {
-    let own: usize =
-        census.unseen.iter().filter(|(uid, _)| view.uid.is_none_or(|own| own == **uid)).map(|it| it.1).sum();
-    let count = if all { census.unseen.values().sum() } else { own };
+    let is_asked_for = |process: &&Process| all || view.uid.is_none_or(|own| own == process.uid);
+    let count = census.unseen.iter().filter(is_asked_for).count();
     let whose = if all { "" } else { " of this user" };
     let noun = if count == 1 { "process" } else { "processes" };
     (count > 0).then(|| {

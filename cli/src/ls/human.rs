@@ -83,6 +83,7 @@ fn people(row: &Row) -> String {
     words.extend((more > 0).then(|| format!("{more} more")));
     let children = row.children.len();
     words.extend((children > 0).then(|| format!("{children} without a slot")));
+    words.extend((row.has_unseen && row.has_nobody_known()).then(|| "somebody".to_owned()));
     words.join(", ")
 }
 

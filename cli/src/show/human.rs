@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use cotenant::inspect::live::{Description, Lock, LockOwner, LockState, ObjectState, SegmentUse};
 use cotenant::inspect::printable;
 
-use super::{Contents, Shown, pid_of};
+use super::{Contents, Shown, not_seen, pid_of};
 use crate::look::{Row, State, age, bytes, duration, hex, since_unix, user};
 use crate::table::{BOLD, FAINT, PROBLEM, WARNING, table, write_table};
 
@@ -31,6 +31,9 @@ pub(super) fn write(mut out: impl Write, row: &Row, contents: &Contents, in_full
         writeln!(out, "{PROBLEM}damaged{PROBLEM:#}: {}", printable(error))?;
     }
     locks(&mut out, row, &shown)?;
+    if let Some(line) = not_seen(row) {
+        writeln!(out, "{FAINT}not seen: {}{FAINT:#}", printable(&line))?;
+    }
     out.flush()
 }
 
@@ -77,8 +80,9 @@ fn used_for(it: &Description) -> String {
 }
 
 fn people(out: &mut impl Write, row: &Row) -> io::Result<()> {
-    if row.members.is_empty() && row.readers.is_empty() && row.children.is_empty() {
-        return writeln!(out, "\nnobody is attached that can be seen");
+    if row.has_nobody_known() {
+        let who = if row.has_unseen { "somebody is attached" } else { "nobody is attached that can be seen" };
+        return writeln!(out, "\n{who}");
     }
     writeln!(out)?;
     let mut table = table(&["pid", "program", "user", "slot", ""], &[0, 3]);
@@ -86,9 +90,10 @@ fn people(out: &mut impl Write, row: &Row) -> io::Result<()> {
         let there = match member.pid {
             Some(pid) if pid != member.said.pid => format!("process {} in its own container", member.said.pid),
             Some(_) => String::new(),
-            None => format!("process {} of a container that cannot be seen", member.said.pid),
+            None if member.said.lives.is_none() => "may not be asked: its own word".to_owned(),
+            None => "of a container that cannot be seen: its own word".to_owned(),
         };
-        let pid = member.pid.map_or_else(|| "?".to_owned(), |pid| pid.to_string());
+        let pid = member.pid.map_or_else(|| format!("?{}", member.said.pid), |pid| pid.to_string());
         let (program, slot) = (printable(&member.said.program), member.said.slot.to_string());
         table.add_row([pid, program, user(member.said.uid), slot, there]);
     }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use cotenant::inspect::live::{Lock, LockOwner, LockState, ObjectState};
 use serde_json::{Value, json};
 
-use super::{Contents, Shown, pid_of};
+use super::{Contents, Shown, not_seen, pid_of};
 use crate::documents;
 use crate::look::Row;
 
@@ -24,7 +24,8 @@ pub(super) fn write(mut out: impl Write, row: &Row, contents: &Contents) -> io::
         };
         serde_json::to_writer(&mut out, &document)?;
     }
-    writeln!(out, "\n],\"error\":{}}}", json!(contents.error))?;
+    let not_seen: Vec<_> = not_seen(row).into_iter().collect();
+    writeln!(out, "\n],\"error\":{},\"not_seen\":{}}}", json!(contents.error), json!(not_seen))?;
     out.flush()
 }
 

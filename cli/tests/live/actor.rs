@@ -67,6 +67,7 @@ fn act(words: &[&str], kept: &mut Vec<&'static Segment>) {
             let (options, nowhere) = (options(), Segment::options().max_bytes(1 << 20));
             let made = match *backing {
                 "posix" => options.open_or_create(name),
+                "readable" => options.mode(0o644).open_or_create(name),
                 "kept" => options.keep(Keep::UntilRemoved).open_or_create(name),
                 "memfd" => nowhere.backing(Backing::Memfd).create(name),
                 "anonymous" => nowhere.backing(Backing::Anonymous).create(name),

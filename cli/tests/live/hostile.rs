@@ -50,11 +50,16 @@ fn what_is_no_segment_is_a_row_that_says_so() {
         assert!(row["state"] == "damaged" && row["error"].is_string(), "{row:#}");
         let shown = place.run(&["show", &place.file(name).display().to_string()]);
         assert!(shown.status == Some(1) && shown.err.starts_with("cotenant: "), "{name}: {shown:#?}");
+        let path = place.file(name).display().to_string();
+        assert_eq!(shown.err.matches(&path).count(), 1, "its path is said once: {shown:#?}");
         let removed = place.run(&["rm", &place.file(name).display().to_string()]);
         assert!(
             removed.status == Some(1) && std::fs::symlink_metadata(place.file(name)).is_ok(),
             "{name}: {removed:#?}"
         );
+        let kind = ["folder", "fifo", "socket"].iter().find(|it| it.eq_ignore_ascii_case(name));
+        let is_said = kind.is_none_or(|kind| removed.err.to_lowercase().contains(&format!("a {kind}, not a segment")));
+        assert!(is_said && removed.err.contains("left alone"), "{name}: {removed:#?}");
     }
     assert_eq!(row_of(&document, "sample").expect("the good one")["state"], "kept");
     let text = place.run(&["ls"]);

@@ -78,6 +78,11 @@ fn reset_leaves_a_living_owner_alone_and_names_it() {
     assert_eq!(done.status, Some(1), "{done:#?}");
     assert!(done.err.contains(&format!("held by {}", holder.pid())) && done.err.contains("lives"), "{done:#?}");
     assert_eq!(locks(&place, "limits")[0]["state"], "held");
+    let guessed = place.run(&["reset", "acme.j", "limits"]);
+    assert!(
+        guessed.status == Some(1) && guessed.err.contains("did you mean ") && guessed.err.contains("acme.jobs"),
+        "{guessed:#?}"
+    );
     let wrong = place.run(&["reset", "acme.jobs", "limit"]);
     assert!(wrong.status == Some(1) && wrong.err.contains("did you mean limits?"), "{wrong:#?}");
 }

@@ -12,4 +12,5 @@ mod locks;
 mod namespaces;
 #[path = "../../../tests/support/skip.rs"]
 mod not_tried;
+mod others;
 mod place;
