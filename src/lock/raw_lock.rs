@@ -7,23 +7,22 @@
 //!
 //! No sleep is without a timeout and every sleeper looks at the word again: whoever was woken may be killed before it
 //! takes the lock. An owner is asked about before the first sleep, then after 0.5 ms, doubling to 20 ms: whenever a
-//! sleep was ended by its timeout rather than by somebody who lives.
+//! sleep was ended by its timeout rather than by somebody who lives; by one of them, if many wait (`naps.rs`).
 //!
 //! A word is used in one of two ways. As a **lock** it is taken by `lock` and its kin, and a dead owner's state goes to
 //! the next one. As a **cell** (a reader's, a permit's) it is taken by `claim`, guards no value, and a dead owner's is
 //! given back silently.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::atomic::AtomicU64;
 use super::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
+use super::naps::Naps;
 use super::owner::{self, Mine};
 use super::word::{INCONSISTENT, LOW, Locked, NOT_RECOVERABLE, NotLocked, OWNER, OWNER_DIED, THREAD_ID, WAITERS};
 use super::{futex, ranges};
 
 const SPINS: u32 = 100;
-const FIRST_SLEEP: Duration = Duration::from_micros(500);
-const LONGEST_SLEEP: Duration = Duration::from_millis(20);
 
 /// The lock word, in shared or private memory.
 #[repr(transparent)]
@@ -42,12 +41,13 @@ struct Patience {
     takes_given_up: bool,
 }
 
-/// When to ask whether an owner lives, which costs three system calls.
+/// When to ask whether an owner lives, which costs some ten system calls.
 #[derive(Clone, Copy)]
 enum Asks {
     /// Before the first sleep: not if this thread asked about the same owner a moment ago.
     UnlessJustAsked,
-    /// Somebody woke us, so there is life; a word that the kernel marked says itself that there was a death.
+    /// Somebody woke us, so there is life, or another waiter asked; a word that the kernel marked says itself that there
+    /// was a death.
     UnlessMarked,
     Always,
 }
@@ -64,18 +64,17 @@ impl Patience {
     const NONE: Patience = Patience { waits: Waits::Never, takes_given_up: false };
 }
 
-/// The sleeps of one wait: each longer than the one before, none beyond the deadline.
+/// The sleeps of one wait, none beyond the deadline.
 struct Sleeps {
-    next: Duration,
+    naps: Naps,
     waits: Waits,
     /// The last one was ended by its timeout.
     nobody_woke: bool,
-    is_noted: bool,
 }
 
 impl Sleeps {
     fn new(waits: Waits) -> Sleeps {
-        Sleeps { next: FIRST_SLEEP, waits, nobody_woke: false, is_noted: false }
+        Sleeps { naps: Naps::new(), waits, nobody_woke: false }
     }
 
     /// Sleeps while the word's low half is that of `seen`. If that takes long, notes for people which lock is waited
@@ -83,28 +82,29 @@ impl Sleeps {
     fn sleep(&mut self, word: &AtomicU64, seen: u64) -> Result<(), NotLocked> {
         let bound = match self.waits {
             Waits::Never => return Err(NotLocked::WouldBlock),
-            Waits::Forever => self.next,
+            Waits::Forever => self.naps.next(),
             Waits::Until(deadline) => match deadline.checked_duration_since(Instant::now()) {
-                Some(left) if !left.is_zero() => self.next.min(left),
+                Some(left) if !left.is_zero() => self.naps.next().min(left),
                 _ => return Err(NotLocked::TimedOut),
             },
         };
-        if self.nobody_woke && !self.is_noted {
-            self.is_noted = true;
-            ranges::note_wait(word);
+        if self.nobody_woke {
+            self.naps.note(word);
         }
         self.nobody_woke = !futex::wait(word, seen as u32, bound);
-        if self.nobody_woke {
-            self.next = (self.next * 2).min(LONGEST_SLEEP);
-        }
+        self.naps.slept(bound, !self.nobody_woke);
         Ok(())
     }
 
+    /// What is asked about the owner that the word names after a sleep.
+    fn asks(&mut self, word: &AtomicU64, seen: u64) -> Asks {
+        let is_asked = self.nobody_woke && (seen & LOW == 0 || self.naps.is_our_turn(word, (seen >> 32) as u32));
+        if is_asked { Asks::Always } else { Asks::UnlessMarked }
+    }
+
     /// The wait is over, whatever came of it.
-    fn end(&self, word: &AtomicU64) {
-        if self.is_noted {
-            ranges::note_end_of_wait(word);
-        }
+    fn end(&mut self, word: &AtomicU64) {
+        self.naps.end(word);
     }
 }
 
@@ -214,6 +214,10 @@ impl RawLock {
             }
             let given_up = seen & THREAD_ID == NOT_RECOVERABLE;
             if given_up && !patience.takes_given_up {
+                if have_slept != 0 {
+                    // We were woken to take the lock and do not; who gave it up need not have seen WAITERS.
+                    futex::wake_all(&self.word);
+                }
                 return Err(NotLocked::NotRecoverable);
             }
             if self.names_this_thread(seen, mine) {
@@ -243,9 +247,9 @@ impl RawLock {
                 continue;
             }
             have_slept = WAITERS;
-            asks = if sleeps.nobody_woke { Asks::Always } else { Asks::UnlessMarked };
-            spins = if may_spin && !sleeps.nobody_woke { SPINS } else { 0 };
             seen = self.word.load(Relaxed);
+            asks = sleeps.asks(&self.word, seen);
+            spins = if may_spin && !sleeps.nobody_woke { SPINS } else { 0 };
         }
     }
 
@@ -371,7 +375,7 @@ impl RawLock {
             match self.word.compare_exchange(seen, left(seen), Release, Relaxed) {
                 Ok(_) => {
                     if seen & WAITERS != 0 {
-                        // Killed before they are woken: they look again within LONGEST_SLEEP.
+                        // Killed before they are woken: they look again by their timeouts.
                         futex::wake_all(&self.word);
                     }
                     break;
@@ -515,7 +519,7 @@ impl RawLock {
         }
         ranges::count_death(&self.word);
         if seen & WAITERS != 0 {
-            // Killed before they are woken: they look again within LONGEST_SLEEP.
+            // Killed before they are woken: they look again by their timeouts.
             futex::wake_all(&self.word);
         }
         true
