@@ -6,7 +6,7 @@ use std::time::Duration;
 use cotenant::sync::{LockError, Mutex, MutexGuard, TryLockError};
 
 use crate::room::{Pair, Room};
-use crate::world::{Tasks, deaths, explore, one_of, share};
+use crate::world::{Tasks, catch_panic, deaths, explore, one_of, panic_perhaps, share};
 
 #[derive(Default)]
 struct Bank {
@@ -103,6 +103,38 @@ fn dead_owner_left_given_up_and_reset() {
         }
         tasks.join();
         bank.change(&total.lock_or_repair(|it| it.repair()));
+        assert!(total.lock().is_ok(), "repaired");
+    });
+}
+
+/// A panic inside is announced as a death is, and wakes those who sleep: no time-out does.
+#[test]
+fn panics() {
+    explore(0, || {
+        let (total, bank) = (share(Mutex::new(Pair::default())), share(Bank::default()));
+        let change = move |guard: MutexGuard<'_, Pair>| {
+            catch_panic(move || {
+                let guard = guard;
+                let _inside = bank.room.write();
+                guard.look();
+                guard.change_and(panic_perhaps);
+            });
+        };
+        let mut tasks = Tasks::default();
+        for _ in 0..4 {
+            tasks.spawn(move || match total.lock() {
+                Ok(guard) => change(guard),
+                Err(LockError::OwnerDied(died)) => match one_of(3) {
+                    0 => drop(died),
+                    1 => died.give_up(),
+                    _ => change(died.repair(|it| it.repair())),
+                },
+                Err(LockError::NotRecoverable) => change(total.lock_or_repair(|it| it.repair())),
+                Err(error) => panic!("{error}"),
+            });
+        }
+        tasks.join();
+        total.lock_or_repair(|it| it.repair()).look();
         assert!(total.lock().is_ok(), "repaired");
     });
 }

@@ -14,9 +14,14 @@ pub(crate) struct Pair {
 impl Pair {
     /// A death between the two leaves it half changed.
     pub(crate) fn change(&self) {
+        self.change_and(step);
+    }
+
+    /// What is called halfway may panic.
+    pub(crate) fn change_and(&self, halfway: impl FnOnce()) {
         step();
         self.first.fetch_add(1, SeqCst);
-        step();
+        halfway();
         self.second.fetch_add(1, SeqCst);
         step();
     }

@@ -33,6 +33,8 @@ struct Shuttle;
 
 /// What a killed task unwinds with.
 struct Killed;
+/// What [`panic_perhaps`] unwinds with.
+struct Panic;
 
 #[derive(Default)]
 struct Task {
@@ -60,6 +62,8 @@ struct Execution {
     has_robust_list: bool,
     /// Sleeps that a signal may still end.
     signals: u32,
+    /// Woken by who panics. All tasks are one thread to std: nobody else may run before that has unwound.
+    woken_in_panic: Vec<Thread>,
 }
 
 thread_local! {
@@ -93,6 +97,7 @@ impl Execution {
             has_wake_op: !one_in(4),
             has_robust_list: one_in(2),
             signals: if one_in(4) { 2 } else { 0 },
+            woken_in_panic: Vec::new(),
         }
     }
 
@@ -165,8 +170,13 @@ impl World for Shuttle {
                 woken.push(it.sleepers.remove(index).thread);
             });
         }
-        woken.iter().for_each(Thread::unpark);
-        woken.len() as u32
+        let count = woken.len() as u32;
+        if std::thread::panicking() {
+            with(|it| it.woken_in_panic.extend(woken));
+        } else {
+            woken.iter().for_each(Thread::unpark);
+        }
+        count
     }
 
     fn is_known_dead(&self, task: u32) -> bool {
@@ -259,9 +269,30 @@ pub(crate) fn one_of(n: u32) -> u32 {
     thread_rng().gen_range(0..n)
 }
 
+/// Panics in one of three runs: inside of [`catch_panic`].
+pub(crate) fn panic_perhaps() {
+    if one_in(3) {
+        resume_unwind(Box::new(Panic));
+    }
+}
+
+/// Ends a panic of `play`. Unwinding is one step.
+pub(crate) fn catch_panic(play: impl FnOnce()) {
+    match catch_unwind(AssertUnwindSafe(play)) {
+        Err(why) if !why.is::<Panic>() => resume_unwind(why),
+        _ => {}
+    }
+    with(|it| std::mem::take(&mut it.woken_in_panic)).iter().flatten().for_each(Thread::unpark);
+}
+
 /// Tasks that have died so far.
 pub(crate) fn deaths() -> u32 {
     with(|it| it.deaths).unwrap_or(0)
+}
+
+/// Tasks that sleep.
+pub(crate) fn sleepers() -> usize {
+    with(|it| it.sleepers.len()).unwrap_or(0)
 }
 
 /// What all tasks of an execution share. Leaked, as the kernel keeps memory while anybody maps it.

@@ -8,6 +8,7 @@ mod fmt;
 mod install;
 mod lint;
 mod linux;
+mod models;
 mod msrv;
 mod others;
 mod package;
@@ -36,7 +37,7 @@ Examples:
 
 A missing tool is installed without asking as root on Debian or Ubuntu, or with --install (through sudo).
 Otherwise the part that needs it is skipped, with the command to get it; with CI=true a skip is a failure.
-Downloads and builds lie in target/: toolchains/, windows/, wine/, msrv/.";
+Downloads and builds lie in target/: toolchains/, windows/, wine/, models/, msrv/.";
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Checks of the Cotenant repository", after_help = EXAMPLES)]
@@ -78,6 +79,12 @@ enum Task {
         #[arg(last = true, value_name = "CARGO TEST ARGUMENTS")]
         arguments: Vec<String>,
     },
+    /// The locks under a model checker: thousands of schedules of each model in tests/models, with and without deaths
+    Models {
+        /// Arguments for the tests: part of a name
+        #[arg(last = true, value_name = "TEST ARGUMENTS")]
+        arguments: Vec<String>,
+    },
     /// The library builds with the oldest Rust that Cargo.toml promises
     Msrv,
     /// Systems on which nothing is run: their targets are checked where rustup has them
@@ -117,6 +124,7 @@ fn dispatch(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Task::Docs => suite::one("docs", || docs::run(w)),
         Task::Linux { arguments } => suite::one("linux", || linux::run(w, arguments)),
         Task::Windows { arguments, .. } => suite::one("windows", || windows::run(w, arguments)),
+        Task::Models { arguments } => suite::one("models", || models::run(w, arguments)),
         Task::Msrv => suite::one("msrv", || msrv::run(w)),
         Task::Others => suite::one("others", || others::run(w)),
         Task::Package => suite::one("package", || package::run(w)),

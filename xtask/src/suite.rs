@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::tally::Tally;
 use crate::workshop::Workshop;
-use crate::{docs, fmt, install, lint, linux, msrv, others, package, tidy, windows};
+use crate::{docs, fmt, install, lint, linux, models, msrv, others, package, tidy, windows};
 
 type Task<'a> = (&'static str, &'a dyn Fn() -> Result<Tally>);
 
@@ -21,6 +21,7 @@ pub(crate) fn all(w: &Workshop) -> ExitCode {
         ("lint", &|| lint::run(w)),
         ("docs", &|| docs::run(w)),
         ("linux", &|| linux::run(w, &[])),
+        ("models", &|| models::run(w, &[])),
         ("windows", &|| windows::run(w, &[])),
         ("msrv", &|| msrv::run(w)),
         ("others", &|| others::run(w)),
