@@ -10,6 +10,7 @@ use super::request::{Opening, Request};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys;
 
+const DEFAULT_MODE: u32 = 0o600;
 const DEFAULT_MAX_BYTES: u64 = 64 << 20;
 const DEFAULT_MAX_OBJECTS: u32 = 1024;
 const DEFAULT_MAX_PARTICIPANTS: u32 = 1024;
@@ -27,7 +28,8 @@ const SCHEMA_BYTES: usize = 1024;
 /// before any system call.
 ///
 /// The options that describe the segment count for the one who creates it; one who finds it gets it as it is, except
-/// that a segment that can be written by more users than asked for is refused.
+/// that its mode and group must be those that were asked for, if any were, and that a segment that others may write is
+/// refused to who has not asked for it.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -48,7 +50,7 @@ pub struct SegmentOptions {
     max_objects: u32,
     max_participants: u32,
     keep: Option<Keep>,
-    mode: u32,
+    mode: Option<u32>,
     group: Option<String>,
     scope: Option<String>,
     folder: Option<PathBuf>,
@@ -65,7 +67,7 @@ impl Default for SegmentOptions {
             max_objects: DEFAULT_MAX_OBJECTS,
             max_participants: DEFAULT_MAX_PARTICIPANTS,
             keep: None,
-            mode: 0o600,
+            mode: None,
             group: None,
             scope: None,
             folder: None,
@@ -109,10 +111,13 @@ impl SegmentOptions {
         self
     }
 
-    /// Who may write and read it, as permission bits: of `0o664`, at least `0o600`, which is what it is without this.
-    /// For a group give `0o660`, and `0o640` or `0o644` for readers ([`open_reader`](Self::open_reader)).
+    /// Who may write and read it, as permission bits: of `0o664`, at least `0o600`, which is what a new segment has
+    /// without this. For a group give `0o660`, and `0o640` or `0o644` for readers ([`open_reader`](Self::open_reader)).
+    ///
+    /// One that is there must have this mode, or it is refused (`Mismatch`). Without this it is taken as it is, unless
+    /// others may write it.
     pub fn mode(mut self, mode: u32) -> Self {
-        self.mode = mode;
+        self.mode = Some(mode);
         self
     }
 
@@ -239,6 +244,7 @@ impl SegmentOptions {
             name: &file_name,
             backing: self.backing.kind(),
             opening,
+            mode_is_given: self.mode.is_some(),
             folder: self.folder.clone(),
             user: self.user,
             prefault: self.prefault,
@@ -263,7 +269,7 @@ impl SegmentOptions {
             scope: if is_file { String::new() } else { scope },
             build_id: Vec::new(),
             keep_until_removed: is_file || self.keep == Some(Keep::UntilRemoved),
-            mode: self.mode,
+            mode: self.mode_or_default(),
             group: self.group.clone(),
             fingerprint: 0,
             objects: Vec::new(),
@@ -297,7 +303,7 @@ impl SegmentOptions {
         let wishes = [
             (self.keep == Some(Keep::UntilRemoved), abilities.keep, "be kept until it is removed"),
             (self.keep == Some(Keep::WhileAttached), abilities.forget, "end with its last user"),
-            (self.mode != 0o600 || self.group.is_some(), abilities.mode, "have a mode or group"),
+            (self.mode_or_default() != DEFAULT_MODE || self.group.is_some(), abilities.mode, "have a mode or group"),
             (self.folder.is_some(), abilities.folder, "be put into a folder"),
             (self.huge_pages, abilities.huge_pages, "have huge pages"),
         ];
@@ -323,8 +329,12 @@ impl SegmentOptions {
         }
     }
 
+    fn mode_or_default(&self) -> u32 {
+        self.mode.unwrap_or(DEFAULT_MODE)
+    }
+
     fn check_mode(&self, name: &str) -> Result<()> {
-        let mode = self.mode;
+        let mode = self.mode_or_default();
         if mode & 0o002 != 0 {
             return Err(refused(name, "its mode would let every user of this machine write: use `group`, and 0o660"));
         }

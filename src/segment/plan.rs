@@ -128,7 +128,7 @@ impl Plan {
             reserved: [0; 3],
             sysv_id: if self.backing == BackingKind::SysV as u8 { NO_SYSV_ID } else { 0 },
             removals: 0,
-            reserved_word: 0,
+            boot: 0,
             name: [0; MAX_NAME_BYTES],
             scope: [0; MAX_SCOPE_BYTES],
         };

@@ -26,6 +26,8 @@ pub(crate) struct Request<'a> {
     pub(crate) name: &'a str,
     pub(crate) backing: BackingKind,
     pub(crate) opening: Opening,
+    /// The plan's mode was asked for; else it is what a new segment gets, and one that is there may have another.
+    pub(crate) mode_is_given: bool,
     /// Instead of the folder that the plan's mode and the environment lead to.
     pub(crate) folder: Option<PathBuf>,
     /// Of readers: whose segment it is. `None`: this user's.

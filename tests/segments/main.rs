@@ -25,6 +25,8 @@ mod lifetime;
 #[cfg(target_os = "linux")]
 mod memfd;
 #[cfg(target_os = "linux")]
+mod modes;
+#[cfg(target_os = "linux")]
 mod objects;
 #[cfg(target_os = "linux")]
 mod partner;
@@ -46,7 +48,7 @@ mod sysv;
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
     let tests = [objects::TESTS, races::TESTS, readers_api::TESTS, hostile::TESTS];
-    let backings = [inherited::TESTS, memfd::TESTS, socket::TESTS, sysv::TESTS];
+    let backings = [modes::TESTS, inherited::TESTS, memfd::TESTS, socket::TESTS, sysv::TESTS];
     let whole = [lifetime::TESTS, space::TESTS, readers::TESTS, permissions::TESTS, file::TESTS, cleanup::TESTS];
     let root_tests = [
         socket::ROOT_TESTS,

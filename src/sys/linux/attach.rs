@@ -14,12 +14,14 @@ use super::folder::{self, Audience};
 use super::mapping::{self, Mapping, page_bytes};
 use super::reopen::Reopen;
 use super::segment_file::{self, OpenSegment};
-use super::{owner, process};
+use super::{owner, process, siblings};
 use crate::error::{EXIT_STATUS, Error, ErrorKind, Result};
 use crate::image::block::Descriptor;
 use crate::segment::compare::{self, Known};
+use crate::segment::header::SegmentKind;
 use crate::segment::live::Live;
 use crate::segment::plan::Plan;
+use crate::segment::request::Opening;
 use crate::sys::ranges;
 
 /// A block, how many bytes of whole pages it covers, and where in the segment's data they lie.
@@ -34,7 +36,7 @@ pub(crate) struct Place<'a> {
 pub(crate) fn attach(plan: &Plan, file_name: &str, places: &[Place<'_>]) -> Result<&'static Attached> {
     let folder = folder::find(None, audience(plan)?)?;
     let name = file::c_string(file_name.as_bytes()).map_err(|cause| Error::system("use that name", &cause))?;
-    let open = segment_file::open_or_create(&folder, &name, plan)?;
+    let open = open_or_create(&folder, &name, plan)?;
     let file = &open.file;
     let mut attached = prepare(&folder, &name, &open)?;
     if !open.created {
@@ -75,6 +77,18 @@ pub(crate) fn attach(plan: &Plan, file_name: &str, places: &[Place<'_>]) -> Resu
         target.store(view.as_ptr(), Release);
     }
     Ok(attached)
+}
+
+/// A named block's name may be in use with another mode, in another folder: then it is not made a second time.
+fn open_or_create(folder: &folder::Folder, name: &CStr, plan: &Plan) -> Result<OpenSegment> {
+    if plan.kind == SegmentKind::Block {
+        match segment_file::open(folder, name, plan, Opening::Open) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            other => return other,
+        }
+        siblings::choose(siblings::of(None, folder, name)?, plan, true, true)?;
+    }
+    segment_file::open(folder, name, plan, Opening::OpenOrCreate)
 }
 
 /// Places that follow each other in memory as in the segment are mapped in one call: the first of them, and all bytes.

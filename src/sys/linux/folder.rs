@@ -13,7 +13,7 @@
 //! is not ours is passed by, and every process of the user finds the same next one: the smallest that is. It stays the
 //! one when the first name is free again.
 
-use std::ffi::{CStr, OsString};
+use std::ffi::{CStr, OsStr, OsString};
 use std::fs::{File, Permissions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -104,6 +104,11 @@ pub(crate) fn find(option: Option<&Path>, audience: Audience) -> Result<Folder> 
 
 /// The folders where segments of user `uid` for `audience` may lie, the likeliest first. Nothing is made or changed.
 pub(crate) fn present(option: Option<&Path>, audience: Audience, uid: u32) -> Result<Vec<Folder>> {
+    Ok(present_for(option, &[audience], uid)?.into_iter().map(|(folder, _)| folder).collect())
+}
+
+/// As [`present`], for several audiences; the parent is read once.
+pub(super) fn present_for(option: Option<&Path>, audiences: &[Audience], uid: u32) -> Result<Vec<(Folder, Audience)>> {
     let mut found = Vec::new();
     let parent = match given(option)? {
         None => PathBuf::from(SHM),
@@ -114,20 +119,23 @@ pub(crate) fn present(option: Option<&Path>, audience: Audience, uid: u32) -> Re
                 Err(cause) => return Err(Error::system(given.doing("open"), &cause)),
             };
             let stat = file::stat(&folder).map_err(|cause| Error::system(given.doing("look at"), &cause))?;
-            if audience.admits(&stat, uid) || audience.admits(&stat, 0) {
-                found.push(Folder { path: given.path.clone(), file: folder });
+            if let Some(audience) = audiences.iter().find(|it| it.admits(&stat, uid) || it.admits(&stat, 0)) {
+                found.push((Folder { path: given.path.clone(), file: folder }, *audience));
             }
             given.path
         }
     };
     let Ok(there) = open(&parent, 0).and_then(|folder| file::stat(&folder)) else { return Ok(found) };
-    let prefix = audience.prefix(uid);
-    for name in names_of(&parent, &prefix).unwrap_or_default() {
-        let path = parent.join(name);
-        let Ok(folder) = open(&path, libc::O_NOFOLLOW) else { continue };
-        let is_one = |stat: Stat| stat.device == there.device && audience.admits(&stat, uid);
-        if file::stat(&folder).is_ok_and(is_one) {
-            found.push(Folder { path, file: folder });
+    let names = names_of(&parent, "cotenant").unwrap_or_default();
+    for audience in audiences {
+        let prefix = audience.prefix(uid);
+        for name in names.iter().filter(|name| is_named(name, &prefix)) {
+            let path = parent.join(name);
+            let Ok(folder) = open(&path, libc::O_NOFOLLOW) else { continue };
+            let is_one = |stat: Stat| stat.device == there.device && audience.admits(&stat, uid);
+            if file::stat(&folder).is_ok_and(is_one) {
+                found.push((Folder { path, file: folder }, *audience));
+            }
         }
     }
     Ok(found)
@@ -338,12 +346,14 @@ fn complete(folder: &File, audience: Audience) -> io::Result<()> {
 /// `PREFIX` and `PREFIX-SUFFIX`, as far as they are there, in order.
 fn names_of(parent: &Path, prefix: &str) -> io::Result<Vec<OsString>> {
     let mut names: Vec<_> = std::fs::read_dir(parent)?.flatten().map(|entry| entry.file_name()).collect();
-    names.retain(|name| {
-        let rest = name.as_bytes().strip_prefix(prefix.as_bytes());
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"-"))
-    });
+    names.retain(|name| is_named(name, prefix));
     names.sort();
     Ok(names)
+}
+
+fn is_named(name: &OsStr, prefix: &str) -> bool {
+    let rest = name.as_bytes().strip_prefix(prefix.as_bytes());
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"-"))
 }
 
 fn smallest_of_ours(parent: &Path, prefix: &str, audience: Audience) -> Result<Option<Folder>> {
@@ -362,6 +372,6 @@ fn smallest_of_ours(parent: &Path, prefix: &str, audience: Audience) -> Result<O
 impl Folder {
     /// The path of a file in it, for people.
     pub(crate) fn path_of(&self, name: &CStr) -> String {
-        self.path.join(std::ffi::OsStr::from_bytes(name.to_bytes())).display().to_string()
+        self.path.join(OsStr::from_bytes(name.to_bytes())).display().to_string()
     }
 }

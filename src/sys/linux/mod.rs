@@ -16,6 +16,7 @@ pub(crate) mod leftovers;
 pub(crate) mod loader;
 pub(crate) mod mapping;
 pub(crate) mod memfd;
+pub(crate) mod new_boot;
 pub(crate) mod owner;
 #[cfg(feature = "inspect")]
 pub(crate) mod probe;
@@ -25,6 +26,7 @@ pub(crate) mod reopen;
 pub(crate) mod robust;
 pub(crate) mod segment;
 pub(crate) mod segment_file;
+pub(crate) mod siblings;
 pub(crate) mod slot;
 pub(crate) mod socket;
 pub(crate) mod space;

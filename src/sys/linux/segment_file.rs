@@ -41,11 +41,6 @@ pub(crate) struct OpenSegment {
     pub(crate) companion: Option<(CString, Stat)>,
 }
 
-/// Opens the segment `name` or creates it after `plan`.
-pub(crate) fn open_or_create(folder: &Folder, name: &CStr, plan: &Plan) -> Result<OpenSegment> {
-    open(folder, name, plan, Opening::OpenOrCreate)
-}
-
 /// Opens or creates the segment `name`, as far as `opening` allows.
 pub(crate) fn open(folder: &Folder, name: &CStr, plan: &Plan, opening: Opening) -> Result<OpenSegment> {
     let mut busy = 0;
