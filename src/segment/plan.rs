@@ -32,6 +32,7 @@ pub(crate) struct InitialBytes {
 }
 
 /// What a segment is to be.
+#[derive(Clone)]
 pub(crate) struct Plan {
     pub(crate) kind: SegmentKind,
     pub(crate) name: String,
