@@ -347,6 +347,11 @@ impl SegmentOptions {
         if self.group.as_deref() == Some("") {
             return Err(refused(name, "the group has no name"));
         }
+        let only_read = mode & 0o044 & !((mode & 0o022) << 1);
+        if matches!(self.backing, Backing::SysV(_)) && only_read != 0 {
+            let why = format!("mode 0o{mode:o} is for readers, and a System V segment has none: take 0o600 or 0o660");
+            return Err(refused(name, &why));
+        }
         Ok(())
     }
 }

@@ -34,11 +34,14 @@ pub(crate) const TESTS: &[Named] = &[
     ("racing_creators_share_one_segment", racing_creators_share_one_segment),
     ("creators_killed_at_any_time_leave_nothing_after_prune", creators_killed_at_any_time_leave_nothing),
     ("other_backings_do_not_open_a_companion", other_backings_do_not_open_a_companion),
+    ("modes_for_readers_are_refused_of_system_v", modes_for_readers_are_refused),
+    ("companion_that_others_can_read_is_refused", companion_that_others_can_read_is_refused),
 ];
 
 pub(crate) const ROOT_TESTS: &[Named] = &[
     ("limits_of_system_v_are_named", limits_are_named),
     ("segment_of_another_user_under_the_key_is_named", segment_of_another_user_is_named),
+    ("memory_that_another_user_put_under_the_key_is_refused", memory_of_another_user_is_refused),
     ("system_v_segment_is_shared_across_pid_namespaces", segment_is_shared_across_pid_namespaces),
 ];
 
@@ -328,6 +331,7 @@ fn segment_of_another_folder_is_refused_while_in_use() {
 
 /// Where the header says what is changed: `docs/format.md`.
 const SYSV_ID_AT: u64 = 236;
+const KEEP_AT: u64 = 19;
 
 fn forget_the_memory(sandbox: &Sandbox) {
     let companion = File::options().write(true).open(sandbox.file("sysv-")).expect("a companion");
@@ -445,6 +449,27 @@ fn other_backings_do_not_open_a_companion() {
     assert_eq!(error.kind(), ErrorKind::Mismatch, "{error}");
 }
 
+fn modes_for_readers_are_refused() {
+    let (sandbox, key) = (Sandbox::new(), Key::new());
+    for mode in [0o640, 0o644, 0o604, 0o664] {
+        let error = options(&key.backing()).folder(sandbox.path()).mode(mode).create("test").map(drop);
+        let error = error.expect_err("there are no readers of System V");
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+    }
+    let segment = options(&key.backing()).folder(sandbox.path()).mode(0o660).create("test").expect("a segment");
+    segment.get_or_init("answer", || 42_u32).expect("an object");
+}
+
+fn companion_that_others_can_read_is_refused() {
+    let (sandbox, key) = (Sandbox::new(), Key::new());
+    let mut one = sandbox.start("partner");
+    one.ask(&key.create());
+    crate::support::root::set_mode(&sandbox.file("sysv-"), 0o644);
+    let error = options(&key.backing()).folder(sandbox.path()).open("test").map(drop).expect_err("readers can lock it");
+    assert_eq!(error.kind(), ErrorKind::Foreign, "{error}");
+    assert_eq!(one.ask("add 1"), "6");
+}
+
 fn limits_are_named() {
     let (sandbox, key) = (Sandbox::new(), Key::new());
     for (limit, value, enough) in [("shmmni", 0, 100), ("shmmax", 4096, 1 << 30), ("shmall", 1, 1 << 20)] {
@@ -483,6 +508,54 @@ fn segment_of_another_user_is_named() {
     assert!(answer.starts_with("Foreign: ") && answer.contains("may not even read it"), "{answer}");
     assert!(answer.contains("of user 0") && answer.contains(&format!("process {}", root.pid)), "{answer}");
     assert_eq!(root.ask("add 1"), "6");
+}
+
+/// Who has read the instance out of a companion puts memory that holds it under the key.
+fn memory_of_another_user_is_refused() {
+    let (copied, sandbox, key) = (Copied::new(), Sandbox::new(), Key::new());
+    crate::support::root::set_owner(sandbox.path(), NOBODY, NOBODY);
+    let victim = || {
+        let mut command = copied.command("partner", Some(sandbox.path()));
+        Peer::start(as_user(&mut command, NOBODY, NOBODY, vec![]))
+    };
+    for (given_away, named) in [(false, false), (false, true), (true, false), (true, true)] {
+        let mut first = victim();
+        first.ask(&key.create());
+        let own = shown(key.0).expect("a segment");
+        let copy = with_memory(own.id, |memory| memory.to_vec());
+        remove(own.id);
+        first.kill();
+        // SAFETY: no pointer.
+        let id = unsafe { libc::shmget(key.0, own.bytes as usize, libc::IPC_CREAT | libc::IPC_EXCL | 0o666) };
+        assert_ne!(id, -1, "{}", std::io::Error::last_os_error());
+        with_memory(id, |memory| memory.copy_from_slice(&copy));
+        if given_away {
+            give_to(id, NOBODY);
+        }
+        let companion = File::options().write(true).open(sandbox.file("sysv-")).expect("a companion");
+        let word = if named { id as u32 } else { u32::MAX };
+        companion.write_all_at(&word.to_ne_bytes(), SYSV_ID_AT).expect("writing");
+        // As one whose maker lives: it is joined, not made anew.
+        companion.write_all_at(&[1], KEEP_AT).expect("writing");
+        let before = shown(key.0);
+        let answer = victim().ask(&key.open_or_create());
+        assert!(answer.starts_with("Foreign: ") && answer.contains("belongs to another user"), "{answer}");
+        assert_eq!(shown(key.0), before, "it is left alone");
+        remove(id);
+        // A companion that names no memory was removed.
+        assert_eq!(sandbox.files().len(), usize::from(named));
+        sandbox.files().iter().for_each(|name| std::fs::remove_file(sandbox.path().join(name)).expect("removing it"));
+    }
+}
+
+fn give_to(id: i32, uid: u32) {
+    // SAFETY: all zeros is a value of the structure.
+    let mut stat: libc::shmid_ds = unsafe { std::mem::zeroed() };
+    // SAFETY: a buffer of the call's own type.
+    assert_eq!(unsafe { libc::shmctl(id, libc::IPC_STAT, &raw mut stat) }, 0);
+    stat.shm_perm.uid = uid;
+    // SAFETY: as above.
+    assert_eq!(unsafe { libc::shmctl(id, libc::IPC_SET, &raw mut stat) }, 0);
 }
 
 fn segment_is_shared_across_pid_namespaces() {

@@ -135,7 +135,7 @@ fn fill_in(info: &mut SegmentInfo, header: &Header, folder: &Folder, file: &File
         _ => "posix",
     };
     // Of System V memory the file is the companion: what changes lies in the memory.
-    let memory = sysv::look(header);
+    let memory = file::stat(file).ok().and_then(|stat| sysv::look(header, &stat));
     info.used_bytes = memory.as_ref().map_or(header.data_bytes, |(header, _)| header.data_bytes);
     info.max_bytes = header.max_bytes;
     info.created = UNIX_EPOCH.checked_add(Duration::from_nanos(header.created_unix_ns)).unwrap_or(UNIX_EPOCH);

@@ -89,10 +89,8 @@ pub(crate) fn boottime_ms() -> u64 {
 /// Bytes of a System V segment, as far as there are any from `at` on. It is attached for that only, to be read; its
 /// size never changes, so nobody can cut it off under us.
 pub(crate) fn read_sysv(id: u32, buffer: &mut [u8], at: u64) -> io::Result<usize> {
-    let id = id as i32;
-    let bytes = sysv_call::show(id)?.bytes;
-    let Some(left) = bytes.checked_sub(at).filter(|left| *left > 0) else { return Ok(0) };
-    let memory = sysv_call::attach(id, bytes as usize, false)?;
+    let (memory, shown) = sysv_call::attach(id as i32, false)?;
+    let Some(left) = shown.bytes.checked_sub(at).filter(|left| *left > 0) else { return Ok(0) };
     let len = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
     for (index, to) in buffer[..len].iter_mut().enumerate() {
         // SAFETY: `at + index` is below the segment's size, all of which is mapped.

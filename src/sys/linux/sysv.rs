@@ -29,7 +29,7 @@ use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use super::attached::{Attached, Parts};
-use super::file::{self, LockKind, lock_byte};
+use super::file::{self, LockKind, Stat, lock_byte};
 use super::folder::Folder;
 use super::mapping::{Mapping, page_bytes};
 use super::reopen::Reopen;
@@ -103,14 +103,15 @@ fn keyed(request: &Request<'_>, key: &Key<'_>, folder: &Folder) -> Result<Attach
         let what = format!("{key} is that of another segment of ours, `{}`", label(&open.header));
         return Err(Error::new(ErrorKind::Foreign, what).hint(ANOTHER_KEY));
     }
+    if open.companion.is_some() || open.stat.permissions() & 0o004 != 0 {
+        let what = format!("the companion {path} of {key} can be read by who may not write it, and so locked");
+        return Err(Error::new(ErrorKind::Foreign, what).hint("remove it (`cotenant rm`), it is made anew"));
+    }
     let reopen = |name: &CStr, stat| {
         file::c_string(folder.path_of(name).as_bytes()).map(|path| Reopen::ByPath { path, stat }).map_err(failed)
     };
     let segment = reopen(&name, open.stat)?;
-    let locks = match &open.companion {
-        Some((locks, stat)) => reopen(locks, *stat)?,
-        None => segment.same(),
-    };
+    let locks = segment.same();
     let (memory, created) = match memory(request, key, &open, &segment) {
         Ok(found) => found,
         Err(error) => {
@@ -193,30 +194,44 @@ fn memory(request: &Request<'_>, key: &Key<'_>, open: &OpenSegment, companion: &
 /// Attaches the memory that the companion names, if it is there and is the companion's.
 fn named_memory(companion: &File, header: &Header) -> io::Result<Option<Mapping>> {
     let id = read_word(companion, offset_of!(Header, sysv_id))?;
-    if id == NO_SYSV_ID { Ok(None) } else { attach_instance(id as i32, header, true) }
+    if id == NO_SYSV_ID { Ok(None) } else { attach_instance(id as i32, header, &file::stat(companion)?, true) }
 }
 
 /// What a companion's memory tells of who uses it: its header, and the entries of its participants. `None`: it is not
 /// there, or this user may not read it.
-pub(super) fn look(companion: &Header) -> Option<(Header, Vec<u8>)> {
+pub(super) fn look(companion: &Header, stat: &Stat) -> Option<(Header, Vec<u8>)> {
     let is_named = companion.backing == BackingKind::SysV as u8 && companion.sysv_id != NO_SYSV_ID;
-    let memory = is_named.then(|| attach_instance(companion.sysv_id as i32, companion, false).ok().flatten())??;
+    let memory = is_named.then(|| attach_instance(companion.sysv_id as i32, companion, stat, false).ok().flatten())??;
     let header = Header::check(&call::first_page(&memory), memory.bytes() as u64, &"").ok()?;
     let mut entries = vec![0; header.participants_max as usize * PARTICIPANT_BYTES as usize];
     call::copy(&memory, header.participants_at as usize, &mut entries);
     Some((header, entries))
 }
 
-/// Attaches memory if it holds the instance of `header`.
-fn attach_instance(id: i32, header: &Header, writable: bool) -> io::Result<Option<Mapping>> {
-    let attached = call::show(id).and_then(|shown| {
-        if shown.bytes != header.max_bytes {
-            return Err(io::Error::from_raw_os_error(libc::EINVAL));
-        }
-        call::attach(id, shown.bytes as usize, writable)
-    });
-    match attached {
-        Ok(memory) => {
+/// Whether memory is of those whose companion this is: made and owned by its user, or for its group; and open to nobody
+/// else. Otherwise a stranger that knows the instance could put memory of its own under the key.
+fn is_of_its_users(shown: &Shown, companion: &Stat) -> bool {
+    let is_owners = if companion.permissions() & 0o020 == 0 {
+        shown.uid == companion.uid
+    } else {
+        // Any member may be the one that made it. (Only members know the instance: they alone can read the companion.)
+        shown.gid == companion.gid
+    };
+    // The owner of memory can be set by who made it, who made it cannot.
+    is_owners && shown.creator_uid == shown.uid && shown.mode & 0o066 & !companion.permissions() == 0
+}
+
+/// Attaches memory if it holds the instance of `header`, and is of the companion's users.
+pub(super) fn attach_instance(
+    id: i32,
+    header: &Header,
+    companion: &Stat,
+    writable: bool,
+) -> io::Result<Option<Mapping>> {
+    match call::attach(id, writable) {
+        // Another's memory is not even read: the system may have none for its pages (SHM_HUGETLB), which is a signal.
+        Ok((_, shown)) if shown.bytes != header.max_bytes || !is_of_its_users(&shown, companion) => Ok(None),
+        Ok((memory, _)) => {
             let page = call::first_page(&memory);
             let instance = offset_of!(Header, instance);
             let is_ours = Header::has_magic(&page) && page[instance..instance + 16] == header.instance;
@@ -240,7 +255,7 @@ fn make(request: &Request<'_>, key: &Key<'_>, open: &OpenSegment) -> Result<Mapp
                 let _ = call::remove(id);
                 continue;
             }
-            Under::Ours(id) => match attach_instance(id, &open.header, true).map_err(failed)? {
+            Under::Ours(id) => match attach_instance(id, &open.header, &open.stat, true).map_err(failed)? {
                 Some(memory) => return name_memory(companion, id).map(|()| memory).map_err(failed),
                 None => continue,
             },
@@ -275,7 +290,7 @@ fn fill(request: &Request<'_>, id: i32, companions: Header) -> io::Result<Mappin
     if let Some(group) = segment_file::group_of(request.plan)? {
         call::set_group(id, group)?;
     }
-    let memory = call::attach(id, companions.max_bytes as usize, true)?;
+    let (memory, _) = call::attach(id, true)?;
     if request.prefault {
         memory.populate(0, memory.bytes())?;
     }
@@ -310,11 +325,9 @@ struct Stranger {
 fn under_key(key: i32, companion: &File, header: &Header) -> io::Result<Under> {
     let stranger = |shown, why: &str| Ok(Under::Foreign(Stranger { shown, why: why.into() }));
     let maker_pid = read_word(companion, offset_of!(Header, creator_pid))?;
-    let looked = call::find(key)
-        .and_then(call::show)
-        .and_then(|shown| Ok((shown, call::first_page(&call::attach(shown.id, shown.bytes as usize, false)?))));
-    let (shown, page) = match looked {
-        Ok(looked) => looked,
+    let users = file::stat(companion)?;
+    let (memory, shown) = match call::find(key).and_then(|id| call::attach(id, false)) {
+        Ok(attached) => attached,
         Err(cause) => {
             return match cause.raw_os_error() {
                 // Removed while we looked, perhaps.
@@ -324,7 +337,15 @@ fn under_key(key: i32, companion: &File, header: &Header) -> io::Result<Under> {
             };
         }
     };
-    let is_mine = shown.uid == process::effective_uid();
+    let is_mine = shown.uid == process::effective_uid() && shown.creator_uid == shown.uid;
+    let is_of_its_users = is_of_its_users(&shown, &users);
+    // Our own look at it does not count.
+    let shown = Shown { attached: shown.attached.saturating_sub(1), ..shown };
+    if !is_mine && !is_of_its_users {
+        return stranger(Some(shown), "it belongs to another user");
+    }
+    let page = call::first_page(&memory);
+    drop(memory);
     if !Header::has_magic(&page) {
         // Its maker was killed before it wrote the magic, and after any part of the rest.
         let whole = memory_header(*header, shown.id, maker_pid).to_bytes();
@@ -342,7 +363,7 @@ fn under_key(key: i32, companion: &File, header: &Header) -> io::Result<Under> {
     let Ok(theirs) = Header::check(&page, shown.bytes, &"") else {
         return stranger(Some(shown), "it is Cotenant's, but damaged or of another format");
     };
-    if theirs.instance == header.instance && shown.bytes == header.max_bytes {
+    if is_of_its_users && theirs.instance == header.instance && shown.bytes == header.max_bytes {
         return Ok(Under::Ours(shown.id));
     }
     if (theirs.name, theirs.scope) != (header.name, header.scope) {
@@ -372,7 +393,8 @@ pub(super) fn remove_memory(folder: &Folder, name: &CStr, page: &[u8]) {
             _ => None,
         }
     } else {
-        attach_instance(id as i32, &header, false).ok().flatten().map(|_| id as i32)
+        let ours = file::stat(&companion).and_then(|users| attach_instance(id as i32, &header, &users, false));
+        ours.ok().flatten().map(|_| id as i32)
     };
     if let Some(id) = id {
         let _ = call::remove(id);
@@ -386,7 +408,7 @@ fn foreign(key: &Key<'_>, stranger: Stranger) -> Error {
         let what = format!("{key} is taken by a segment that is left alone: {}", stranger.why);
         return Error::new(ErrorKind::Foreign, what).hint(ANOTHER_KEY);
     };
-    let Shown { id, uid, bytes, creator_pid, attached, created_unix_s } = shown;
+    let Shown { id, uid, bytes, creator_pid, attached, created_unix_s, .. } = shown;
     let what = format!(
         "{key} is taken by a segment that is left alone: {}; id {id}, of user {uid}, {bytes} bytes, made {} by \
          process {creator_pid}, {attached} attached",
@@ -451,9 +473,9 @@ fn private(request: &Request<'_>) -> Result<Attached> {
     let bytes = usize::try_from(header.max_bytes).unwrap_or(usize::MAX);
     let id = call::make(0, bytes, header.mode).map_err(|cause| no_room(&key, header.max_bytes, &cause))?;
     // Killed between these calls: nobody can name the memory. It is what `ipcs -m` shows with key 0 and 0 attached.
-    let memory = call::attach(id, bytes, true);
+    let memory = call::attach(id, true);
     let _ = call::remove(id);
-    let memory = memory.map_err(|cause| no_room(&key, header.max_bytes, &cause))?;
+    let (memory, _) = memory.map_err(|cause| no_room(&key, header.max_bytes, &cause))?;
     if request.prefault {
         memory.populate(0, memory.bytes()).map_err(|cause| no_room(&key, header.max_bytes, &cause))?;
     }

@@ -21,7 +21,12 @@ use crate::segment::header::HEADER_BYTES;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Shown {
     pub(super) id: i32,
+    /// Who owns it. The maker may give it to anybody.
     pub(super) uid: u32,
+    pub(super) gid: u32,
+    /// Who made it.
+    pub(super) creator_uid: u32,
+    pub(super) mode: u32,
     pub(super) bytes: u64,
     pub(super) creator_pid: u32,
     pub(super) attached: u64,
@@ -56,19 +61,30 @@ pub(super) fn find(key: i32) -> io::Result<i32> {
     check(unsafe { libc::shmget(key, 0, 0) })
 }
 
-/// Attaches a segment of `bytes` bytes anywhere ([`shmat(2)`](https://man7.org/linux/man-pages/man2/shmat.2.html)).
-/// Unmapping detaches it, and children of a fork are attached too.
+/// Attaches a segment anywhere ([`shmat(2)`](https://man7.org/linux/man-pages/man2/shmat.2.html)), and gives what the
+/// system says of it. Unmapping detaches it, and children of a fork are attached too.
+///
+/// Asked in this order, because an id that was asked about may be another, smaller segment's before it is attached; one
+/// that is attached stays what it is.
 #[doc(alias = "shmat")]
-pub(super) fn attach(id: i32, bytes: usize, writable: bool) -> io::Result<Mapping> {
+pub(super) fn attach(id: i32, writable: bool) -> io::Result<(Mapping, Shown)> {
     let flags = if writable { 0 } else { libc::SHM_RDONLY };
     // SAFETY: no address is asked for, so no memory in use is replaced.
     let base = unsafe { libc::shmat(id, null(), flags) };
     if base as isize == -1 {
         return Err(io::Error::last_os_error());
     }
+    let detach = |cause: io::Error| {
+        // SAFETY: attached above, and nobody else knows of it.
+        unsafe { libc::shmdt(base) };
+        cause
+    };
+    let shown = show(id).map_err(detach)?;
     let base = NonNull::new(base.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
-    // SAFETY: just attached, known to nobody else; callers asked how large the segment is.
-    Ok(unsafe { Mapping::adopt(base, bytes.next_multiple_of(super::mapping::page_bytes())) })
+    let bytes = usize::try_from(shown.bytes).unwrap_or(usize::MAX);
+    // SAFETY: just attached, known to nobody else, and of this size: it is never another segment while it is attached.
+    let memory = unsafe { Mapping::adopt(base, bytes.next_multiple_of(super::mapping::page_bytes())) };
+    Ok((memory, shown))
 }
 
 /// Removes a segment as soon as nobody is attached, its key at once (IPC_RMID of
@@ -98,6 +114,9 @@ pub(super) fn show(id: i32) -> io::Result<Shown> {
     Ok(Shown {
         id,
         uid: stat.shm_perm.uid,
+        gid: stat.shm_perm.gid,
+        creator_uid: stat.shm_perm.cuid,
+        mode: stat.shm_perm.mode as u32 & 0o777,
         bytes: stat.shm_segsz as u64,
         creator_pid: stat.shm_cpid as u32,
         attached: stat.shm_nattch as u64,
@@ -129,6 +148,9 @@ fn shown_in(table: &str, key: i32) -> Option<Shown> {
             creator_pid: fields.get(4)?.parse().ok()?,
             attached: fields.get(6)?.parse().ok()?,
             uid: fields.get(7)?.parse().ok()?,
+            gid: fields.get(8)?.parse().ok()?,
+            creator_uid: fields.get(9)?.parse().ok()?,
+            mode: u32::from_str_radix(fields.get(2)?, 8).ok()? & 0o777,
             created_unix_s: fields.get(13)?.parse().ok()?,
         })
     })
@@ -181,13 +203,35 @@ mod tests {
     }
 
     #[test]
+    fn attached_memory_is_as_large_as_the_system_says_of_it() {
+        let page = super::super::mapping::page_bytes();
+        let id = make(0, 3 * page - 1, 0o600).expect("a segment");
+        let attached = attach(id, true);
+        remove(id).expect("removing it");
+        let (memory, shown) = attached.expect("it was there");
+        assert_eq!((memory.bytes(), shown.bytes, shown.attached), (3 * page, 3 * page as u64 - 1, 1));
+        assert_eq!((shown.id, shown.creator_uid, shown.mode), (id, shown.uid, 0o600));
+        drop(memory);
+        assert!(attach(id, false).is_err(), "it went with its only user");
+    }
+
+    #[test]
     fn line_of_the_table_is_read_by_its_columns() {
         let table = "       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  cgid      \
                      atime      dtime      ctime                   rss                  swap\n 1094861636         98   \
                      600                  8192   413   414      2  1000  1001     0     0 1700000001 1700000002 \
                      1700000003                     0                     0\n";
-        let shown =
-            Shown { id: 98, uid: 1000, bytes: 8192, creator_pid: 413, attached: 2, created_unix_s: 1_700_000_003 };
+        let shown = Shown {
+            id: 98,
+            uid: 1000,
+            gid: 1001,
+            creator_uid: 0,
+            mode: 0o600,
+            bytes: 8192,
+            creator_pid: 413,
+            attached: 2,
+            created_unix_s: 1_700_000_003,
+        };
         assert_eq!(shown_in(table, 1_094_861_636), Some(shown));
         assert_eq!(shown_in(table, 98), None);
     }

@@ -18,7 +18,7 @@ use super::folder::Folder;
 use super::mapping::{Mapping, page_bytes};
 use super::reopen::Reopen;
 use super::segment_file::{self, OpenSegment};
-use super::{attach, segment, sysv_call};
+use super::{attach, segment, sysv, sysv_call};
 use crate::error::{Error, ErrorKind, Result};
 use crate::segment::header::{BackingKind, HEADER_BYTES, Header};
 
@@ -76,7 +76,7 @@ pub(crate) fn join(path: &Path) -> Result<Visit> {
     let companion = segment_file::open_companion(&folder, &header, &shown)?;
     let open = OpenSegment { file: found, header, stat, created: false, companion };
     let attached = if header.backing == BackingKind::SysV as u8 {
-        sysv(&folder, &name, open)?
+        system_v(&folder, &name, open)?
     } else {
         let end = (header.data_at + header.data_bytes).min(stat.bytes) as usize;
         attach::map(&folder, &name, &open, end.next_multiple_of(page_bytes()))?
@@ -85,16 +85,15 @@ pub(crate) fn join(path: &Path) -> Result<Visit> {
 }
 
 /// The memory that the companion names.
-fn sysv(folder: &Folder, name: &CStr, open: OpenSegment) -> Result<Attached> {
+fn system_v(folder: &Folder, name: &CStr, open: OpenSegment) -> Result<Attached> {
     let shown = folder.path_of(name);
     let failed = |cause: io::Error| Error::system(format!("attach the System V segment of {shown}"), &cause);
     let id = open.header.sysv_id as i32;
-    let bytes = sysv_call::show(id).map_err(failed)?.bytes;
-    let memory = sysv_call::attach(id, bytes as usize, true).map_err(failed)?;
-    let header = Header::check(&sysv_call::first_page(&memory), bytes, &shown)?;
-    if header.instance != open.header.instance {
-        return Err(Error::new(ErrorKind::Foreign, format!("{shown} names a System V segment that is another's")));
-    }
+    let memory = sysv::attach_instance(id, &open.header, &open.stat, true).map_err(failed)?.ok_or_else(|| {
+        let what = format!("{shown} names a System V segment that is gone, or is another's");
+        Error::new(ErrorKind::Foreign, what)
+    })?;
+    let header = Header::check(&sysv_call::first_page(&memory), memory.bytes() as u64, &shown)?;
     let reopen = |name: &CStr, stat| {
         let path = file::c_string(folder.path_of(name).as_bytes()).map_err(failed)?;
         Ok::<_, Error>(Reopen::ByPath { path, stat })
