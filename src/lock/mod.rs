@@ -7,6 +7,7 @@ pub(crate) mod atomic;
 #[cfg(cotenant_model)]
 #[allow(unreachable_pub)] // `__private` exports it.
 pub mod model;
+pub(crate) mod naps;
 pub(crate) mod raw_lock;
 pub(crate) mod word;
 

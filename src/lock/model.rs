@@ -285,7 +285,20 @@ pub(crate) mod ranges {
         None
     }
 
-    pub(crate) fn note_wait(_: &AtomicU64) {}
+    /// As `sys/crowd.rs`: one of many asks, at random.
+    pub(crate) enum Turn {
+        Ours,
+        Theirs { in_a_crowd: bool },
+    }
 
-    pub(crate) fn note_end_of_wait(_: &AtomicU64) {}
+    pub(crate) fn take_turn<T>(_: &T, _: u32, believed_ms: u32) -> Turn {
+        let is_ours = believed_ms == 0 || world().is_none_or(|world| world.coin());
+        if is_ours { Turn::Ours } else { Turn::Theirs { in_a_crowd: false } }
+    }
+
+    pub(crate) fn note_wait<T>(_: &T, _: &mut Option<u32>) -> bool {
+        false
+    }
+
+    pub(crate) fn note_end_of_wait<T>(_: &T) {}
 }

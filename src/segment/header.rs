@@ -5,6 +5,7 @@
 //! 152  data_bytes, object_count, ...    change while in use; read through `live::Live`
 //! 200  build id, name, scope            fixed
 //! 512  slot bitmap, 4,096 bits          a hint: which slots are probably taken
+//! 2048 questions, 256 words             a hint: when somebody asked whether an owner lives
 //! ```
 
 #![allow(unsafe_code)]
@@ -36,6 +37,8 @@ pub(crate) const DIRECTORY_LOCK_AT: usize = 448;
 /// Where the slot bitmap lies.
 pub(crate) const BITMAP_AT: usize = 512;
 pub(crate) const BITMAP_WORDS: usize = 64;
+/// Where 256 words lie that say when an owner was asked about.
+pub(crate) const ASKED_AT: usize = 2048;
 
 /// What a segment is made for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -9,7 +9,7 @@ use std::mem::offset_of;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
-use super::header::{BITMAP_AT, BITMAP_WORDS, HEADER_BYTES, Header, PARTICIPANT_BYTES};
+use super::header::{ASKED_AT, BITMAP_AT, BITMAP_WORDS, HEADER_BYTES, Header, PARTICIPANT_BYTES};
 
 /// One participant's entry: who holds the slot. Written by the slot's tenant after it has the slot's lock.
 ///
@@ -134,6 +134,11 @@ impl Live {
     pub(crate) fn bitmap(&self, word: usize) -> &AtomicU64 {
         assert!(word < BITMAP_WORDS, "slot bitmap word {word} does not exist");
         self.word64(BITMAP_AT + word * 8)
+    }
+
+    /// When somebody last asked whether an owner lives: `sys::crowd`.
+    pub(crate) fn asked(&self, word: u8) -> &AtomicU64 {
+        self.word64(ASKED_AT + usize::from(word) * 8)
     }
 
     pub(crate) fn participants_max(&self) -> u32 {

@@ -23,6 +23,7 @@ use super::lock_error::{LockError, TryLockError};
 use super::patience::{LONGEST_SLEEP, Patience};
 use crate::lock::atomic::AtomicU32;
 use crate::lock::atomic::Ordering::{Acquire, Relaxed, Release};
+use crate::lock::naps::Note;
 use crate::lock::{Locked, NotLocked, RawLock, Ticket, futex};
 use crate::process_sync::ProcessSync;
 use crate::schema::{Kind, Part, Schema};
@@ -137,11 +138,27 @@ impl<const N: usize> Barrier<N> {
         let generation = self.generation.load(Relaxed);
         let Some(arrived) = arrivals.arrive()? else { return Ok(BarrierWaitResult(true)) };
         drop(arrivals);
+        let mut note = Note::new();
+        let result = self.sleep_until_all_have_come(generation, arrived, patience, &mut note);
+        note.erase(&self.generation);
+        result
+    }
+
+    fn sleep_until_all_have_come(
+        &self,
+        generation: u32,
+        arrived: Claimed,
+        patience: Patience,
+        note: &mut Note,
+    ) -> Result<BarrierWaitResult, NotLocked> {
         // Killed from here on: our cell names the dead, and who would be the last gives it back.
         while self.is_still(generation) {
             match patience.sleep(LONGEST_SLEEP) {
                 // The last one may be killed before it wakes us: no sleep is longer.
-                Ok(sleep) => futex::wait32(&self.generation, generation, sleep),
+                Ok(sleep) => {
+                    note.write(&self.generation);
+                    futex::wait32(&self.generation, generation, sleep);
+                }
                 Err(why) => {
                     let arrivals = self.arrivals(Patience::Endless)?;
                     if self.is_still(generation) {

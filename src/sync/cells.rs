@@ -8,12 +8,14 @@
 //!
 //! A count would not say whose a death makes it one too many. A cell names its holder, so it is given back when that
 //! is dead: silently, because who only reads or waits has changed nothing. Whoever finds no free cell asks whether
-//! the holders live: before its first sleep, then after 0.5 ms, doubling to 20 ms, [`ASKED_AT_ONCE`] cells at a time.
+//! the holders live: before its first sleep, then after 0.5 ms, doubling to 20 ms, [`ASKED_AT_ONCE`] cells at a time;
+//! of many who wait, one at a time (`lock::naps`).
 
 use super::bell::Bell;
-use super::patience::{Backoff, Patience};
+use super::patience::{LONGEST_SLEEP, Patience};
 use crate::lock::atomic::Ordering::SeqCst;
 use crate::lock::atomic::fence;
+use crate::lock::naps::Naps;
 use crate::lock::{NotLocked, RawLock, Ticket};
 
 /// Holders asked about before each sleep: a system call each.
@@ -76,8 +78,22 @@ impl<const N: usize> Cells<N> {
         usable: usize,
         patience: Patience,
     ) -> Result<Claimed, NotLocked> {
-        let mut backoff = Backoff::new();
-        let mut asked = start;
+        let mut naps = Naps::new();
+        let result = self.sleep_and_claim(bell, start, usable, patience, &mut naps);
+        naps.end(bell);
+        result
+    }
+
+    fn sleep_and_claim(
+        &self,
+        bell: &Bell,
+        start: usize,
+        usable: usize,
+        patience: Patience,
+        naps: &mut Naps,
+    ) -> Result<Claimed, NotLocked> {
+        // Of many who wait, each asks about others first.
+        let mut asked = self.cells[0].this_thread()?.word() as usize % usable.max(1);
         loop {
             let heard = bell.listen();
             // Pairs with the SeqCst in `release`: it sees that we listen, or we see its cell free.
@@ -85,11 +101,16 @@ impl<const N: usize> Cells<N> {
             if let Some(claimed) = self.claim(start, usable)? {
                 return Ok(claimed);
             }
-            if self.give_back_dead(&mut asked, usable) {
+            if naps.is_our_turn(bell, 0) && self.give_back_dead(&mut asked, usable) {
+                // There may be one for another, too.
+                bell.ring_all();
                 continue;
             }
+            let longest = patience.sleep(if cfg!(test) { LONGEST_SLEEP } else { naps.next() })?;
+            naps.note(bell);
             // Killed asleep: the bell rings once for nobody.
-            bell.sleep(heard, patience.sleep(backoff.next())?);
+            bell.sleep(heard, longest);
+            naps.slept(longest, false);
         }
     }
 

@@ -17,6 +17,7 @@ use super::bell::Bell;
 use super::lock_error::LockError;
 use super::mutex::{MutexGuard, OwnerDied};
 use super::patience::LONGEST_SLEEP;
+use crate::lock::naps::Note;
 use crate::process_sync::ProcessSync;
 use crate::schema::{Kind, Part, Schema};
 
@@ -98,7 +99,7 @@ impl Condvar {
     /// # Errors
     /// As for [`Mutex::lock`](super::Mutex::lock): the mutex could not be locked again, or its owner died meanwhile.
     pub fn wait<'a, T>(&self, guard: MutexGuard<'a, T>) -> Waited<'a, T> {
-        self.sleep(guard, LONGEST_SLEEP)
+        self.sleep(guard, LONGEST_SLEEP, &mut Note::new())
     }
 
     /// Waits until `condition` is false, which it is asked under the lock.
@@ -110,8 +111,9 @@ impl Condvar {
         mut guard: MutexGuard<'a, T>,
         mut condition: impl FnMut(&mut T) -> bool,
     ) -> Waited<'a, T> {
+        let mut note = Note::new();
         while condition(&mut guard) {
-            guard = self.wait(guard)?;
+            guard = self.sleep(guard, LONGEST_SLEEP, &mut note)?;
         }
         Ok(guard)
     }
@@ -123,7 +125,7 @@ impl Condvar {
     /// As [`wait`](Condvar::wait).
     pub fn wait_timeout<'a, T>(&self, guard: MutexGuard<'a, T>, timeout: Duration) -> WaitedTimeout<'a, T> {
         let start = Instant::now();
-        let guard = self.sleep(guard, timeout.min(LONGEST_SLEEP))?;
+        let guard = self.sleep(guard, timeout.min(LONGEST_SLEEP), &mut Note::new())?;
         Ok((guard, WaitTimeoutResult(start.elapsed() >= timeout)))
     }
 
@@ -148,6 +150,7 @@ impl Condvar {
         mut condition: impl FnMut(&mut T) -> bool,
     ) -> WaitedTimeout<'a, T> {
         let start = Instant::now();
+        let mut note = Note::new();
         loop {
             if !condition(&mut guard) {
                 return Ok((guard, WaitTimeoutResult(false)));
@@ -155,7 +158,7 @@ impl Condvar {
             let Some(left) = timeout.checked_sub(start.elapsed()).filter(|left| !left.is_zero()) else {
                 return Ok((guard, WaitTimeoutResult(true)));
             };
-            guard = self.sleep(guard, left.min(LONGEST_SLEEP))?;
+            guard = self.sleep(guard, left.min(LONGEST_SLEEP), &mut note)?;
         }
     }
 
@@ -174,13 +177,16 @@ impl Condvar {
         self.bell.ring_all();
     }
 
-    fn sleep<'a, T>(&self, guard: MutexGuard<'a, T>, longest: Duration) -> Waited<'a, T> {
+    fn sleep<'a, T>(&self, guard: MutexGuard<'a, T>, longest: Duration, note: &mut Note) -> Waited<'a, T> {
         let mutex = MutexGuard::mutex(&guard);
         // Under the lock: who changes the condition after us sees that we listen, and who changed it before was seen.
         let heard = self.bell.listen();
         // Killed before this, the owner died; from here on a waiter that nobody misses.
         drop(guard);
+        note.write(self);
         self.bell.sleep(heard, longest);
+        // What it waits for next is the mutex.
+        note.erase(self);
         mutex.lock()
     }
 }

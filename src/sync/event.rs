@@ -16,6 +16,7 @@ use std::time::Duration;
 use super::patience::{LONGEST_SLEEP, Patience};
 use crate::lock::atomic::AtomicU32;
 use crate::lock::atomic::Ordering::{Acquire, Relaxed, Release};
+use crate::lock::naps::Note;
 use crate::lock::{NotLocked, futex};
 use crate::process_sync::ProcessSync;
 use crate::schema::{Kind, Part, Schema};
@@ -149,6 +150,13 @@ impl Event {
 
     #[cold]
     fn wait_slowly(&self, patience: Patience) -> Result<(), NotLocked> {
+        let mut note = Note::new();
+        let result = self.sleep_until_set(patience, &mut note);
+        note.erase(self);
+        result
+    }
+
+    fn sleep_until_set(&self, patience: Patience, note: &mut Note) -> Result<(), NotLocked> {
         let mut seen = self.word.load(Acquire);
         let times_set = seen & !(SET | SOMEBODY_WAITS);
         loop {
@@ -163,6 +171,7 @@ impl Event {
                 }
             }
             let longest = patience.sleep(LONGEST_SLEEP)?;
+            note.write(self);
             // Killed asleep: the flag costs one needless wake.
             futex::wait32(&self.word, seen | SOMEBODY_WAITS, longest);
             seen = self.word.load(Acquire);

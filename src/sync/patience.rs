@@ -4,10 +4,6 @@ use std::time::{Duration, Instant};
 
 use crate::lock::{Locked, NotLocked, RawLock, Ticket};
 
-/// The first sleep for something that an owner may hold, dead or alive.
-const FIRST_SLEEP: Duration = Duration::from_micros(500);
-/// The longest sleep before owners are asked about again.
-const LONGEST_SLEEP_FOR_OWNERS: Duration = Duration::from_millis(20);
 /// The longest sleep at all: whoever was to wake us may be killed before it does. Where nobody is killed, in the tests
 /// of this crate's insides, a lost wake-up is not to be healed but seen.
 pub(super) const LONGEST_SLEEP: Duration =
@@ -58,21 +54,5 @@ impl Patience {
             Patience::Until(deadline) => Some(deadline),
             _ => None,
         }
-    }
-}
-
-/// Sleeps that grow: a death is noticed soon, and a long wait costs little.
-pub(super) struct Backoff(Duration);
-
-impl Backoff {
-    pub(super) const fn new() -> Backoff {
-        Backoff(FIRST_SLEEP)
-    }
-
-    /// The next sleep.
-    pub(super) fn next(&mut self) -> Duration {
-        let sleep = self.0;
-        self.0 = (sleep * 2).min(LONGEST_SLEEP_FOR_OWNERS);
-        if cfg!(test) { LONGEST_SLEEP } else { sleep }
     }
 }

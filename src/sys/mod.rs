@@ -2,6 +2,7 @@
 //!
 //! One table decides the platform; each folder has the same names with the system's own insides.
 
+mod crowd;
 #[allow(unreachable_pub)] // `__private` exports its items.
 pub mod place;
 pub(crate) mod ranges;

@@ -20,6 +20,8 @@ use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, fence};
 use std::time::{Duration, Instant};
 
+#[cfg_attr(cotenant_model, allow(unused_imports))]
+pub(crate) use super::crowd::{Turn, take_turn};
 use super::{Attached, owner, process};
 
 const SLOTS: usize = 32;
@@ -264,22 +266,26 @@ pub(crate) fn describe(word: &AtomicU64, owner_half: u32) -> Option<(u32, String
     segment_at(word)?.describe_owner(owner_half)
 }
 
-/// Says in this process's entry for which lock one of its threads sleeps, and since when. Killed asleep, or overwritten
-/// by another thread that waits: it is for people to read.
-pub(crate) fn note_wait(word: &AtomicU64) {
-    let Some((segment, at)) = place_of(word) else { return };
-    if let Some(entry) = segment.live().participant(segment.slot()) {
-        entry.waits_since_ms.store(process::uptime_ms(), Relaxed);
-        // Release pairs with the Acquire of whoever looks: with the place it sees the time.
-        entry.waits_for_at.store(at, Release);
+/// Says in this process's entry that one of its threads sleeps at `place`, and since when: at first now. `false`: the
+/// process has no entry, or another thread's note is there. Killed asleep, the note stays until the slot's next tenant.
+pub(crate) fn note_wait<T>(place: &T, since_ms: &mut Option<u32>) -> bool {
+    let Some((segment, at)) = place_of(place) else { return false };
+    let live = segment.live();
+    let Some(entry) = live.participant(segment.slot()) else { return false };
+    let since_ms = *since_ms.get_or_insert_with(process::uptime_ms);
+    if entry.waits_for_at.load(Relaxed) != 0 {
+        return false;
     }
+    entry.waits_since_ms.store(since_ms, Relaxed);
+    // Release pairs with the Acquire of whoever looks: with the place it sees the time.
+    entry.waits_for_at.compare_exchange(0, at, Release, Relaxed).is_ok()
 }
 
-/// The thread that slept for this lock sleeps no longer.
-pub(crate) fn note_end_of_wait(word: &AtomicU64) {
-    let Some((segment, at)) = place_of(word) else { return };
+/// The thread that slept at `place` sleeps no longer.
+pub(crate) fn note_end_of_wait<T>(place: &T) {
+    let Some((segment, at)) = place_of(place) else { return };
     if let Some(entry) = segment.live().participant(segment.slot()) {
-        // Another thread may have noted another lock.
+        // Not the note of another thread for another lock. One that sleeps for the same lock writes its own anew.
         let _ = entry.waits_for_at.compare_exchange(at, 0, Relaxed, Relaxed);
     }
 }

@@ -76,6 +76,7 @@ fn lock_slot(live: Live, holder: &File, number: u32) -> io::Result<Option<Slot>>
     entry.generation.store(generation, Release);
     entry.attached_boottime_ns.store(process::boottime_ns(), Relaxed);
     entry.pid_namespace.store(0, Relaxed); // Told before the first lock: asking costs more than the rest of this.
+    entry.waits_for_at.store(0, Relaxed); // The one before may have been killed asleep.
     entry.set_program(&process::program_name());
     entry.uid.store(process::effective_uid(), Relaxed);
     entry.pid.store(process::pid(), Release);

@@ -67,6 +67,7 @@ pub(crate) fn take(live: Live, path: &str) -> Result<OwnerHalf> {
     entry.attached_boottime_ns.store(created, Relaxed);
     entry.pid_namespace.store(0, Relaxed);
     entry.uid.store(0, Relaxed);
+    entry.waits_for_at.store(0, Relaxed); // The one before may have been killed asleep.
     entry.set_program(super::loader::program_name().as_bytes());
     entry.pid.store(process::pid(), Release);
     Ok(OwnerHalf::new(slot, generation))
