@@ -134,7 +134,8 @@ pub(crate) struct Header {
     pub(crate) sysv_id: u32,
     /// Changes: counts removals of objects, so that whoever remembers where an object lies knows to look again.
     pub(crate) removals: u64,
-    pub(crate) reserved_word: u64,
+    /// Changes: of a file, in which run of the machine its slots were last taken. 0: not known.
+    pub(crate) boot: u64,
     pub(crate) name: [u8; MAX_NAME_BYTES],
     pub(crate) scope: [u8; MAX_SCOPE_BYTES],
 }

@@ -7,6 +7,10 @@
 mod support;
 
 #[cfg(target_os = "linux")]
+#[path = "../support/skip.rs"]
+mod not_tried;
+
+#[cfg(target_os = "linux")]
 mod actor;
 #[cfg(target_os = "linux")]
 mod cleanup;
@@ -25,6 +29,8 @@ mod lifetime;
 #[cfg(target_os = "linux")]
 mod memfd;
 #[cfg(target_os = "linux")]
+mod memory_limit;
+#[cfg(target_os = "linux")]
 mod modes;
 #[cfg(target_os = "linux")]
 mod objects;
@@ -39,6 +45,8 @@ mod readers;
 #[cfg(target_os = "linux")]
 mod readers_api;
 #[cfg(target_os = "linux")]
+mod reused;
+#[cfg(target_os = "linux")]
 mod socket;
 #[cfg(target_os = "linux")]
 mod space;
@@ -47,13 +55,14 @@ mod sysv;
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
-    let tests = [objects::TESTS, races::TESTS, readers_api::TESTS, hostile::TESTS];
+    let tests = [objects::TESTS, races::TESTS, readers_api::TESTS, hostile::TESTS, reused::TESTS];
     let backings = [modes::TESTS, inherited::TESTS, memfd::TESTS, socket::TESTS, sysv::TESTS];
     let whole = [lifetime::TESTS, space::TESTS, readers::TESTS, permissions::TESTS, file::TESTS, cleanup::TESTS];
     let root_tests = [
         socket::ROOT_TESTS,
         sysv::ROOT_TESTS,
         space::ROOT_TESTS,
+        memory_limit::ROOT_TESTS,
         readers::ROOT_TESTS,
         permissions::ROOT_TESTS,
         file::ROOT_TESTS,

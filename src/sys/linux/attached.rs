@@ -9,7 +9,8 @@ use std::sync::{Mutex, PoisonError};
 
 use super::mapping::{Mapping, page_bytes};
 use super::reopen::Reopen;
-use super::{file, owner, process, slot, space};
+use super::space::{self, Range};
+use super::{file, owner, process, slot};
 use crate::error::{Error, ErrorKind, Result};
 use crate::segment::header::{BackingKind, Header};
 use crate::segment::live::Live;
@@ -99,8 +100,12 @@ impl Attached {
     }
 
     /// Makes sure that there is memory behind the `bytes` bytes at `at`, counted from the first byte of the segment.
-    /// What was reserved before keeps its values.
+    /// What was reserved before keeps its values. Nothing behind `at` is in use yet.
     pub(crate) fn reserve(&self, at: u64, bytes: u64) -> Result<()> {
+        self.reserve_range(Range::New, at, bytes)
+    }
+
+    fn reserve_range(&self, range: Range, at: u64, bytes: u64) -> Result<()> {
         let end = at.saturating_add(bytes);
         if end > self.header.max_bytes {
             let (max, data_at) = (self.header.max_bytes, self.header.data_at);
@@ -119,7 +124,7 @@ impl Attached {
         }
         let doing = format!("make the segment {} grow to {end} bytes", self.path);
         let file = self.segment.open().map_err(|cause| self.cannot_reopen(&doing, &cause))?;
-        space::reserve(&file, at, bytes, &doing)?;
+        space::reserve(&file, range, at, bytes, &doing)?;
         if self.prefault {
             let page = page_bytes() as u64;
             let start = at / page * page;
@@ -138,7 +143,7 @@ impl Attached {
             return Ok(());
         }
         let doing = || format!("write the segment {} to its disk", self.path);
-        let end = self.header.data_at + self.live.data_bytes().load(Acquire);
+        let end = self.header.data_at.saturating_add(self.live.data_bytes().load(Acquire));
         let bytes = (end.min(self.header.max_bytes) as usize).next_multiple_of(page_bytes());
         self.memory.write_out(bytes.min(self.memory.bytes())).map_err(|cause| Error::system(doing(), &cause))
     }
@@ -158,9 +163,9 @@ impl Attached {
         }
     }
 
-    /// As [`Attached::reserve`], counted from the start of the data.
+    /// As [`Attached::reserve`], of data in use; counted from the start of the data.
     pub(crate) fn reserve_data(&self, at: u64, bytes: u64) -> Result<()> {
-        self.reserve(self.header.data_at.saturating_add(at), bytes)
+        self.reserve_range(Range::InUse, self.header.data_at.saturating_add(at), bytes)
     }
 
     pub(crate) fn keep_views(&mut self, views: Vec<Mapping>) {
@@ -246,9 +251,10 @@ impl Attached {
     }
 
     /// Whether OWNER_DIED in a word that names this owner is true. Thread ids, which the kernel compares, are unique
-    /// in one PID namespace only.
+    /// in one PID namespace only; and a child that never was a participant may be of another, and have a copy of what
+    /// its parent announced. So the mark is believed of a process that is ending; of another the slot's lock decides.
     pub(crate) fn kernel_is_right(&self, owner_half: u32) -> bool {
-        slot::is_in_the_only_pid_namespace(self.live, owner_half >> 20)
+        slot::is_in_the_only_pid_namespace(self.live, owner_half >> 20) && slot::is_ending(self.live, owner_half >> 20)
     }
 
     /// Whether the owner that a lock word names is a slot of this very process.
@@ -259,6 +265,8 @@ impl Attached {
             && entry.pid.load(Relaxed) == process::pid()
             && namespace != 0 // In two unknown ones, two processes may have one id.
             && namespace == process::pid_namespace()
+            // A container that is started again has its first process's id, and even its namespace's inode, again.
+            && slot::is_held_or_cannot_be_asked(&self.locks, entry, owner_half >> 20)
     }
 
     /// Process id and program of an owner, if its slot has no later tenant.

@@ -16,6 +16,7 @@ pub(crate) mod leftovers;
 pub(crate) mod loader;
 pub(crate) mod mapping;
 pub(crate) mod memfd;
+pub(crate) mod memory_limit;
 pub(crate) mod new_boot;
 pub(crate) mod owner;
 #[cfg(feature = "inspect")]

@@ -173,7 +173,7 @@ fn look_again(address: usize) -> Result<(), Box<Error>> {
 }
 
 fn ask(address: usize, process_word: &'static AtomicU64, epoch: u32, me: &Me) -> Result<Known, Error> {
-    let (start, bytes, owner, robust) = match ranges::find(address) {
+    let (start, bytes, owner, owner_value, robust) = match ranges::find(address) {
         Some(range) => {
             process::watch_for_end_before_locking();
             // SAFETY: the caller borrows the lock at `address`, which lies in the segment.
@@ -184,12 +184,12 @@ fn ask(address: usize, process_word: &'static AtomicU64, epoch: u32, me: &Me) ->
             fence(Release);
             // Who cannot say which its PID namespace is could be taken for another's owner: see `kernel_is_right`.
             let robust = if process::pid_namespace() == 0 { robust::Head::OFF } else { me.robust };
-            (range.start, range.bytes, segment.owner(), robust)
+            (range.start, range.bytes, segment.owner(), segment.owner().load(Relaxed), robust)
         }
-        // The kernel need not look after what dies with the process.
-        None => (address, 1, process_word, robust::Head::OFF),
+        // The kernel need not look after what dies with the process. Remembered for the epoch that was read before the
+        // look: another thread may publish the range meanwhile, and with it begin another one.
+        None => (address, 1, process_word, u64::from(epoch) << 32, robust::Head::OFF),
     };
-    let owner_value = owner.load(Relaxed);
     let mine = Mine { word: owner_value << 32 | u64::from(me.thread_id), owner, robust };
     Ok(Known { start, bytes, owner_value, mine })
 }

@@ -170,27 +170,58 @@ pub(crate) fn is_gone(pid: u32, since_boottime_ns: Option<u64>) -> Option<bool> 
     if found == -1 && io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH) {
         return Some(true);
     }
-    if !proc_is_of_our_namespace() {
-        return None;
-    }
-    let mut path = [0_u8; 32];
-    let mut writer = io::Cursor::new(&mut path[..]);
-    io::Write::write_fmt(&mut writer, format_args!("/proc/{pid}/stat\0")).ok()?;
-    let path = CStr::from_bytes_until_nul(&path).ok()?;
-    let stat = file::open_at(None, path, libc::O_RDONLY, 0).ok()?;
-    let mut text = [0_u8; 1024];
-    let bytes = read_some(&stat, &mut text)?;
-    // The name may contain anything, so fields are counted from its closing parenthesis: state is field 3.
-    let behind_name = text[..bytes].iter().rposition(|byte| *byte == b')')? + 2;
-    let mut fields = std::str::from_utf8(&text[behind_name..bytes]).ok()?.split_ascii_whitespace();
-    let process_state = fields.next()?;
-    let threads: u64 = fields.nth(16)?.parse().ok()?;
-    let started_ticks: u64 = fields.nth(1)?.parse().ok()?;
+    let stat = Stat::of(pid)?;
     // SAFETY: no pointer.
     let ticks_per_second = (unsafe { libc::sysconf(libc::_SC_CLK_TCK) }).max(1) as u64;
-    let started_ns = started_ticks.saturating_mul(1_000_000_000 / ticks_per_second);
-    let is_zombie = matches!(process_state, "Z" | "X") && threads <= 1;
+    let started_ns = stat.started_ticks.saturating_mul(1_000_000_000 / ticks_per_second);
+    let is_zombie = matches!(stat.process_state, b'Z' | b'X') && stat.threads <= 1;
     Some(is_zombie || since_boottime_ns.is_some_and(|since| started_ns > since))
+}
+
+/// Whether process `pid` has ended or is about to: its first thread is past the point where it runs no program any
+/// more, though its memory may be there for seconds. `None`: the system does not tell.
+pub(crate) fn has_begun_to_end(pid: u32) -> Option<bool> {
+    /// `PF_EXITING` of include/linux/sched.h.
+    const EXITING: u64 = 4;
+    // SAFETY: no pointer; signal 0 is sent to nobody.
+    let found = unsafe { libc::kill(pid as libc::pid_t, 0) };
+    if found == -1 && io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH) {
+        return Some(true);
+    }
+    let stat = Stat::of(pid)?;
+    Some(stat.flags & EXITING != 0 || matches!(stat.process_state, b'Z' | b'X'))
+}
+
+/// What `/proc/PID/stat` tells ([`proc_pid_stat(5)`](https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html)).
+struct Stat {
+    process_state: u8,
+    flags: u64,
+    threads: u64,
+    started_ticks: u64,
+}
+
+impl Stat {
+    /// `None`: there is no such process, or it may not be looked at, or `/proc` counts in another PID namespace.
+    fn of(pid: u32) -> Option<Stat> {
+        if !proc_is_of_our_namespace() {
+            return None;
+        }
+        let mut path = [0_u8; 32];
+        let mut writer = io::Cursor::new(&mut path[..]);
+        io::Write::write_fmt(&mut writer, format_args!("/proc/{pid}/stat\0")).ok()?;
+        let path = CStr::from_bytes_until_nul(&path).ok()?;
+        let stat = file::open_at(None, path, libc::O_RDONLY, 0).ok()?;
+        let mut text = [0_u8; 1024];
+        let bytes = read_some(&stat, &mut text)?;
+        // The name may contain anything, so fields are counted from its closing parenthesis: state is field 3.
+        let behind_name = text[..bytes].iter().rposition(|byte| *byte == b')')? + 2;
+        let mut fields = std::str::from_utf8(text.get(behind_name..bytes)?).ok()?.split_ascii_whitespace();
+        let process_state = *fields.next()?.as_bytes().first()?;
+        let flags = fields.nth(5)?.parse().ok()?;
+        let threads = fields.nth(10)?.parse().ok()?;
+        let started_ticks = fields.nth(1)?.parse().ok()?;
+        Some(Stat { process_state, flags, threads, started_ticks })
+    }
 }
 
 /// Whether the process `pid` maps no page of the file with this inode, which this process maps. `None`: cannot tell.
@@ -228,6 +259,34 @@ fn maps(pid: u32, inode: u64) -> Option<bool> {
                 _ => {}
             }
         }
+    }
+}
+
+/// Whether process `pid` is in this process's time namespace, so that its times can be compared with ours
+/// ([`time_namespaces(7)`](https://man7.org/linux/man-pages/man7/time_namespaces.7.html)). `false` also where that cannot
+/// be found out.
+#[doc(alias = "CLONE_NEWTIME")]
+pub(crate) fn has_our_clocks(pid: u32) -> bool {
+    let inode_of = |path: &CStr| {
+        let mut stat = std::mem::MaybeUninit::<libc::stat>::uninit();
+        // SAFETY: a C string and a buffer of the call's own type.
+        if unsafe { libc::stat(path.as_ptr(), stat.as_mut_ptr()) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the call succeeded and has filled it.
+        Ok(unsafe { stat.assume_init() }.st_ino)
+    };
+    let mut path = [0_u8; 40];
+    let mut writer = io::Cursor::new(&mut path[..]);
+    if io::Write::write_fmt(&mut writer, format_args!("/proc/{pid}/ns/time\0")).is_err() {
+        return false;
+    }
+    let Ok(path) = CStr::from_bytes_until_nul(&path) else { return false };
+    match (inode_of(c"/proc/self/ns/time"), inode_of(path)) {
+        (Ok(ours), Ok(theirs)) => ours == theirs,
+        // Before Linux 5.6 there is one time for all.
+        (Err(cause), _) => cause.kind() == io::ErrorKind::NotFound && inode_of(c"/proc/self/ns/pid").is_ok(),
+        _ => false,
     }
 }
 

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use super::file::{self, Holder, LockKind, Stat, lock_byte};
 use super::folder::Folder;
-use super::{file_system, leftovers, process, space, sysv};
+use super::{file_system, leftovers, memory_limit, new_boot, process, space, sysv};
 use crate::error::{Error, ErrorKind, Result};
 use crate::segment::header::{BackingKind, HEADER_BYTES, Header, PARTICIPANT_BYTES, SegmentKind};
 use crate::segment::plan::Plan;
@@ -30,6 +30,9 @@ use crate::segment::request::Opening;
 /// How often joining starts over. A remover holds the life byte for microseconds; one that is stopped there holds
 /// everybody up, so after about two seconds they are told.
 const ATTEMPTS: u32 = 120;
+
+/// What to do about somebody's file at the path that was given: it may be mistyped, and the file worth something.
+const OTHER_PATH: &str = "give another path";
 
 /// A segment that this process may map: the description holds the read lock on the life byte.
 pub(crate) struct OpenSegment {
@@ -55,7 +58,7 @@ pub(crate) fn open(folder: &Folder, name: &CStr, plan: &Plan, opening: Opening) 
                 );
             }
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => create(folder, name, plan)?,
-            Err(cause) => return Err(cannot_open(folder, name, &cause)),
+            Err(cause) => return Err(cannot_open(folder, name, plan, &cause)),
         };
         match found {
             Found::Open(segment) => return Ok(*segment),
@@ -82,21 +85,24 @@ enum Found {
     Busy(Option<Error>),
 }
 
-fn cannot_open(folder: &Folder, name: &CStr, cause: &io::Error) -> Error {
+fn cannot_open(folder: &Folder, name: &CStr, plan: &Plan, cause: &io::Error) -> Error {
     let path = folder.path_of(name);
-    if cause.raw_os_error() == Some(libc::ELOOP) {
-        return Error::new(ErrorKind::Foreign, format!("{path} is a symbolic link, not a segment")).hint("remove it");
-    }
-    if cause.raw_os_error() == Some(libc::EISDIR) {
-        return Error::new(ErrorKind::Foreign, format!("{path} is a folder, not a segment")).hint("remove it");
-    }
-    Error::system(format!("open the segment {path}"), cause)
+    let what = match cause.raw_os_error() {
+        Some(libc::ELOOP) => "a symbolic link",
+        Some(libc::EISDIR) => "a folder",
+        _ => return Error::system(format!("open the segment {path}"), cause),
+    };
+    let hint = if lies_among_others(plan) { OTHER_PATH } else { "remove it" };
+    Error::new(ErrorKind::Foreign, format!("{path} is {what}, not a segment")).hint(hint)
 }
 
 fn create(folder: &Folder, name: &CStr, plan: &Plan) -> Result<Found> {
     let path = folder.path_of(name);
     let end = plan.header([0; 16], 0, 0).file_bytes;
     let failed = |cause: io::Error| space::explain(&cause, &format!("create the segment {path}"), &folder.file, end);
+    if file_system::is_memory(&folder.file) {
+        memory_limit::check(first_bytes(plan), &format!("create the segment {path}"))?;
+    }
     if plan.kind == SegmentKind::Image {
         leftovers::sweep_dead_images(folder, name);
     }
@@ -131,6 +137,9 @@ fn publish(folder: &Folder, name: &CStr, plan: &Plan, file: File, temporary: Opt
         companion = new_companion(folder, plan, &instance)?;
         if let Some((_, companion)) = &companion {
             header.companion_ino = file::stat(companion)?.inode;
+        }
+        if plan.keep_until_removed {
+            header.boot = new_boot::this_boot();
         }
         write_whole(&file, plan, &mut header)?;
         if !file::try_lock(&file, LockKind::Read, lock_byte::LIFE).map_err(|cause| lock_error(&file, cause))? {
@@ -221,6 +230,12 @@ pub(super) fn companion_name(instance: &[u8; 16]) -> io::Result<CString> {
     file::c_string(format!(".locks-{:032x}", u128::from_le_bytes(*instance)).as_bytes())
 }
 
+/// What [`write_whole`] takes, about.
+pub(super) fn first_bytes(plan: &Plan) -> u64 {
+    let initial: usize = plan.initial.iter().map(|part| part.bytes).sum();
+    (2 * HEADER_BYTES + plan.objects_bytes().len() + plan.schemas.len() + initial) as u64
+}
+
 /// Writes everything but the holes: header, first participants, objects, schemas, initial values.
 pub(super) fn write_whole(file: &File, plan: &Plan, header: &mut Header) -> io::Result<()> {
     let page = plan.page_bytes as u64;
@@ -251,6 +266,10 @@ fn join(folder: &Folder, name: &CStr, found: File, plan: &Plan, opening: Opening
     if !Header::has_magic(&page[..bytes]) {
         let stat = file::stat(&found).map_err(failed)?;
         check_owner(&stat, plan, &path)?;
+        if lies_among_others(plan) {
+            let what = format!("the file {path} is not a Cotenant segment, and was left alone");
+            return Err(Error::new(ErrorKind::Foreign, what).hint(OTHER_PATH));
+        }
         return Err(Header::check(&page[..bytes], stat.bytes, &path)
             .err()
             .unwrap_or_else(|| Error::new(ErrorKind::Foreign, format!("the file {path} is not a Cotenant segment"))));
@@ -261,6 +280,17 @@ fn join(folder: &Folder, name: &CStr, found: File, plan: &Plan, opening: Opening
     // Asked before anything is locked: only who has seen a reader may become one. Who merely missed the write lock may
     // have met a remover, killed since, and would join the dead.
     match file::holder(&found, lock_byte::LIFE).map_err(cannot_lock)? {
+        Holder::Nobody if keep => {
+            if !lock(LockKind::Write)? {
+                return Ok(Found::Busy(None));
+            }
+            let stat = file::stat(&found).map_err(failed)?;
+            check_owner(&stat, plan, &path)?;
+            let header = Header::check(&page[..bytes], stat.bytes, &path)?;
+            if new_boot::is_another(&header) {
+                new_boot::raise_generations(&found, &header).map_err(failed)?;
+            }
+        }
         _ if keep => {}
         Holder::Reader => {}
         Holder::Nobody if lock(LockKind::Write)? => {
@@ -327,7 +357,8 @@ fn no_locks(path: &str, cause: &io::Error) -> Error {
 fn check_owner(stat: &Stat, plan: &Plan, path: &str) -> Result<()> {
     let user = process::effective_uid();
     let foreign = |why: String| {
-        Err(Error::new(ErrorKind::Foreign, format!("{path} {why}")).hint("remove it, or use another name or scope"))
+        let hint = if lies_among_others(plan) { OTHER_PATH } else { "remove it, or use another name or scope" };
+        Err(Error::new(ErrorKind::Foreign, format!("{path} {why}")).hint(hint))
     };
     if !stat.is_regular() {
         return foreign("is not a regular file".into());

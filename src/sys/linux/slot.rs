@@ -18,7 +18,7 @@ use super::mapping::{self, Mapping};
 use super::process;
 use super::reopen::Reopen;
 use crate::segment::header::{BITMAP_WORDS, HEADER_BYTES, PARTICIPANT_BYTES};
-use crate::segment::live::Live;
+use crate::segment::live::{Live, Participant};
 
 /// Generations count to here (19 bits in the lock word); then the slot is retired: a generation that came again could
 /// make an abandoned lock name a live tenant.
@@ -148,17 +148,17 @@ pub(crate) fn is_dead(live: Live, locks: &Reopen, number: u32, generation: u32) 
     if entry.generation.load(Acquire) != generation {
         return true;
     }
-    let mut since = Some(entry.attached_boottime_ns.load(Relaxed));
-    let asker = locks.open();
-    let has_no_name = asker.is_err();
-    if let Ok(asker) = asker {
-        match file::is_write_locked(&asker, lock_byte::SLOT + i64::from(number)) {
-            Ok(false) => return true,
-            // Times would rob a living tenant of another time namespace.
-            Ok(true) => since = None,
-            Err(_) => return false,
-        }
+    let asker = match locks.open() {
+        Ok(asker) => Some(asker),
+        Err(cause) if is_for_a_moment(&cause) => return false,
+        Err(_) => None, // Removed, or closed to this process.
+    };
+    match asker.as_ref().map(|asker| file::is_write_locked(asker, lock_byte::SLOT + i64::from(number))) {
+        Some(Ok(false)) => return true,
+        Some(Err(_)) => return false,
+        Some(Ok(true)) | None => {}
     }
+    let has_no_name = asker.is_none();
     // A held lock is not the last word: a child that another thread forked while the slot was being taken may hold a
     // copy of it. Nor is a file without a name (somebody removed it). Process ids tell within one namespace.
     let namespace = entry.pid_namespace.load(Relaxed);
@@ -167,9 +167,35 @@ pub(crate) fn is_dead(live: Live, locks: &Reopen, number: u32, generation: u32) 
     if !same_namespace || pid == 0 {
         return false;
     }
+    // The lock says that it lives, or was inherited; then only the end of the process counts, whatever the times.
+    let since = Some(entry.attached_boottime_ns.load(Relaxed));
+    let since = since.filter(|_| has_no_name && process::has_our_clocks(pid));
     process::is_gone(pid, since).unwrap_or(false)
         // It lives, but may have called exec, which nobody sees by the lock of a file that cannot be opened.
         || (has_no_name && process::has_let_go(pid, locks.stat().inode).unwrap_or(false))
+}
+
+/// Whether a file could not be opened for want of descriptors or memory: a later try may open it.
+fn is_for_a_moment(cause: &io::Error) -> bool {
+    let errno = cause.raw_os_error();
+    matches!(errno, Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::EINTR | libc::EAGAIN))
+}
+
+/// Whether the slot of an entry that has this process's id is held. Where that cannot be asked: whether this process
+/// existed when the slot was taken.
+pub(crate) fn is_held_or_cannot_be_asked(locks: &Reopen, entry: &Participant, number: u32) -> bool {
+    let asked = locks.open().and_then(|asker| file::is_write_locked(&asker, lock_byte::SLOT + i64::from(number)));
+    asked.unwrap_or_else(|_| {
+        let since = Some(entry.attached_boottime_ns.load(Relaxed));
+        process::is_gone(process::pid(), since) != Some(true)
+    })
+}
+
+/// Whether the process that took slot `number` is ending or has ended, as far as its PID namespace lets us know.
+pub(crate) fn is_ending(live: Live, number: u32) -> bool {
+    let Some(entry) = live.participant(number) else { return false };
+    let (namespace, pid) = (entry.pid_namespace.load(Acquire), entry.pid.load(Acquire));
+    pid != 0 && namespace == process::pid_namespace() && process::has_begun_to_end(pid).unwrap_or(false)
 }
 
 /// Whether slot `number` is of a PID namespace that is known, and all slots that ever owned something are of it.

@@ -90,7 +90,10 @@ pub(crate) fn process_of(live: Live, owner: OwnerHalf) -> Option<Handle> {
 /// Whether the owner that a lock word names is a slot of this very process.
 pub(crate) fn is_this_process(live: Live, owner: OwnerHalf) -> bool {
     live.participant(owner.slot()).is_some_and(|entry| {
-        entry.generation.load(Acquire) == owner.generation() && entry.pid.load(Relaxed) == process::pid()
+        entry.generation.load(Acquire) == owner.generation()
+            && entry.pid.load(Relaxed) == process::pid()
+            // Ids are used again.
+            && process::creation_time() == Some(entry.attached_boottime_ns.load(Relaxed))
     })
 }
 

@@ -1,0 +1,48 @@
+//! A segment in a file after a fall of the machine: no lock of the run before may name a tenant of this one.
+//!
+//! The disk has some of the pages as they were last, and some as they were before: a lock word may name a tenancy that
+//! the participant's entry has not counted yet. The next tenant of the slot would have that name, and the lock an owner
+//! who lives and never unlocks. So whoever finds nobody attached, in another run of the machine, raises all generations
+//! by a step of chance first, and has that written to the disk. Killed on the way: the next one does it again.
+
+use std::fs::File;
+use std::io;
+use std::mem::offset_of;
+use std::os::unix::fs::FileExt;
+
+use super::process;
+use super::slot::MAX_GENERATION;
+use crate::schema::{FINGERPRINT_SEED, hash};
+use crate::segment::header::{HEADER_BYTES, Header, PARTICIPANT_BYTES};
+
+/// Tenancies that may be lost on the way to the disk; the step is at least as large, and at most twice.
+const STEP: u32 = 256;
+
+/// This run of the machine; 0 where the system does not tell.
+pub(super) fn this_boot() -> u64 {
+    let id = std::fs::read("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    if id.is_empty() { 0 } else { hash(FINGERPRINT_SEED, &id).max(1) }
+}
+
+/// Whether the slots of the segment with this header were last taken in another run of the machine.
+pub(super) fn is_another(header: &Header) -> bool {
+    let now = this_boot();
+    now != 0 && header.boot != now
+}
+
+/// The caller holds the write lock on the life byte: nobody maps this.
+pub(super) fn raise_generations(file: &File, header: &Header) -> io::Result<()> {
+    let chance = process::random()?;
+    let step = STEP + (u32::from(chance[0]) | u32::from(chance[1]) << 8) % STEP;
+    let reserved = header.participants_reserved.min(header.participants_max);
+    for slot in 0..u64::from(reserved) {
+        let at = HEADER_BYTES as u64 + slot * u64::from(PARTICIPANT_BYTES);
+        let mut generation = [0; 4];
+        file.read_exact_at(&mut generation, at)?;
+        let raised = u32::from_ne_bytes(generation).saturating_add(step).min(MAX_GENERATION);
+        file.write_all_at(&raised.to_ne_bytes(), at)?;
+    }
+    file.sync_data()?;
+    file.write_all_at(&this_boot().to_ne_bytes(), offset_of!(Header, boot) as u64)?;
+    file.sync_data()
+}

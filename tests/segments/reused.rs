@@ -1,0 +1,48 @@
+//! Process ids that are used again: a container that is started anew has its first process's id, and its PID namespace
+//! the inode, that the one before had.
+
+use std::os::unix::fs::FileExt;
+
+use cotenant::sync::{LockError, Mutex};
+use cotenant::{Keep, Segment};
+
+use crate::support::Named;
+use crate::support::sandbox::Sandbox;
+
+pub(crate) const TESTS: &[Named] =
+    &[("a_dead_owner_of_this_very_process_id_is_told", a_dead_owner_of_this_very_process_id_is_told)];
+
+/// Where the participants' entries begin, and their size; docs/format.md.
+const PARTICIPANTS_AT: u64 = 4096;
+const PARTICIPANT_BYTES: u64 = 64;
+
+fn a_dead_owner_of_this_very_process_id_is_told() {
+    let sandbox = Sandbox::new();
+    let name = "test.reused";
+    let mut owner = sandbox.start("holder");
+    let folder = format!("folder={}", sandbox.path().display());
+    owner.ask(&format!("open-or-create {name} keep {folder}"));
+    assert_eq!(owner.ask("hold mutex"), "held");
+    let options = || Segment::options().folder(sandbox.path()).keep(Keep::UntilRemoved);
+    let segment = options().open(name).expect("the segment");
+    let mutex = segment.get::<Mutex<u64>>("mutex").expect("the object").expect("that it is there");
+    let at = segment.objects().find(|object| object.name == "mutex").expect("its description").at;
+    owner.kill();
+    // What the dead one left becomes what an earlier process of this id would have left.
+    let file = std::fs::File::options().read(true).write(true).open(sandbox.path().join(name)).expect("the file");
+    let mut word = [0; 8];
+    file.read_exact_at(&mut word, at).expect("the lock word");
+    let word = u64::from_le_bytes(word);
+    let slot = word >> 52;
+    assert!(slot > 0 && word & 0x3fff_ffff != 0 || word & 0x4000_0000 != 0, "the owner is named: {word:#x}");
+    // SAFETY: no pointer.
+    let thread = unsafe { libc::gettid() } as u64;
+    file.write_all_at(&(word & !0x7fff_ffff | thread).to_le_bytes(), at).expect("its thread id");
+    let entry = PARTICIPANTS_AT + (slot - 1) * PARTICIPANT_BYTES;
+    file.write_all_at(&std::process::id().to_le_bytes(), entry + 4).expect("its process id");
+    match mutex.try_lock() {
+        Err(cotenant::sync::TryLockError::Lock(LockError::OwnerDied(died))) => drop(died.repair(|value| *value = 1)),
+        other => panic!("the owner is dead, whoever has its id: {other:?}"),
+    }
+    assert_eq!(*mutex.lock().expect("the lock"), 1);
+}
