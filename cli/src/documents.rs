@@ -77,6 +77,7 @@ pub(crate) fn member(it: &Member) -> Value {
         "slot": it.said.slot,
         "generation": it.said.generation,
         "lives": it.said.lives,
+        "condition": it.condition(),
         "attached_boottime_ns": it.said.attached_boottime_ns,
         "waits": waits,
     })

@@ -31,6 +31,8 @@ States:
   unlinked   in use, but its name is gone: programs that start now share with each other only
   damaged    no segment, or one that makes no sense; `cotenant doctor` says more
 
+The folder stands above its segments. ?12 is a process that cannot be seen: its own word for its id.
+
 Exit status: 0 done, 1 failed, 2 wrong usage.";
 
 /// Arguments of `cotenant ls`.
@@ -41,7 +43,7 @@ pub(crate) struct Ls {
     #[arg(long, short)]
     all: bool,
     /// Only segments of this scope; '' for those without one
-    #[arg(long, value_name = "SCOPE")]
+    #[arg(long, value_name = "SCOPE", value_parser = scope)]
     scope: Option<String>,
     /// Writes one JSON document, with exact numbers and every participant (docs/tool.md)
     #[arg(long)]
@@ -67,6 +69,11 @@ impl Ls {
         finish(written)?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// One that no segment can have would only ever list nothing.
+fn scope(text: &str) -> Result<String, String> {
+    cotenant::inspect::live::check_scope(text).map(|()| text.to_owned()).map_err(|error| error.to_string())
 }
 
 fn is_of_scope(row: &Row, scope: &str) -> bool {

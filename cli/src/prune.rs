@@ -16,7 +16,7 @@ use rustix::fs::{Access, AtFlags, CWD, accessat};
 use rustix::io::Errno;
 use serde_json::json;
 
-use crate::look::{From, Member, Row, State, Survey, View, Wanted, bytes, find_exactly, user};
+use crate::look::{From, Member, Row, State, Survey, View, Wanted, bytes, counted, find_exactly, user};
 use crate::output::{complain, finish};
 
 /// The version of the documents.
@@ -96,8 +96,7 @@ impl Prune {
         let freed: u64 = pruned.iter().map(|(_, it)| it.allocated_bytes).sum();
         // For people: a script that prunes wants to hear of what was done only.
         if std::io::stdout().is_terminal() || !pruned.is_empty() {
-            let files = if pruned.len() == 1 { "file" } else { "files" };
-            writeln!(out, "{verb} {} {files}, {}", pruned.len(), bytes(freed))?;
+            writeln!(out, "{verb} {}, {}", counted(pruned.len(), "file"), bytes(freed))?;
         }
         out.flush()?;
         left.iter().for_each(|line| complain(line));
@@ -238,7 +237,8 @@ fn users(row: &Row) -> String {
     const NAMED_MAX: usize = 8;
     let member = |member: &Member| {
         let program = printable(&member.said.program);
-        member.pid.map_or_else(|| format!("?{} ({program})", member.said.pid), |pid| format!("{pid} ({program})"))
+        let condition = member.condition().map(|it| format!(", {it}")).unwrap_or_default();
+        format!("{} ({program}{condition})", member.id())
     };
     let mut names: Vec<_> = row.members.iter().map(member).collect();
     let others = row.readers.iter().chain(&row.children);

@@ -143,10 +143,9 @@ fn who(row: &Row, owner: &LockOwner) -> String {
     let Some(participant) = &owner.participant else { return format!("slot {} (its process is gone)", owner.slot) };
     let program = printable(&participant.program);
     let member = row.members.iter().find(|member| member.said.slot == owner.slot);
-    match member.and_then(|member| member.pid) {
-        Some(pid) => format!("{pid} ({program})"),
-        None => format!("?{} ({program})", participant.pid),
-    }
+    let condition = member.and_then(|it| it.condition()).map(|it| format!(", {it}")).unwrap_or_default();
+    let id = member.map_or_else(|| format!("?{}", participant.pid), |member| member.id());
+    format!("{id} ({program}{condition})")
 }
 
 fn document(row: &Row, it: &Done) -> serde_json::Value {

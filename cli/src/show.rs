@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::Args;
-use cotenant::inspect::live::{LiveObject, LiveSegment, Lock, LockOwner, ObjectState};
+use cotenant::inspect::live::{LiveObject, LiveSegment, Lock, LockOwner, ObjectState, Waiter};
 
 use crate::look::{From, Member, Row, View, find};
 use crate::output::finish;
@@ -55,6 +55,8 @@ pub(super) struct Shown {
     value: Result<String, String>,
     locks: Result<Vec<Lock>, String>,
     maker: Option<LockOwner>,
+    /// Who sleeps until it is made.
+    awaiting: Vec<Waiter>,
 }
 
 /// A segment's objects, or why one cannot be shown.
@@ -102,7 +104,8 @@ fn read(segment: &LiveSegment, row: &Row, chars_max: usize) -> Contents {
             ),
         };
         let maker = segment.maker(&object, &row.participants);
-        Ok(Shown { object, value, locks, maker })
+        let awaiting = segment.awaiting(&object, &row.participants);
+        Ok(Shown { object, value, locks, maker, awaiting })
     });
     Contents { objects: shown.collect(), error: None }
 }
@@ -112,7 +115,7 @@ pub(super) fn not_seen(row: &Row) -> Option<String> {
     row.has_unseen.then(|| format!("who else is in {} (root sees it)", row.label()))
 }
 
-/// The process of a slot, as we count.
-pub(super) fn pid_of(row: &Row, slot: u32) -> Option<u32> {
-    row.members.iter().find(|member: &&Member| member.said.slot == slot)?.pid
+/// The living process of a slot.
+pub(super) fn member_of(row: &Row, slot: u32) -> Option<&Member> {
+    row.members.iter().find(|member| member.said.slot == slot)
 }

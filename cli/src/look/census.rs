@@ -124,6 +124,19 @@ fn status(pid: u32) -> Option<Process> {
     })
 }
 
+/// `stopped` or `zombie`, if it is one: then what it holds is not let go of.
+pub(crate) fn condition(pid: u32) -> Option<&'static str> {
+    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    // Behind the program's name, which may hold anything.
+    let at = stat.iter().rposition(|byte| *byte == b')')?;
+    match stat.get(at + 2)? {
+        b'T' | b't' => Some("stopped"),
+        // Of a process whose first thread alone has ended, the others go on.
+        b'Z' if std::fs::read_dir(format!("/proc/{pid}/task")).map_or(1, Iterator::count) < 2 => Some("zombie"),
+        _ => None,
+    }
+}
+
 struct Line<'a> {
     key: FileKey,
     can_write: bool,

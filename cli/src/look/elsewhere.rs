@@ -31,7 +31,8 @@ pub(crate) fn find(view: &View, census: &Census, known: &BTreeSet<FileKey>, all:
             rows.extend(read(mapped, census));
         }
     }
-    rows.sort_by(|a, b| a.file_name.cmp(&b.file_name));
+    let backing = |row: &Row| row.description().map(|it| it.backing);
+    rows.sort_by_cached_key(|row| (row.folder.clone(), backing(row), row.state.rank(), row.label()));
     rows
 }
 

@@ -24,4 +24,4 @@ pub(crate) use folders::{Folder, by_descriptor, names};
 pub(crate) use row::{Member, Row, State};
 pub(crate) use survey::{Survey, Wanted};
 pub(crate) use view::{From, View};
-pub(crate) use words::{age, bytes, duration, hex, since_unix, user, user_name};
+pub(crate) use words::{age, bytes, counted, duration, hex, since_unix, user, user_name};

@@ -12,7 +12,7 @@ use std::rc::Rc;
 use cotenant::inspect::live::{Description, FileFacts, Life, LiveParticipant, LiveSegment, SegmentUse};
 use cotenant::inspect::printable;
 
-use super::census::{Census, FileKey, Mapped, Process};
+use super::census::{Census, FileKey, Mapped, Process, condition};
 use super::folders::Folder;
 use super::words;
 
@@ -39,6 +39,16 @@ pub(crate) enum State {
 }
 
 impl State {
+    /// In lists the living come first, then what lasts, then what is left over.
+    pub(super) fn rank(self) -> u8 {
+        match self {
+            State::Alive | State::Unlinked | State::BeingRemoved | State::Unknown => 0,
+            State::Kept => 1,
+            State::Dead => 2,
+            State::Damaged => 3,
+        }
+    }
+
     pub(crate) fn word(self) -> &'static str {
         match self {
             State::Alive => "alive",
@@ -57,6 +67,18 @@ pub(crate) struct Member {
     pub(crate) said: LiveParticipant,
     /// `None`: it cannot be seen from here.
     pub(crate) pid: Option<u32>,
+}
+
+impl Member {
+    /// `4711`, or `?12` of a process that cannot be seen: its own word for its id, marked.
+    pub(crate) fn id(&self) -> String {
+        self.pid.map_or_else(|| format!("?{}", self.said.pid), |pid| pid.to_string())
+    }
+
+    /// `stopped` or `zombie`.
+    pub(crate) fn condition(&self) -> Option<&'static str> {
+        condition(self.pid?)
+    }
 }
 
 /// A segment and who is in it.
@@ -216,17 +238,42 @@ impl Row {
 
     /// What people call it: a block's or segment's name; a program's with the beginning of its build id.
     pub(crate) fn label(&self) -> String {
+        self.label_at("")
+    }
+
+    /// The same with its scope, as commands take it: `acme.jobs@staging`.
+    pub(crate) fn label_with_scope(&self) -> String {
+        match self.description().map(|it| it.scope.as_str()) {
+            None | Some("") => self.label(),
+            Some(scope) => self.label_at(&format!("@{}", printable(scope))),
+        }
+    }
+
+    fn label_at(&self, scope: &str) -> String {
         let Some(description) = self.description() else { return printable(&self.file_name) };
         let name = match description.name.as_str() {
             "" => printable(&self.file_name),
-            name => printable(name),
+            name => format!("{}{scope}", printable(name)),
         };
-        match description.used_for {
+        let label = match description.used_for {
             SegmentUse::Image => {
                 let id = &description.build_id[..description.build_id.len().min(BUILD_ID_SHOWN)];
                 format!("{name} ({})", words::hex(id))
             }
             _ => name,
+        };
+        if self.is_renamed() { format!("{} (made as {label})", printable(&self.file_name)) } else { label }
+    }
+
+    /// A copy, or a file that was moved: no program finds it by the name in its header.
+    fn is_renamed(&self) -> bool {
+        let Some(it) = self.description().filter(|it| self.home.is_some() && it.backing == "posix") else {
+            return false;
+        };
+        let file = self.file_name.as_str();
+        match it.used_for {
+            SegmentUse::Image => !file.starts_with(&format!("image-{}", words::hex(&it.build_id))),
+            _ => file != it.name && file.split_once('@') != Some((it.name.as_str(), it.scope.as_str())),
         }
     }
 
@@ -247,8 +294,8 @@ impl Row {
 
     /// What is wrong with it, with its path, once.
     pub(crate) fn complaint(&self) -> String {
-        let (path, why) = (self.path(), self.error.as_deref().unwrap_or("it is no segment"));
-        if why.contains(&path) { why.to_owned() } else { format!("{path}: {why}") }
+        let (path, why) = (self.path(), printable_path(self.error.as_deref().unwrap_or("it is no segment")));
+        if why.contains(&path) { why } else { format!("{path}: {why}") }
     }
 
     /// An error by the name that people know, not by the descriptor that the file was opened through.
@@ -259,7 +306,7 @@ impl Row {
     /// Names under which it may be asked for, the most exact first.
     pub(crate) fn names(&self) -> Vec<String> {
         let mut names = vec![self.folder.join(&self.file_name).display().to_string(), self.file_name.clone()];
-        if let Some(description) = self.description() {
+        if let Some(description) = self.description().filter(|_| !self.is_renamed()) {
             if !description.scope.is_empty() {
                 names.push(format!("{}@{}", description.name, description.scope));
             }

@@ -40,9 +40,10 @@ impl Survey {
         let census = Census::take();
         let mut rows = Vec::new();
         for folder in &folders {
-            rows.extend(rows_of(folder, &census));
+            let mut its: Vec<_> = rows_of(folder, &census).collect();
+            its.sort_by_cached_key(|row| (row.state.rank(), row.label()));
+            rows.append(&mut its);
         }
-        rows.sort_by_cached_key(|row| (row.folder.clone(), row.label()));
         if wanted.elsewhere {
             let known: BTreeSet<_> = rows.iter().flat_map(Row::keys).collect();
             rows.extend(elsewhere::find(view, &census, &known, wanted.all));
@@ -72,9 +73,9 @@ pub(super) fn at_path(view: &View, path: &Path, census: &Census) -> Result<Optio
     Ok(row(&folder, name.to_owned(), census))
 }
 
-fn rows_of(folder: &Rc<Folder>, census: &Census) -> Vec<Row> {
+fn rows_of(folder: &Rc<Folder>, census: &Census) -> impl Iterator<Item = Row> {
     let names = names(&folder.path).into_iter().filter(|name| !name.starts_with('.'));
-    names.filter_map(|name| row(folder, name, census)).collect()
+    names.filter_map(|name| row(folder, name, census))
 }
 
 /// `None`: it has gone meanwhile.

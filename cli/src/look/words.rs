@@ -20,6 +20,11 @@ pub(crate) fn bytes(bytes: u64) -> String {
     format!("{} {}", text.strip_suffix(".0").unwrap_or(&text), UNITS[unit])
 }
 
+/// `1 reader`, `2 readers`.
+pub(crate) fn counted(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
 /// The largest unit alone: `3 s`, `5 min`, `2 h`, `8 d`.
 pub(crate) fn age(age: Duration) -> String {
     let seconds = age.as_secs();

@@ -1,15 +1,21 @@
-//! Segments as a table: a row each, the folders above them, what could not be seen below.
+//! Segments as a table: a row each, below the folder they lie in; what could not be seen below.
 
 use std::io::{self, Write};
 
+use anstyle::Style;
 use cotenant::inspect::printable;
 
 use super::foreign::Foreign;
-use crate::look::{Member, Process, Row, State, Survey, age, bytes, since_unix, user};
-use crate::table::{FAINT, WARNING, table, write_table};
+use crate::look::{Member, Row, State, Survey, age, bytes, counted, since_unix, user};
+use crate::table::{Around, BOLD, FAINT, PLAIN, WARNING, WHO_MIN, Who, table, width, write_with_who};
 
-/// Participants that are named; the others are counted.
-const NAMED_MAX: usize = 3;
+/// Members that are named at most, on however wide a terminal.
+const NAMED_MAX: usize = 12;
+/// On a narrower terminal lengths with holes are left out: what memory is taken matters more.
+const WIDE: usize = 100;
+/// Columns of state, memory and age, and of the length with holes.
+const FACTS: usize = 28;
+const LENGTH: usize = 10;
 
 pub(super) fn write(
     mut out: impl Write,
@@ -17,19 +23,20 @@ pub(super) fn write(
     foreign: &[Foreign],
     is_read_by_people: bool,
 ) -> io::Result<()> {
+    let width = width();
     if survey.rows.is_empty() {
         writeln!(out, "no segments")?;
     } else {
-        write_table(&mut out, &segments(&survey.rows))?;
+        segments(&mut out, &survey.rows, width)?;
     }
     for row in &survey.rows {
-        if let Some(error) = &row.error {
-            writeln!(out, "{WARNING}{}{WARNING:#}: {}", printable(&row.file_name), printable(error))?;
+        if row.error.is_some() {
+            writeln!(out, "{WARNING}{}{WARNING:#}: {}", row.state.word(), row.complaint())?;
         }
     }
     if !foreign.is_empty() {
         writeln!(out, "\nshared memory that is not Cotenant's:")?;
-        write_table(&mut out, &others(foreign))?;
+        others(&mut out, foreign, width)?;
     }
     for line in &survey.unseen {
         writeln!(out, "{FAINT}not seen: {}{FAINT:#}", printable(line))?;
@@ -40,84 +47,107 @@ pub(super) fn write(
     out.flush()
 }
 
-fn segments(rows: &[Row]) -> comfy_table::Table {
-    let has_folders = rows.iter().any(|row| row.folder != rows[0].folder);
-    let mut headings = vec!["name", "scope", "state", "backing", "size", "used", "age", "readers", "participants"];
-    if has_folders {
-        headings.push("folder");
+fn segments(out: &mut impl Write, rows: &[Row], width: Option<usize>) -> io::Result<()> {
+    let has_lengths = width.is_none_or(|width| width >= WIDE);
+    let lengths = if has_lengths { LENGTH } else { 0 };
+    let name_max = width.map_or(usize::MAX, |width| width.saturating_sub(FACTS + lengths + WHO_MIN + 2));
+    let mut headings = vec!["name", "state", "size", "used", "age"];
+    let mut to_the_right = vec![2, 3, 4];
+    if !has_lengths {
+        headings.remove(2);
+        to_the_right.pop();
     }
-    let mut table = table(&headings, &[4, 5, 6, 7]);
+    let mut table = table(&headings, &to_the_right);
+    let mut around = Vec::new();
+    let mut group = None;
     for row in rows {
-        let mut cells = cells(row);
-        if has_folders {
-            cells.push(printable(&row.folder.display().to_string()));
+        let name = row.label_with_scope();
+        let mut above = Vec::new();
+        let its_group = heading(row);
+        if group.as_ref() != Some(&its_group) {
+            above.push(format!("{BOLD}{its_group}{BOLD:#}"));
+            group = Some(its_group);
         }
+        // A long name is not cut, so that it can be copied: it has a line of its own.
+        let is_long = name.chars().count() > name_max;
+        above.extend(is_long.then(|| name.clone()));
+        let mut cells = vec![if is_long { String::new() } else { name }, row.state.word().to_owned()];
+        cells.extend(has_lengths.then(|| length(row)));
+        cells.push(row.facts.map(|facts| bytes(facts.allocated_bytes)).unwrap_or_default());
+        let made = row.description().and_then(|it| since_unix(it.created_unix_ns));
+        cells.push(made.map(age).unwrap_or_default());
         table.add_row(cells);
+        around.push(Around { above, style: style(row.state), who: who(row) });
     }
-    table
+    write_with_who(out, &table, "participants", &around, width)
 }
 
-fn cells(row: &Row) -> Vec<String> {
-    let description = row.description();
-    let of = |text: &dyn Fn(&cotenant::inspect::live::Description) -> String| description.map(text).unwrap_or_default();
-    vec![
-        row.label(),
-        of(&|it| printable(&it.scope)),
-        row.state.word().to_owned(),
-        of(&|it| it.backing.to_owned()),
-        match row.facts {
-            Some(facts) => bytes(facts.bytes),
-            None => of(&|it| bytes(it.max_bytes)),
-        },
-        row.facts.map(|facts| bytes(facts.allocated_bytes)).unwrap_or_default(),
-        of(&|it| since_unix(it.created_unix_ns).map(age).unwrap_or_default()),
-        if description.is_some() { row.readers.len().to_string() } else { String::new() },
-        people(row),
-    ]
+/// Where it lies; and what it is made of, if that is not what segments are usually made of.
+fn heading(row: &Row) -> String {
+    let folder = match row.folder.as_os_str().is_empty() {
+        true => "in no folder".to_owned(),
+        false => printable(&row.folder.display().to_string()),
+    };
+    match row.description().map(|it| it.backing) {
+        None | Some("posix") => folder,
+        Some(backing) => format!("{folder} ({backing})"),
+    }
 }
 
-/// `4711 server, 4712 worker, 3 more, 1 child`
-fn people(row: &Row) -> String {
-    let mut words: Vec<_> = row.members.iter().take(NAMED_MAX).map(member).collect();
-    let more = row.members.len().saturating_sub(NAMED_MAX);
-    words.extend((more > 0).then(|| format!("{more} more")));
-    let children = row.children.len();
-    words.extend((children > 0).then(|| format!("{children} without a slot")));
-    words.extend((row.has_unseen && row.has_nobody_known()).then(|| "somebody".to_owned()));
-    words.join(", ")
+fn style(state: State) -> Style {
+    match state {
+        State::Dead => FAINT,
+        State::Unlinked | State::Damaged => WARNING,
+        _ => PLAIN,
+    }
+}
+
+fn length(row: &Row) -> String {
+    match (row.facts, row.description()) {
+        (Some(facts), _) => bytes(facts.bytes),
+        (None, Some(description)) => bytes(description.max_bytes),
+        (None, None) => String::new(),
+    }
+}
+
+fn who(row: &Row) -> Who {
+    let (readers, children) = (row.readers.len(), row.children.len());
+    let mut also = Vec::new();
+    also.extend((children > 0).then(|| format!("{children} without a slot")));
+    also.extend((readers > 0).then(|| counted(readers, "reader")));
+    also.extend((row.has_unseen && row.has_nobody_known()).then(|| "somebody".to_owned()));
+    Who { named: row.members.iter().take(NAMED_MAX).map(member).collect(), count: row.members.len(), also }
 }
 
 fn member(member: &Member) -> String {
-    let program = printable(&member.said.program);
-    match member.pid {
-        Some(pid) => format!("{pid} {program}"),
-        // A process that we cannot see: its own word for its id, marked.
-        None => format!("?{} {program}", member.said.pid),
+    let (id, program) = (member.id(), printable(&member.said.program));
+    match member.condition() {
+        Some(condition) => format!("{id} {program} ({condition})"),
+        None => format!("{id} {program}"),
     }
 }
 
-fn others(foreign: &[Foreign]) -> comfy_table::Table {
-    let mut table = table(&["kind", "name", "id", "size", "user", "mode", "used by"], &[2, 3]);
+fn others(out: &mut impl Write, foreign: &[Foreign], width: Option<usize>) -> io::Result<()> {
+    let name_max = width.map_or(usize::MAX, |width| width * 3 / 10);
+    let mut table = table(&["kind", "name", "id", "size", "user", "mode"], &[2, 3]);
+    let mut around = Vec::new();
     for it in foreign {
-        let mut users: Vec<_> = it.users.iter().take(NAMED_MAX).map(|process| process_text(process)).collect();
-        let seen = it.users.len().max(it.attached.unwrap_or_default() as usize);
-        let more = seen.saturating_sub(users.len());
-        users.extend((more > 0).then(|| format!("{more} more")));
+        let name = printable(&it.name);
+        let is_long = name.chars().count() > name_max;
+        let named = it.users.iter().take(NAMED_MAX);
+        let named = named.map(|process| format!("{} {}", process.pid, printable(&process.program))).collect();
+        let who = Who { named, count: it.users.len().max(it.attached.unwrap_or_default() as usize), also: Vec::new() };
+        around.push(Around { above: is_long.then(|| name.clone()).into_iter().collect(), style: PLAIN, who });
         table.add_row([
             it.kind.to_owned(),
-            printable(&it.name),
+            if is_long { String::new() } else { name },
             it.id.map(|id| id.to_string()).unwrap_or_default(),
             bytes(it.bytes),
             user(it.uid),
             format!("{:04o}", it.mode),
-            users.join(", "),
         ]);
     }
-    table
-}
-
-fn process_text(process: &Process) -> String {
-    format!("{} {}", process.pid, printable(&process.program))
+    write_with_who(out, &table, "used by", &around, width)
 }
 
 fn advise(out: &mut impl Write, rows: &[Row]) -> io::Result<()> {

@@ -2,10 +2,10 @@
 
 use std::io::{self, Write};
 
-use cotenant::inspect::live::{Description, Lock, LockOwner, LockState, ObjectState, SegmentUse};
+use cotenant::inspect::live::{Description, Lock, LockOwner, LockState, ObjectState, SegmentUse, Waiter};
 use cotenant::inspect::printable;
 
-use super::{Contents, Shown, not_seen, pid_of};
+use super::{Contents, Shown, member_of, not_seen};
 use crate::look::{Row, State, age, bytes, duration, hex, since_unix, user};
 use crate::table::{BOLD, FAINT, PROBLEM, WARNING, table, write_table};
 
@@ -93,7 +93,8 @@ fn people(out: &mut impl Write, row: &Row) -> io::Result<()> {
             None if member.said.lives.is_none() => "may not be asked: its own word".to_owned(),
             None => "of a container that cannot be seen: its own word".to_owned(),
         };
-        let pid = member.pid.map_or_else(|| format!("?{}", member.said.pid), |pid| pid.to_string());
+        let there = [member.condition().unwrap_or_default(), &there].join(" ").trim().to_owned();
+        let pid = member.id();
         let (program, slot) = (printable(&member.said.program), member.said.slot.to_string());
         table.add_row([pid, program, user(member.said.uid), slot, there]);
     }
@@ -132,7 +133,9 @@ fn in_full_words(out: &mut impl Write, shown: &Shown) -> io::Result<()> {
 fn value(shown: &Shown) -> String {
     match (shown.object.state, &shown.value) {
         (ObjectState::Removed, _) => "removed".to_owned(),
-        (ObjectState::BeingMade, _) if shown.maker.is_some() => "being made".to_owned(),
+        (ObjectState::BeingMade, _) if shown.maker.as_ref().is_some_and(|maker| maker.lives != Some(false)) => {
+            "being made".to_owned()
+        }
         (ObjectState::BeingMade, _) => "not made: whoever made it died".to_owned(),
         (_, Ok(value)) => value.clone(),
         (_, Err(why)) => format!("({})", printable(why)),
@@ -158,6 +161,7 @@ fn locks(out: &mut impl Write, row: &Row, shown: &[&Shown]) -> io::Result<()> {
         }
         if let Some(maker) = &shown.maker {
             writeln!(out, "{name}: being made by {}", owner(row, maker))?;
+            shown.awaiting.iter().try_for_each(|waiter| self::waiter(out, row, waiter))?;
         }
     }
     Ok(())
@@ -187,11 +191,12 @@ fn lock(out: &mut impl Write, row: &Row, name: &str, lock: &Lock) -> io::Result<
         _ => "?".to_owned(),
     };
     writeln!(out, "{name}{path}{part}: {} {says}", printable(&lock.type_name))?;
-    for waiter in &lock.waiters {
-        let who = process(row, waiter.participant.slot, waiter.participant.pid, &waiter.participant.program);
-        writeln!(out, "  {who} has waited for {}", duration(waiter.waits_ms.into()))?;
-    }
-    Ok(())
+    lock.waiters.iter().try_for_each(|waiter| self::waiter(out, row, waiter))
+}
+
+fn waiter(out: &mut impl Write, row: &Row, waiter: &Waiter) -> io::Result<()> {
+    let who = process(row, waiter.participant.slot, waiter.participant.pid, &waiter.participant.program);
+    writeln!(out, "  {who} has waited for {}", duration(waiter.waits_ms.into()))
 }
 
 fn owner(row: &Row, owner: &LockOwner) -> String {
@@ -207,8 +212,10 @@ fn owner(row: &Row, owner: &LockOwner) -> String {
 }
 
 fn process(row: &Row, slot: u32, pid_there: u32, program: &str) -> String {
-    match pid_of(row, slot) {
-        Some(pid) => format!("{pid} {}", printable(program)),
-        None => format!("?{pid_there} {}", printable(program)),
+    let program = printable(program);
+    match member_of(row, slot).map(|member| (member.id(), member.condition())) {
+        Some((id, Some(condition))) => format!("{id} {program} ({condition})"),
+        Some((id, None)) => format!("{id} {program}"),
+        None => format!("?{pid_there} {program}"),
     }
 }

@@ -2,12 +2,12 @@
 
 use std::io::{self, Write};
 
-use cotenant::inspect::live::{Lock, LockOwner, LockState, ObjectState};
+use cotenant::inspect::live::{Lock, LockOwner, LockState, ObjectState, Waiter};
 use serde_json::{Value, json};
 
-use super::{Contents, Shown, not_seen, pid_of};
+use super::{Contents, Shown, member_of, not_seen};
 use crate::documents;
-use crate::look::Row;
+use crate::look::{Member, Row};
 
 /// The version of the document.
 const SCHEMA: u32 = 1;
@@ -47,19 +47,12 @@ fn object(row: &Row, shown: &Shown) -> Value {
         "value": shown.value.as_ref().ok(),
         "error": shown.value.as_ref().err().filter(|_| it.state == ObjectState::Ready),
         "maker": shown.maker.as_ref().map(|maker| owner(row, maker)),
+        "awaiting": shown.awaiting.iter().map(|it| waiter(row, it)).collect::<Vec<_>>(),
         "locks": shown.locks.iter().flatten().map(|it| lock(row, it)).collect::<Vec<_>>(),
     })
 }
 
 fn lock(row: &Row, it: &Lock) -> Value {
-    let waiters = it.waiters.iter().map(|waiter| {
-        json!({
-            "pid": pid_of(row, waiter.participant.slot),
-            "pid_there": waiter.participant.pid,
-            "program": waiter.participant.program,
-            "waits_ms": waiter.waits_ms,
-        })
-    });
     json!({
         "path": it.path,
         "type": it.type_name,
@@ -74,18 +67,31 @@ fn lock(row: &Row, it: &Lock) -> Value {
         },
         "is_inconsistent": it.is_inconsistent,
         "owner": it.owner.as_ref().map(|it| owner(row, it)),
-        "waiters": waiters.collect::<Vec<_>>(),
+        "waiters": it.waiters.iter().map(|it| waiter(row, it)).collect::<Vec<_>>(),
+    })
+}
+
+fn waiter(row: &Row, it: &Waiter) -> Value {
+    let member = member_of(row, it.participant.slot);
+    json!({
+        "pid": member.and_then(|it| it.pid),
+        "pid_there": it.participant.pid,
+        "program": it.participant.program,
+        "condition": member.and_then(Member::condition),
+        "waits_ms": it.waits_ms,
     })
 }
 
 fn owner(row: &Row, it: &LockOwner) -> Value {
+    let member = if it.lives == Some(false) { None } else { member_of(row, it.slot) };
     json!({
-        "pid": pid_of(row, it.slot),
+        "pid": member.and_then(|it| it.pid),
         "pid_there": it.participant.as_ref().map(|it| it.pid),
         "program": it.participant.as_ref().map(|it| it.program.as_str()),
         "slot": it.slot,
         "generation": it.generation,
         "thread_id": it.thread_id,
         "lives": it.lives,
+        "condition": member.and_then(Member::condition),
     })
 }

@@ -88,12 +88,26 @@ fn act(words: &[&str], kept: &mut Vec<&'static Segment>) {
         ["wait"] => {
             let limits = limits();
             std::thread::spawn(move || std::mem::forget(limits.lock()));
-            let waits = || segment_waits(segment());
-            let deadline = Instant::now() + WATCHDOG;
-            while !waits() {
-                assert!(Instant::now() < deadline, "watchdog: it does not wait");
-                std::thread::sleep(Duration::from_millis(5));
-            }
+            until(|| segment_waits(segment()), "it does not wait");
+        }
+        ["make-for-ever"] => {
+            let (segment, begun) = (segment(), &*Box::leak(Box::new(AtomicU64::new(0))));
+            std::thread::spawn(move || {
+                segment.get_or_init("slow", || {
+                    begun.store(1, Relaxed);
+                    loop {
+                        std::thread::park();
+                    }
+                    #[allow(unreachable_code)] // Its type.
+                    AtomicU64::new(0)
+                })
+            });
+            until(|| begun.load(Relaxed) == 1, "it does not begin");
+        }
+        ["await-made"] => {
+            let segment = segment();
+            std::thread::spawn(move || segment.get_or_init("slow", || AtomicU64::new(1)).is_ok());
+            until(|| segment_waits(segment), "it does not wait");
         }
         ["give-up"] => match limits().lock() {
             Err(LockError::OwnerDied(died)) => died.give_up(),
@@ -106,6 +120,14 @@ fn act(words: &[&str], kept: &mut Vec<&'static Segment>) {
             std::mem::forget(slots.acquire().map_err(drop).expect("there is one"));
         }
         other => panic!("no command {other:?}"),
+    }
+}
+
+fn until(is_so: impl Fn() -> bool, else_say: &str) {
+    let deadline = Instant::now() + WATCHDOG;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "watchdog: {else_say}");
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 

@@ -13,4 +13,5 @@ mod namespaces;
 #[path = "../../../tests/support/skip.rs"]
 mod not_tried;
 mod others;
+mod people;
 mod place;

@@ -8,6 +8,8 @@
 //! A part of a lock that is a 64-bit integer, or an array of them, and whose value names a slot and a thread is an
 //! owner's word. Who has the slot is asked of the participants; whether he lives, of the slot's lock.
 
+use std::mem::offset_of;
+
 use super::objects::LiveObject;
 use super::participants::LiveParticipant;
 use super::segment::LiveSegment;
@@ -16,6 +18,7 @@ use crate::inspect::memory::Value;
 use crate::lock::word::{INCONSISTENT, LOW, NOT_RECOVERABLE, OWNER_DIED, THREAD_ID, WAITERS};
 use crate::schema::Kind;
 use crate::schema::decode::Node;
+use crate::segment::header::{OBJECT_BYTES, ObjectEntry};
 
 /// Lock words of one object that are looked at.
 const WORDS_MAX: usize = 65_536;
@@ -107,6 +110,14 @@ impl LiveSegment {
         let mut finder = Finder { participants, found: Vec::new(), seen: 0 };
         finder.node(&object.node, value, object.at, &mut String::new());
         Ok(finder.found)
+    }
+
+    /// Who sleeps until an object's value is made.
+    pub fn awaiting(&self, object: &LiveObject, participants: &[LiveParticipant]) -> Vec<Waiter> {
+        let entry_at = u64::from(object.index) * u64::from(OBJECT_BYTES) + self.header.objects_at;
+        let word_at = entry_at + offset_of!(ObjectEntry, init_lock) as u64;
+        let waits = |it: &&LiveParticipant| it.lives != Some(false) && it.waits_for_at == word_at;
+        participants.iter().filter(waits).map(waiter).collect()
     }
 
     /// Who makes an object's value, if somebody is at it.
@@ -235,10 +246,14 @@ impl Finder<'_> {
                 && !theirs.iter().any(|waiter| waiter.participant.slot == it.slot)
         };
         let waiters = self.participants.iter().filter(waits);
-        let waiters: Vec<_> = waiters.map(|it| Waiter { participant: it.clone(), waits_ms: it.waits_ms }).collect();
+        let waiters: Vec<_> = waiters.map(waiter).collect();
         let Some(lock) = self.found.get_mut(first) else { return };
         lock.waiters.extend(waiters);
     }
+}
+
+fn waiter(participant: &LiveParticipant) -> Waiter {
+    Waiter { participant: participant.clone(), waits_ms: participant.waits_ms }
 }
 
 fn owner(word: u64, participants: &[LiveParticipant]) -> LockOwner {

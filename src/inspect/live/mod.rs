@@ -38,5 +38,5 @@ pub use locks::{Lock, LockOwner, LockState, Waiter};
 pub use mend::{Reset, ResetOutcome, unlink};
 pub use objects::{LiveObject, ObjectState};
 pub use participants::LiveParticipant;
-pub use segment::{Description, FileFacts, Life, LiveSegment, SegmentUse};
+pub use segment::{Description, FileFacts, Life, LiveSegment, SegmentUse, check_scope};
 pub use source::MappedPart;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::source::{MappedPart, Source};
 use crate::error::{Error, ErrorKind, Result};
+use crate::segment::environment;
 use crate::segment::header::{BackingKind, HEADER_BYTES, Header, NO_SYSV_ID, SegmentKind};
 use crate::sys::survey::{self, LifeByte};
 
@@ -265,6 +266,15 @@ impl LiveSegment {
     pub(super) fn damaged(&self, why: &str) -> Error {
         Error::new(ErrorKind::Corrupt, format!("the segment {} is damaged: {why}", self.shown))
     }
+}
+
+/// Whether a segment can have this scope.
+///
+/// # Errors
+///
+/// [`ErrorKind::InvalidInput`], with what a scope may be.
+pub fn check_scope(scope: &str) -> Result<()> {
+    environment::check_scope(scope, "the scope").map(|_| ())
 }
 
 fn describe(header: &Header) -> Description {
