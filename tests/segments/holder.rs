@@ -4,13 +4,15 @@ use std::os::fd::IntoRawFd;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 
 use cotenant::sync::Mutex;
-use cotenant::{Backing, Keep, PruneOptions, Segment, SegmentOptions, SegmentReader};
+use cotenant::{Backing, Keep, PruneOptions, Segment, SegmentOptions, SegmentReader, SysVKey};
 
 use crate::actor::said;
 use crate::support::serve;
 
 /// Half of what a page-wise reservation could hide behind.
 const PART_BYTES: usize = 64 << 10;
+/// An object of zeros, to which nobody writes.
+const ZEROS_BYTES: usize = 12 << 20;
 
 #[derive(Default)]
 struct Holder {
@@ -38,6 +40,10 @@ pub(crate) fn options(words: &[&str]) -> SegmentOptions {
             "participants" => options.max_participants(value.parse().expect("a number")),
             "keep" => options.keep(Keep::UntilRemoved),
             "file" => options.backing(Backing::File),
+            "anonymous" => options.backing(Backing::Anonymous),
+            "memfd" => options.backing(Backing::Memfd),
+            "private" => options.backing(Backing::SysV(SysVKey::Private)),
+            "sysv" => options.backing(Backing::SysV(SysVKey::Number(value.parse().expect("a key")))),
             "prefault" => options.prefault(true),
             "huge" => options.huge_pages(true),
             other => panic!("no such option: {other}"),
@@ -82,6 +88,10 @@ impl Holder {
                     std::mem::forget(mutex.lock());
                     "held".into()
                 }
+                Err(error) => said(&error),
+            },
+            "zeros" => match self.segment().get_or_zeroed::<[AtomicU8; ZEROS_BYTES]>(name) {
+                Ok(_) => "zeroed".into(),
                 Err(error) => said(&error),
             },
             "fill" => self.fill(name),

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Release};
 use super::attached::{Attached, Parts};
 use super::mapping::Mapping;
 use super::memfd;
-use super::{process, segment_file};
+use super::{memory_limit, process, segment_file};
 use crate::error::{Error, ErrorKind, Result};
 use crate::segment::header::Header;
 use crate::segment::request::Request;
@@ -28,6 +28,7 @@ pub(super) fn open(request: &Request<'_>) -> Result<Attached> {
     let name = memfd::display_name(request, "anonymous");
     let header = new_header(request, &name)?;
     let bytes = usize::try_from(header.max_bytes).unwrap_or(usize::MAX);
+    memory_limit::check(header.max_bytes, &format!("make the segment {name}"))?;
     let made = map(bytes).and_then(|memory| {
         if request.huge_pages {
             memory.want_huge_pages()?;

@@ -41,6 +41,9 @@ const OF_SEVERAL_MACHINES: &[(u32, &str)] = &[
     (0x0bd0_0bd0, "Lustre"),
 ];
 
+/// What lies on these is memory, and is charged as such.
+const IN_MEMORY: [u32; 3] = [0x0102_1994, 0x8584_58f6, 0x9584_58f6];
+
 /// The number of the file system's kind ([`fstatfs(2)`](https://man7.org/linux/man-pages/man2/statfs.2.html)).
 #[doc(alias = "fstatfs")]
 fn kind(file: &File) -> io::Result<u32> {
@@ -60,6 +63,11 @@ pub(super) fn name(file: &File) -> String {
     known.map_or_else(|| format!("{kind:#x}"), |(_, name)| (*name).to_owned())
 }
 
+/// Whether the bytes of a file are memory and nothing else.
+pub(super) fn is_memory(file: &File) -> bool {
+    kind(file).is_ok_and(|kind| IN_MEMORY.contains(&kind))
+}
+
 /// The name of a file system that several machines use at once, if it is one.
 pub(super) fn of_several_machines(file: &File) -> Option<&'static str> {
     let kind = kind(file).ok()?;
@@ -76,5 +84,6 @@ mod tests {
         assert_eq!(name(&open("/proc")), "proc");
         assert_eq!(name(&open("/dev/shm")), "tmpfs");
         assert_eq!(of_several_machines(&open("/dev/shm")), None);
+        assert!(is_memory(&open("/dev/shm")) && !is_memory(&open("/proc")));
     }
 }

@@ -1,7 +1,7 @@
 //! System V segments: the memory has a key, the processes that share it a companion file.
 //!
 //! ```text
-//! memory  (key, shmid)    header, directory, objects: all max_bytes, from the start; listed by `ipcs -m`
+//! memory  (key, shmid)    header, directory, objects: all max_bytes, there from the start; listed by `ipcs -m`
 //!    ^ shmid, instance
 //! companion sysv-KEY      life byte and slots, made and joined as every segment's file is
 //!
@@ -35,7 +35,7 @@ use super::mapping::{Mapping, page_bytes};
 use super::reopen::Reopen;
 use super::segment_file::{self, OpenSegment};
 use super::sysv_call::{self as call, Shown};
-use super::{anonymous, catalog, memfd, process};
+use super::{anonymous, catalog, memfd, memory_limit, process};
 use crate::error::{Error, ErrorKind, Result};
 use crate::segment::backing::SysVKey;
 use crate::segment::header::{BackingKind, HEADER_BYTES, Header, NO_SYSV_ID, PARTICIPANT_BYTES};
@@ -201,7 +201,8 @@ fn named_memory(companion: &File, header: &Header) -> io::Result<Option<Mapping>
 /// there, or this user may not read it.
 pub(super) fn look(companion: &Header, stat: &Stat) -> Option<(Header, Vec<u8>)> {
     let is_named = companion.backing == BackingKind::SysV as u8 && companion.sysv_id != NO_SYSV_ID;
-    let memory = is_named.then(|| attach_instance(companion.sysv_id as i32, companion, stat, false).ok().flatten())??;
+    let memory =
+        is_named.then(|| attach_instance(companion.sysv_id as i32, companion, stat, false).ok().flatten())??;
     let header = Header::check(&call::first_page(&memory), memory.bytes() as u64, &"").ok()?;
     let mut entries = vec![0; header.participants_max as usize * PARTICIPANT_BYTES as usize];
     call::copy(&memory, header.participants_at as usize, &mut entries);
@@ -265,6 +266,7 @@ fn make(request: &Request<'_>, key: &Key<'_>, open: &OpenSegment) -> Result<Mapp
         companion
             .write_all_at(&process::pid().to_ne_bytes(), offset_of!(Header, creator_pid) as u64)
             .map_err(failed)?;
+        memory_limit::check(open.header.max_bytes, &making(key, open.header.max_bytes))?;
         let bytes = usize::try_from(open.header.max_bytes).unwrap_or(usize::MAX);
         let id = match call::make(key.number, bytes, open.header.mode) {
             Ok(id) => id,
@@ -285,15 +287,13 @@ fn name_memory(companion: &File, id: i32) -> io::Result<()> {
     companion.write_all_at(&id.to_ne_bytes(), offset_of!(Header, sysv_id) as u64)
 }
 
-/// Attaches fresh memory and writes its header.
+/// Attaches fresh memory, has all of it be there (System V reserves nothing) and writes its header.
 fn fill(request: &Request<'_>, id: i32, companions: Header) -> io::Result<Mapping> {
     if let Some(group) = segment_file::group_of(request.plan)? {
         call::set_group(id, group)?;
     }
     let (memory, _) = call::attach(id, true)?;
-    if request.prefault {
-        memory.populate(0, memory.bytes())?;
-    }
+    memory.populate(0, memory.bytes())?;
     anonymous::write_header(&memory, &memory_header(companions, id, process::pid()));
     Ok(memory)
 }
@@ -419,8 +419,12 @@ fn foreign(key: &Key<'_>, stranger: Stranger) -> Error {
         .hint(format!("{ANOTHER_KEY}; `ipcs -m -i {id}` shows it, and if nobody needs it `ipcrm -m {id}` removes it"))
 }
 
+fn making(key: &Key<'_>, bytes: u64) -> String {
+    format!("make {bytes} bytes of System V memory for {key}")
+}
+
 fn no_room(key: &Key<'_>, bytes: u64, cause: &io::Error) -> Error {
-    let doing = format!("make {bytes} bytes of System V memory for {key}");
+    let doing = making(key, bytes);
     let number = |name| call::limit(name).map_or_else(|| "?".into(), |limit| limit.to_string());
     let hint = match cause.raw_os_error() {
         Some(libc::EINVAL) => format!(
@@ -470,15 +474,14 @@ fn private(request: &Request<'_>) -> Result<Attached> {
     let name = memfd::display_name(request, "System V without a key");
     let mut header = anonymous::new_header(request, &name)?;
     let key = Key { number: 0, given: &SysVKey::Private };
+    memory_limit::check(header.max_bytes, &making(&key, header.max_bytes))?;
     let bytes = usize::try_from(header.max_bytes).unwrap_or(usize::MAX);
     let id = call::make(0, bytes, header.mode).map_err(|cause| no_room(&key, header.max_bytes, &cause))?;
     // Killed between these calls: nobody can name the memory. It is what `ipcs -m` shows with key 0 and 0 attached.
     let memory = call::attach(id, true);
     let _ = call::remove(id);
     let (memory, _) = memory.map_err(|cause| no_room(&key, header.max_bytes, &cause))?;
-    if request.prefault {
-        memory.populate(0, memory.bytes()).map_err(|cause| no_room(&key, header.max_bytes, &cause))?;
-    }
+    memory.populate(0, memory.bytes()).map_err(|cause| no_room(&key, header.max_bytes, &cause))?;
     header.sysv_id = id as u32;
     anonymous::write_header(&memory, &header);
     let locks = memfd::new_companion(&request.plan.name)?;
