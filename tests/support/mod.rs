@@ -11,6 +11,7 @@
 
 #![allow(dead_code)] // Each test program uses its part.
 
+pub(crate) mod cgroup;
 pub(crate) mod peer;
 pub(crate) mod root;
 pub(crate) mod sandbox;

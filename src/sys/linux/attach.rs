@@ -14,7 +14,7 @@ use super::folder::{self, Audience};
 use super::mapping::{self, Mapping, page_bytes};
 use super::reopen::Reopen;
 use super::segment_file::{self, OpenSegment};
-use super::{owner, process, siblings};
+use super::{file_system, memory_limit, owner, process, siblings};
 use crate::error::{EXIT_STATUS, Error, ErrorKind, Result};
 use crate::image::block::Descriptor;
 use crate::segment::compare::{self, Known};
@@ -189,6 +189,10 @@ fn grow(plan: &Plan, attached: &Attached, file: &File) -> Result<()> {
     }
     let header = &attached.header;
     let additions = known.additions(plan, header)?;
+    if file_system::is_memory(file) {
+        let more = plan.data_bytes.saturating_sub(attached.live.data_bytes().load(Relaxed));
+        memory_limit::check(more, &format!("make the segment {} grow", attached.path))?;
+    }
     file::reserve(file, header.data_at, plan.data_bytes).map_err(failed)?;
     let objects_at = header.objects_at + known.objects.len() as u64 * u64::from(header.object_bytes);
     file::reserve(file, objects_at, additions.objects.len() as u64).map_err(failed)?;

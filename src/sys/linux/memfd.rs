@@ -22,7 +22,7 @@ use super::attached::{Attached, Parts};
 use super::file::{self, LockKind, lock_byte};
 use super::mapping::Mapping;
 use super::reopen::Reopen;
-use super::{process, segment_file};
+use super::{memory_limit, process, segment_file};
 use crate::error::{Error, ErrorKind, Result};
 use crate::segment::request::{Opening, Request};
 
@@ -95,6 +95,7 @@ pub(super) fn open(request: &Request<'_>) -> Result<Attached> {
         }
     };
     let plan = request.plan;
+    memory_limit::check(segment_file::first_bytes(plan), &format!("make the segment {name}"))?;
     let mut header = plan.header(process::random().map_err(failed)?, process::pid(), segment_file::unix_ns());
     let file = new(&label(&plan.name).map_err(failed)?).map_err(failed)?;
     // Who holds the descriptor may use it: there is no name by which others could come. (And no need to execute it.)
