@@ -24,8 +24,8 @@ use shuttle::thread::{self, Thread};
 const LIVES: [u32; 4] = [6, 15, 40, 100];
 /// A schedule with more steps than that hangs.
 const MOST_STEPS: usize = 60_000;
-const SCHEDULES: usize = 4_000;
-const PCT_SCHEDULES: usize = 2_000;
+const SCHEDULES: usize = 10_000;
+const PCT_SCHEDULES: usize = 5_000;
 const PCT_DEPTH: usize = 4;
 const SEED: u64 = 4;
 
