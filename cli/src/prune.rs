@@ -185,7 +185,10 @@ impl Rm {
         let row = find_exactly(view, name)?;
         let path = row.path();
         if row.segment.is_none() && row.state == State::Damaged {
-            bail!("{}; left alone (if nobody needs it, remove it as any file)", row.complaint());
+            // What programs are advised to do about it is nothing to whoever removes.
+            let complaint = row.complaint();
+            let what = complaint.split("; ").next().unwrap_or_default();
+            bail!("{what}; left alone (if nobody needs it, remove it as any file)");
         }
         let Some(access) = row.access() else {
             bail!("{path} has no name to remove: it ends with the last process that uses it ({})", users(&row));

@@ -7,7 +7,7 @@ use cotenant::inspect::printable;
 
 use super::{Contents, Shown, member_of, not_seen};
 use crate::look::{Row, State, age, bytes, duration, hex, since_unix, user};
-use crate::table::{BOLD, FAINT, PROBLEM, WARNING, table, write_table};
+use crate::table::{BOLD, FAINT, PROBLEM, WARNING, table, width, write_table};
 
 /// Rows that are aligned together: a table holds all of its text.
 const ROWS_MAX: usize = 500;
@@ -24,7 +24,10 @@ pub(super) fn write(mut out: impl Write, row: &Row, contents: &Contents, in_full
         shown.iter().try_for_each(|shown| in_full_words(&mut out, shown))?;
     } else {
         for part in shown.chunks(ROWS_MAX) {
-            write_table(&mut out, &objects(part))?;
+            let whole = objects(part, true);
+            let is_wide =
+                width().is_some_and(|width| whole.lines().any(|line| line.trim_end().chars().count() > width));
+            write_table(&mut out, &if is_wide { objects(part, false) } else { whole })?;
         }
     }
     for error in contents.objects.iter().filter_map(|object| object.as_ref().err()).chain(&contents.error) {
@@ -107,14 +110,15 @@ fn people(out: &mut impl Write, row: &Row) -> io::Result<()> {
     write_table(out, &table)
 }
 
-fn objects(shown: &[&Shown]) -> comfy_table::Table {
+/// Documentation is left out where the terminal is too narrow; `--values` has it.
+fn objects(shown: &[&Shown], has_docs: bool) -> comfy_table::Table {
     let mut table = table(&["object", "type", "value", ""], &[]);
     for shown in shown {
         table.add_row([
             printable(shown.object.name()),
             shown.object.type_text(),
             value(shown),
-            printable(shown.object.doc().trim()),
+            if has_docs { printable(shown.object.doc().trim()) } else { String::new() },
         ]);
     }
     table

@@ -158,7 +158,9 @@ fn another_users_folder_is_said_not_to_be_seen() {
     let command = place.command(&["ls", "--json"]);
     // Whoever may not run the program (it lies in a closed folder) cannot be tried.
     let copy = std::env::temp_dir().join(format!("cotenant-test-{}", std::process::id()));
-    std::fs::copy(env!("CARGO_BIN_EXE_cotenant"), &copy).expect("a copy");
+    // By another process: one that another test forks meanwhile would keep it open for writing.
+    let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_cotenant")).arg(&copy).status();
+    assert!(copied.is_ok_and(|it| it.success()), "a copy");
     let mut as_nobody = Command::new("setpriv");
     as_nobody.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&copy).args(["ls", "--json"]);
     as_nobody.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));

@@ -19,7 +19,9 @@ fn as_stranger(place: &Place, arguments: &[&str]) -> Option<Ran> {
     let tools = tempfile::tempdir().expect("a folder");
     std::fs::set_permissions(tools.path(), PermissionsExt::from_mode(0o755)).expect("permitted");
     let copy = tools.path().join("cotenant");
-    std::fs::copy(env!("CARGO_BIN_EXE_cotenant"), &copy).expect("a copy");
+    // By another process: a child of another test, forked while we write, would keep it open, and so from being run.
+    let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_cotenant")).arg(&copy).status();
+    assert!(copied.is_ok_and(|it| it.success()), "a copy");
     let mut command = Command::new("setpriv");
     command.args(["--reuid", STRANGER, "--regid", STRANGER, "--clear-groups", "--"]).arg(&copy).args(arguments);
     command.env("COTENANT_DIR", place.folder()).env_remove("COTENANT_SCOPE");

@@ -109,6 +109,9 @@ fn copy_of_a_segment_has_its_own_name() {
 #[test]
 fn scope_that_cannot_be_is_wrong_usage_and_words_fit_their_numbers() {
     let place = Place::new();
+    std::fs::write(place.file("notes"), "mine").expect("a file");
+    let notes = place.run(&["rm", "notes"]);
+    assert!(notes.err.contains("notes is not a Cotenant segment; left alone"), "one advice, not two: {notes:#?}");
     let refused = place.run(&["ls", "--scope", "a/b"]);
     assert!(refused.status == Some(2) && refused.err.contains("no name for a scope"), "{refused:#?}");
     let mut actor = Actor::start(&place);
@@ -118,4 +121,14 @@ fn scope_that_cannot_be_is_wrong_usage_and_words_fit_their_numbers() {
     actor.kill();
     let pruned = place.run(&["prune"]);
     assert!(pruned.out.contains("\nremoved 1 file, "), "{pruned:#?}");
+}
+
+#[test]
+fn documentation_gives_way_to_values_on_a_narrow_terminal() {
+    let place = Place::new();
+    let mut actor = Actor::start(&place);
+    actor.act("make posix acme.jobs").act("count 1").act("lock");
+    let shown = run_at_80_columns(&place, &["show", "acme.jobs"]);
+    let row = shown.out.lines().find(|line| line.starts_with("limits ")).unwrap_or_else(|| panic!("{shown:#?}"));
+    assert!(row.contains("per_second: 100") && row.chars().count() <= 80, "{shown:#?}");
 }
