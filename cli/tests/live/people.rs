@@ -16,7 +16,8 @@ fn rows_here(place: &Place, text: &str) -> Vec<String> {
     let heading = place.folder().display().to_string();
     let mut lines = text.lines().skip_while(|line| *line != heading);
     assert!(lines.next().is_some(), "no heading {heading}: {text}");
-    lines.take_while(|line| !line.starts_with('/') && !line.starts_with("in no folder")).map(str::to_owned).collect()
+    let is_other = |line: &str| ["/", "in no folder", "not seen: ", "damaged: "].iter().any(|it| line.starts_with(it));
+    lines.take_while(|line| !is_other(line)).map(str::to_owned).collect()
 }
 
 #[test]
