@@ -11,7 +11,7 @@ use crate::support::serve;
 
 /// Half of what a page-wise reservation could hide behind.
 const PART_BYTES: usize = 64 << 10;
-/// An object of zeros, to which nobody writes.
+/// An object of zeros.
 const ZEROS_BYTES: usize = 12 << 20;
 
 #[derive(Default)]

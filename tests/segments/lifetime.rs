@@ -1,8 +1,12 @@
 //! Creating, opening, closing and unlinking: who gets which segment, and how long its values live.
 
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
 use cotenant::ErrorKind;
 
 use crate::holder::options;
+use crate::not_tried::skip;
 use crate::support::Named;
 use crate::support::sandbox::{Sandbox, command};
 
@@ -277,17 +281,45 @@ fn option_that_the_backing_cannot_have_is_refused() {
 
 fn prefaulted_and_huge_segments_hold_values() {
     let sandbox = Sandbox::new();
-    for words in ["prefault", "huge", "prefault huge"] {
+    for words in ["", " prefault", " huge", " prefault huge"] {
         let (mut one, mut two) = (sandbox.start("holder"), sandbox.start("holder"));
-        let made = one.ask(&format!("create it {words}"));
+        let made = one.ask(&format!("create it{words}"));
         if words.contains("huge") && made.starts_with("System: ") {
-            eprintln!("\n!!! SKIPPED: huge pages, this kernel has none: {made}\n");
+            skip(&format!("huge pages, this kernel has none: {made}"));
             continue;
         }
         assert_eq!(made, "created");
-        assert_eq!(two.ask(&format!("open it {words}")), "opened");
+        assert_eq!(one.ask("zeros z"), "zeroed");
+        assert_eq!(two.ask(&format!("open it{words}")), "opened");
         assert_eq!((one.ask("add n"), two.ask("add n")), ("1".into(), "2".into()));
+        // It has not touched the zeros: they are in its tables only if it had them put there.
+        let (resident_kib, has_huge_pages) = mapping_of(two.pid, &sandbox.path().join("it"));
+        assert_eq!(resident_kib >= 12 << 10, words.contains("prefault"), "{words}: {resident_kib} KiB");
+        assert_eq!(has_huge_pages, words.contains("huge"), "{words}");
+        assert_eq!(mapping_of(one.pid, &sandbox.path().join("it")).1, words.contains("huge"), "{words}");
     }
+}
+
+/// How many KiB of a file a process has in its tables, and whether it wished for huge pages (`hg` of
+/// [`smaps`](https://man7.org/linux/man-pages/man5/proc_pid_smaps.5.html)).
+fn mapping_of(pid: i32, file: &Path) -> (u64, bool) {
+    let maps = std::fs::read_to_string(format!("/proc/{pid}/smaps")).expect("a process of ours");
+    // Its name is shown only to who opened it by that.
+    let inode = std::fs::metadata(file).expect("the segment").ino().to_string();
+    let (mut is_files, mut resident_kib, mut wishes) = (false, 0, false);
+    for line in maps.lines() {
+        let mut words = line.split_ascii_whitespace();
+        match words.next().unwrap_or_default() {
+            "Rss:" if is_files => {
+                resident_kib += words.next().and_then(|kib| kib.parse::<u64>().ok()).expect("a number");
+            }
+            "VmFlags:" if is_files => wishes |= words.any(|flag| flag == "hg"),
+            name if name.ends_with(':') => {}
+            // A line of `addresses permissions offset device inode path`.
+            _ => is_files = words.nth(3) == Some(&inode),
+        }
+    }
+    (resident_kib, wishes)
 }
 
 fn deaths_in_a_segment_are_noticed_by_its_locks() {

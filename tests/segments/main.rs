@@ -25,6 +25,8 @@ mod hostile;
 #[cfg(target_os = "linux")]
 mod inherited;
 #[cfg(target_os = "linux")]
+mod kinds;
+#[cfg(target_os = "linux")]
 mod lifetime;
 #[cfg(target_os = "linux")]
 mod memfd;
@@ -34,6 +36,8 @@ mod memory_limit;
 mod modes;
 #[cfg(target_os = "linux")]
 mod objects;
+#[cfg(target_os = "linux")]
+mod participants;
 #[cfg(target_os = "linux")]
 mod partner;
 #[cfg(target_os = "linux")]
@@ -57,7 +61,16 @@ mod sysv;
 fn main() -> std::process::ExitCode {
     let tests = [objects::TESTS, races::TESTS, readers_api::TESTS, hostile::TESTS, reused::TESTS];
     let backings = [modes::TESTS, inherited::TESTS, memfd::TESTS, socket::TESTS, sysv::TESTS];
-    let whole = [lifetime::TESTS, space::TESTS, readers::TESTS, permissions::TESTS, file::TESTS, cleanup::TESTS];
+    let whole = [
+        lifetime::TESTS,
+        kinds::TESTS,
+        participants::TESTS,
+        space::TESTS,
+        readers::TESTS,
+        permissions::TESTS,
+        file::TESTS,
+        cleanup::TESTS,
+    ];
     let root_tests = [
         socket::ROOT_TESTS,
         sysv::ROOT_TESTS,
@@ -71,6 +84,8 @@ fn main() -> std::process::ExitCode {
     let roles: &[support::Named] = &[
         ("actor", actor::play),
         ("holder", holder::play),
+        ("kinds", kinds::play),
+        ("crowd", participants::play),
         ("block", permissions::play_block),
         ("partner", partner::play),
         ("thief", inherited::steal),

@@ -72,7 +72,7 @@ fn growing_segments_are_refused() {
     }
 }
 
-/// Memory that an object has counts once, also while nobody has written to it.
+/// Memory that an object has counts once.
 fn objects_that_are_there_are_had() {
     let Some(limited) = Limited::new() else { return };
     let (mut one, mut two) = (limited.start(), limited.start());
