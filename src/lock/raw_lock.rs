@@ -43,7 +43,7 @@ struct Patience {
 
 /// When to ask whether an owner lives, which costs some ten system calls.
 #[derive(Clone, Copy)]
-enum Asks {
+pub(crate) enum Asks {
     /// Before the first sleep: not if this thread asked about the same owner a moment ago.
     UnlessJustAsked,
     /// Somebody woke us, so there is life, or another waiter asked; a word that the kernel marked says itself that there
@@ -119,6 +119,11 @@ impl Ticket {
     #[inline]
     pub(crate) fn word(self) -> u64 {
         self.0.word()
+    }
+
+    /// What all words of this process have in their high halves.
+    pub(crate) fn owner_half(self) -> u32 {
+        (self.0.word() >> 32) as u32
     }
 }
 
@@ -512,9 +517,37 @@ impl RawLock {
         self.word.store(0, Release);
     }
 
+    /// As [`reclaim`](RawLock::reclaim); a holder of which this thread asked a moment ago counts as alive.
+    pub(crate) fn reclaim_unless_just_asked(&self) -> bool {
+        self.holder().is_some_and(|half| self.holder_is_dead(half, Asks::UnlessJustAsked) && self.give_back_of(half))
+    }
+
+    /// The high half of the word if it is not free: who holds the cell, alive or dead.
+    pub(crate) fn holder(&self) -> Option<u32> {
+        let seen = self.word.load(Relaxed);
+        (seen & LOW != 0).then_some((seen >> 32) as u32)
+    }
+
+    pub(crate) fn holder_is_dead(&self, holder: u32, asks: Asks) -> bool {
+        match asks {
+            Asks::Always => ranges::is_dead(&self.word, holder, false),
+            Asks::UnlessJustAsked | Asks::UnlessMarked => ranges::is_dead_unless_just_asked(&self.word, holder),
+        }
+    }
+
+    /// Frees the cell if `holder`, which is dead, holds it. Whether it did.
+    pub(crate) fn give_back_of(&self, holder: u32) -> bool {
+        let seen = self.word.load(Relaxed);
+        seen & LOW != 0 && (seen >> 32) as u32 == holder && self.give_back(seen)
+    }
+
     fn give_back_if_dead(&self, seen: u64) -> bool {
+        self.owner_is_dead(seen) && self.give_back(seen)
+    }
+
+    fn give_back(&self, seen: u64) -> bool {
         // Acquire pairs with what the owner released before it died.
-        if !self.owner_is_dead(seen) || self.word.compare_exchange(seen, 0, Acquire, Relaxed).is_err() {
+        if self.word.compare_exchange(seen, 0, Acquire, Relaxed).is_err() {
             return false;
         }
         ranges::count_death(&self.word);

@@ -74,6 +74,13 @@ impl Bell {
 }
 
 #[cfg(test)]
+impl Bell {
+    pub(super) fn has_a_listener(&self) -> bool {
+        self.word.load(SeqCst) & SOMEBODY_LISTENS != 0
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use std::sync::atomic::AtomicU32 as Count;
     use std::thread;

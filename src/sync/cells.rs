@@ -8,17 +8,19 @@
 //!
 //! A count would not say whose a death makes it one too many. A cell names its holder, so it is given back when that
 //! is dead: silently, because who only reads or waits has changed nothing. Whoever finds no free cell asks whether
-//! the holders live: before its first sleep, then after 0.5 ms, doubling to 20 ms, [`ASKED_AT_ONCE`] cells at a time;
-//! of many who wait, one at a time (`lock::naps`).
+//! the holders live: before its first sleep, then after 0.5 ms, doubling to 20 ms, [`ASKED_AT_ONCE`] processes at a time,
+//! whatever number of cells each holds; of many who wait, one at a time (`lock::naps`). Where asking goes on is kept in
+//! shared memory, so that calls that do not wait get round, too.
 
 use super::bell::Bell;
 use super::patience::{LONGEST_SLEEP, Patience};
-use crate::lock::atomic::Ordering::SeqCst;
-use crate::lock::atomic::fence;
+use crate::lock::atomic::Ordering::{Relaxed, SeqCst};
+use crate::lock::atomic::{AtomicU32, fence};
 use crate::lock::naps::Naps;
+use crate::lock::raw_lock::Asks;
 use crate::lock::{NotLocked, RawLock, Ticket};
 
-/// Holders asked about before each sleep: a system call each.
+/// Processes asked about before each sleep: some ten system calls each.
 const ASKED_AT_ONCE: usize = 32;
 
 #[repr(transparent)]
@@ -69,31 +71,48 @@ impl<const N: usize> Cells<N> {
         Ok(None)
     }
 
-    /// Claims one of the first `usable` cells; sleeps on `bell` while there is none.
+    /// Claims one of the first `usable` cells; sleeps on `bell` while there is none. `asked`: where asking goes on.
     #[cold]
     pub(super) fn wait_and_claim(
         &self,
         bell: &Bell,
+        asked: &AtomicU32,
         start: usize,
         usable: usize,
         patience: Patience,
     ) -> Result<Claimed, NotLocked> {
+        if patience == Patience::None {
+            // Nobody is going to sleep, so the bell is not told of a listener: the next release would ring for nobody.
+            return self.try_claim(bell, asked, start, usable);
+        }
         let mut naps = Naps::new();
-        let result = self.sleep_and_claim(bell, start, usable, patience, &mut naps);
+        let result = self.sleep_and_claim(bell, asked, start, usable, patience, &mut naps);
         naps.end(bell);
         result
+    }
+
+    fn try_claim(&self, bell: &Bell, asked: &AtomicU32, start: usize, usable: usize) -> Result<Claimed, NotLocked> {
+        if let Some(claimed) = self.claim(start, usable)? {
+            return Ok(claimed);
+        }
+        if self.give_back_dead(asked, usable, Asks::UnlessJustAsked)? {
+            let claimed = self.claim(start, usable)?;
+            bell.ring_all();
+            return claimed.ok_or(NotLocked::WouldBlock);
+        }
+        Err(NotLocked::WouldBlock)
     }
 
     fn sleep_and_claim(
         &self,
         bell: &Bell,
+        asked: &AtomicU32,
         start: usize,
         usable: usize,
         patience: Patience,
         naps: &mut Naps,
     ) -> Result<Claimed, NotLocked> {
-        // Of many who wait, each asks about others first.
-        let mut asked = self.cells[0].this_thread()?.word() as usize % usable.max(1);
+        let mut asks = Asks::UnlessJustAsked;
         loop {
             let heard = bell.listen();
             // Pairs with the SeqCst in `release`: it sees that we listen, or we see its cell free.
@@ -101,7 +120,7 @@ impl<const N: usize> Cells<N> {
             if let Some(claimed) = self.claim(start, usable)? {
                 return Ok(claimed);
             }
-            if naps.is_our_turn(bell, 0) && self.give_back_dead(&mut asked, usable) {
+            if naps.is_our_turn(bell, 0) && self.give_back_dead(asked, usable, asks)? {
                 // There may be one for another, too.
                 bell.ring_all();
                 continue;
@@ -111,17 +130,38 @@ impl<const N: usize> Cells<N> {
             // Killed asleep: the bell rings once for nobody.
             bell.sleep(heard, longest);
             naps.slept(longest, false);
+            asks = Asks::Always;
         }
     }
 
-    /// Frees cells whose holders are dead, some at a time: goes on after the last asked. Whether there was one.
-    pub(super) fn give_back_dead(&self, asked: &mut usize, usable: usize) -> bool {
+    /// Frees cells whose holders are dead, the cells of some processes at a time: goes on after the last asked. Whether
+    /// there was one.
+    #[cold]
+    fn give_back_dead(&self, asked: &AtomicU32, usable: usize, asks: Asks) -> Result<bool, NotLocked> {
+        let mine = self.cells[0].this_thread()?.owner_half();
+        // A false number does no harm: the cells are a ring.
+        let start = asked.load(Relaxed) as usize % usable.max(1);
+        let mut living = [mine; ASKED_AT_ONCE];
+        let mut count = 0;
         let mut found = false;
-        for _ in 0..usable.min(ASKED_AT_ONCE) {
-            *asked = (*asked + 1) % usable;
-            found |= self.cells[*asked].reclaim();
+        for index in (start..usable).chain(0..start) {
+            let Some(half) = self.cells[index].holder().filter(|half| !living.contains(half)) else { continue };
+            if count == ASKED_AT_ONCE {
+                // Two threads that do so at once may ask about the same processes; the next one goes on after them.
+                asked.store(index as u32, Relaxed);
+                break;
+            }
+            if self.cells[index].holder_is_dead(half, asks) {
+                // Once dead, a holder is so in all its cells.
+                for cell in &self.cells[..usable] {
+                    found |= cell.give_back_of(half);
+                }
+            } else {
+                living[count] = half;
+            }
+            count += 1;
         }
-        found
+        Ok(found)
     }
 
     /// Gives a cell back, and wakes one who waits for a cell; nothing in a child of a fork.

@@ -35,7 +35,9 @@ pub(super) struct RawRwLock<const READERS: usize> {
     pub(super) nested: AtomicU32,
     /// Who found no free cell sleeps here.
     pub(super) freed: Bell,
-    unused: [u32; 11],
+    /// The cell from which on readers are asked about next, by who found no free one.
+    asked: AtomicU32,
+    unused: [u32; 10],
     pub(super) readers: Cells<READERS>,
 }
 
@@ -61,7 +63,8 @@ impl<const READERS: usize> RawRwLock<READERS> {
             changing: AtomicU32::new(0),
             nested: AtomicU32::new(0),
             freed: Bell::new(),
-            unused: [0; 11],
+            asked: AtomicU32::new(0),
+            unused: [0; 10],
             readers: Cells::new(),
         }
     }
@@ -88,7 +91,7 @@ impl<const READERS: usize> RawRwLock<READERS> {
                 None if self.readers.all().iter().all(RawLock::is_held_by_this_thread) => {
                     return Err(NotLocked::WouldDeadlock);
                 }
-                None => self.readers.wait_and_claim(&self.freed, start, READERS, patience)?,
+                None => self.readers.wait_and_claim(&self.freed, &self.asked, start, READERS, patience)?,
             };
             if self.writer.is_free_and_clean() {
                 return Ok(Read::In(claimed));
@@ -238,7 +241,7 @@ impl<const READERS: usize> RawRwLock<READERS> {
         assert!(ticket.still_this_process(), "a write guard that was copied by a fork belongs to the parent");
         let start = self.writer.this_thread().map_or(0, |this_thread| first_cell(this_thread.word(), READERS));
         // Readers that found the word held leave their cells at once, and the dead ones' are given back.
-        let claimed = match self.readers.wait_and_claim(&self.freed, start, READERS, Patience::Endless) {
+        let claimed = match self.readers.wait_and_claim(&self.freed, &self.asked, start, READERS, Patience::Endless) {
             Ok(claimed) => claimed,
             Err(_) => unreachable!("a thread that holds the write lock can claim a cell"),
         };
@@ -255,5 +258,5 @@ fn wait_for(cell: &RawLock, patience: Patience) -> Result<(), NotLocked> {
     if cell.is_held_by_this_thread() {
         return Err(NotLocked::WouldDeadlock);
     }
-    if cell.reclaim() || !cell.is_held() { Ok(()) } else { Err(NotLocked::WouldBlock) }
+    if cell.reclaim_unless_just_asked() || !cell.is_held() { Ok(()) } else { Err(NotLocked::WouldBlock) }
 }

@@ -1,9 +1,9 @@
 //! `Semaphore<MAX>`: so many at a time, and a dead holder's permit comes back.
 //!
 //! ```text
-//! +---------+-------+------+--------+--------+ ... +--------+
-//! | permits | freed | hint | holder |  free  |     |  free  |     a permit is a cell that names its holder; only the
-//! +---------+-------+------+--------+--------+ ... +--------+     first `permits` of the MAX are used
+//! +---------+-------+------+-------+--------+--------+ ... +--------+
+//! | permits | freed | hint | asked | holder |  free  |     |  free  |     a permit is a cell that names its holder;
+//! +---------+-------+------+-------+--------+--------+ ... +--------+     the first `permits` of the MAX are used
 //! ```
 
 #![allow(unsafe_code)]
@@ -25,8 +25,8 @@ use crate::schema::{Kind, Part, Schema};
 /// A number of permits that threads of all processes that share it take and give back.
 ///
 /// At most `MAX` permits, 8 bytes each and 16 more. A permit names its process: one that is killed, or ends, gives its
-/// permits back (whoever waits notices within about 20 ms of the system giving back its memory; with more than 32
-/// permits, 20 ms for each 32). Nothing is told to the next one: what the permits stand for is the program's business.
+/// permits back (whoever waits notices within about 20 ms of the system giving back its memory; if more than 32
+/// processes hold them, 20 ms for each 32). Nothing is told to the next one: what the permits stand for is the program's business.
 ///
 /// A permit may be taken by one thread and dropped by another, so taking several is no mistake that is noticed: a
 /// thread that waits for a permit that only it could give back waits for ever. Not fair.
@@ -55,7 +55,8 @@ pub struct Semaphore<const MAX: usize> {
     freed: Bell,
     /// The cell that was given back last.
     hint: AtomicU32,
-    unused: u32,
+    /// The cell from which on holders are asked about next.
+    asked: AtomicU32,
     cells: Cells<MAX>,
 }
 
@@ -100,7 +101,7 @@ impl<const MAX: usize> Semaphore<MAX> {
             permits: AtomicU32::new(permits as u32),
             freed: Bell::new(),
             hint: AtomicU32::new(0),
-            unused: 0,
+            asked: AtomicU32::new(0),
             cells: Cells::new(),
         }
     }
@@ -110,11 +111,13 @@ impl<const MAX: usize> Semaphore<MAX> {
     /// # Errors
     /// `NotParticipant` if the process cannot hold one.
     #[inline]
-    pub fn acquire(&self) -> Result<Permit<'_, MAX>, LockError> {
+    pub fn acquire(&self) -> Result<Permit<'_, MAX>, LockError<PermitWait>> {
         self.acquire_within(|| Patience::Endless).map_err(LockError::from)
     }
 
-    /// Takes a permit if there is one, or if a dead process holds one.
+    /// Takes a permit if there is one, or if a dead process holds one. A process that lived when this thread last asked
+    /// about it, about a millisecond ago, counts as alive; if more than 32 processes hold permits, each call asks about
+    /// the next 32.
     ///
     /// ```
     /// # use cotenant::sync::{Semaphore, TryLockError};
@@ -171,7 +174,7 @@ impl<const MAX: usize> Semaphore<MAX> {
             self.hint.store(if claimed.index as usize + 1 < permits { claimed.index + 1 } else { 0 }, Relaxed);
             return Ok(claimed);
         }
-        self.cells.wait_and_claim(&self.freed, start, permits, patience())
+        self.cells.wait_and_claim(&self.freed, &self.asked, start, permits, patience())
     }
 }
 
@@ -193,5 +196,20 @@ impl<const MAX: usize> fmt::Debug for Semaphore<MAX> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (available, permits) = (self.available(), self.permits());
         f.debug_struct("Semaphore").field("available", &available).field("permits", &permits).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn try_that_fails_costs_the_next_release_no_wake() {
+        let semaphore = Semaphore::<2>::new(1);
+        let permit = semaphore.try_acquire().expect("a permit");
+        assert!(semaphore.try_acquire().is_err());
+        assert!(!semaphore.freed.has_a_listener());
+        drop(permit);
+        assert!(semaphore.try_acquire().is_ok());
     }
 }

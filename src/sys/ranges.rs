@@ -18,14 +18,16 @@ use std::cell::Cell;
 use std::ptr::null_mut;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, fence};
-use std::time::{Duration, Instant};
 
 #[cfg_attr(cotenant_model, allow(unused_imports))]
 pub(crate) use super::crowd::{Turn, take_turn};
 use super::{Attached, owner, process};
 
 const SLOTS: usize = 32;
-const JUST_NOW: Duration = Duration::from_millis(1);
+/// So many milliseconds, begun ones included, is an answer about an owner believed.
+const JUST_NOW_MS: u32 = 2;
+/// Owners of which a thread remembers that it asked.
+const REMEMBERED: usize = 64;
 
 /// A range of addresses that is shared.
 struct Slot {
@@ -228,23 +230,26 @@ pub(crate) fn is_dead(word: &AtomicU64, owner_half: u32, kernel_says_so: bool) -
     })
 }
 
-/// As [`is_dead`], but an owner that lived when this thread last asked, less than a millisecond ago, counts as alive:
-/// it is asked about again after the first sleep. For locks that go to and fro between processes.
+/// As [`is_dead`], but an owner that lived when this thread last asked, less than two milliseconds ago, counts as alive:
+/// it is asked about again after the first sleep. For locks that go to and fro between processes, and for tries.
 pub(crate) fn is_dead_unless_just_asked(word: &AtomicU64, owner_half: u32) -> bool {
     thread_local! {
-        static LAST_ALIVE: Cell<Option<(usize, u32, Instant)>> = const { Cell::new(None) };
+        /// A few owners, each where its hash says: a part of the hash, and the millisecond of the question.
+        static FOUND_ALIVE: [Cell<u64>; REMEMBERED] = const { [const { Cell::new(0) }; REMEMBERED] };
     }
     let Some(segment) = segment_at(word) else { return false };
-    let place = std::ptr::from_ref(segment) as usize;
-    let asked_at = Instant::now();
-    if let Some((then, half, at)) = LAST_ALIVE.get() {
-        if (then, half) == (place, owner_half) && asked_at.saturating_duration_since(at) < JUST_NOW {
-            return false;
-        }
+    // Two owners of one hash: one is believed to live for as long as that.
+    let owner = std::ptr::from_ref(segment) as u64 ^ u64::from(owner_half).rotate_left(44);
+    let hash = owner.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let (tag, place) = (hash >> 32 | 1, (hash >> 24) as usize % REMEMBERED);
+    let now_ms = process::uptime_ms();
+    let remembered = FOUND_ALIVE.with(|owners| owners[place].get());
+    if remembered >> 32 == tag && now_ms.wrapping_sub(remembered as u32) < JUST_NOW_MS {
+        return false;
     }
     let is_dead = segment.owner_is_dead(owner_half);
     if !is_dead {
-        LAST_ALIVE.set(Some((place, owner_half, asked_at)));
+        FOUND_ALIVE.with(|owners| owners[place].set(tag << 32 | u64::from(now_ms)));
     }
     is_dead
 }

@@ -13,6 +13,7 @@ tests! {
     child_of_a_fork_waits_for_a_condition_itself,
     child_forked_while_making_a_cell_makes_nothing,
     permit_copied_by_a_fork_gives_nothing_back,
+    tries_get_round_to_a_dead_holder_among_many_processes,
     child_of_a_fork_arrives_at_a_barrier_itself,
     stopped_leader_is_not_robbed,
     leadership_copied_by_a_fork_steps_nobody_down,
@@ -124,6 +125,21 @@ fn child_forked_while_making_a_cell_makes_nothing() {
     let (_sandbox, [mut one, mut two]) = actors();
     assert_eq!(one.ask("cell fork-inside 4"), "[4, 4, 4]");
     assert_eq!(two.ask("cell get"), "Some([4, 4, 4])");
+}
+
+/// Each try asks about 32 processes; the next one goes on where it stopped.
+fn tries_get_round_to_a_dead_holder_among_many_processes() {
+    let (sandbox, [mut rest, mut other]) = actors();
+    let mut holders: Vec<_> = (0..70).map(|_| sandbox.start("actor")).collect();
+    for holder in &mut holders {
+        holder.ask("many take 1");
+    }
+    assert_eq!(rest.ask("many take 30"), "0 are left");
+    holders[60].kill();
+    let tries = (1..=20).find(|_| other.ask("many try") == "had");
+    assert!(tries.is_some(), "the dead one is never asked about");
+    holders[10].kill();
+    assert_eq!(other.ask("many timeout 20000"), "had");
 }
 
 fn permit_copied_by_a_fork_gives_nothing_back() {

@@ -13,6 +13,7 @@ tests! {
     permit_may_be_dropped_by_another_thread,
     panic_with_a_permit_gives_it_back,
     leaked_permit_comes_back_with_the_end_of_its_process,
+    try_finds_the_one_dead_holder_among_many_permits,
     semaphore_without_permits_gives_none,
 }
 
@@ -125,6 +126,19 @@ fn leaked_permit_comes_back_with_the_end_of_its_process() {
     assert_eq!(other.ask("permit try"), "would block");
     assert!(leaks.finish().success());
     assert_eq!(other.ask("permit acquire"), "had");
+}
+
+/// Two living processes are two questions, whatever number of permits they hold, and wherever the dead one's is.
+fn try_finds_the_one_dead_holder_among_many_permits() {
+    for (before, verb) in [(5, "try"), (50, "try"), (94, "try"), (50, "timeout 1")] {
+        let (_sandbox, [mut one, mut dies, mut two, mut other]) = actors();
+        one.ask(&format!("many take {before}"));
+        dies.ask("many take 1");
+        assert_eq!(two.ask(&format!("many take {}", 99 - before)), "0 are left");
+        dies.kill();
+        assert_eq!(other.ask(&format!("many {verb}")), "had", "{before} {verb}");
+        assert_eq!(other.ask("many try"), "would block");
+    }
 }
 
 fn semaphore_without_permits_gives_none() {

@@ -12,7 +12,6 @@ use std::os::unix::fs::FileExt;
 
 use super::process;
 use super::slot::MAX_GENERATION;
-use crate::schema::{FINGERPRINT_SEED, hash};
 use crate::segment::header::{HEADER_BYTES, Header, PARTICIPANT_BYTES};
 
 /// Tenancies that may be lost on the way to the disk; the step is at least as large, and at most twice.
@@ -20,8 +19,10 @@ const STEP: u32 = 256;
 
 /// This run of the machine; 0 where the system does not tell.
 pub(super) fn this_boot() -> u64 {
-    let id = std::fs::read("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    if id.is_empty() { 0 } else { hash(FINGERPRINT_SEED, &id).max(1) }
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    // A random UUID: its digits, folded into 64 bits.
+    let digits = id.chars().filter_map(|digit| digit.to_digit(16));
+    digits.fold(0, |folded: u64, digit| folded.rotate_left(4) ^ u64::from(digit))
 }
 
 /// Whether the slots of the segment with this header were last taken in another run of the machine.
