@@ -26,6 +26,7 @@ shared! {
     static ONCE: Once = Once::new();
     static CELL: OnceCell<[u64; 3]> = OnceCell::new();
     pub(crate) static PERMITS: Semaphore<4> = Semaphore::new(2);
+    static MANY: Semaphore<100> = Semaphore::new(100);
     static NO_PERMIT: Semaphore<1> = Semaphore::new(0);
     pub(crate) static BARRIER: Barrier<3> = Barrier::new();
     pub(crate) static EVENT: Event = Event::new(false);
@@ -45,6 +46,7 @@ pub(crate) enum Held {
     FewDied(WriterDied<'static, [u64; 2], 3>),
     Jobs(MutexGuard<'static, u64>),
     Permit(Permit<'static, 4>),
+    OneOfMany(Permit<'static, 100>),
     Leadership(Leadership<'static>),
 }
 
@@ -113,6 +115,7 @@ pub(crate) fn answer(line: &str) -> String {
         ("once", _) => once(verb),
         ("cell", _) => cell(verb, argument),
         ("permit", _) => permit(verb, argument),
+        ("many", _) => many(verb, argument),
         ("barrier", "wait") => arrived(BARRIER.wait().map_err(TryLockError::Lock)),
         ("barrier", "timeout") => arrived(BARRIER.wait_timeout(Duration::from_millis(number()))),
         ("event", _) => event(verb, argument),
@@ -270,6 +273,25 @@ fn permit(verb: &str, argument: &str) -> String {
         }
         Err(error) => refused(error),
     }
+}
+
+/// Of a hundred permits: `take N`, `try`, `timeout MS`.
+fn many(verb: &str, argument: &str) -> String {
+    let had = match verb {
+        "take" => {
+            for _ in 0..argument.parse().expect("a number") {
+                keep(Held::OneOfMany(MANY.try_acquire().expect("a permit")));
+            }
+            return format!("{} are left", MANY.available());
+        }
+        "try" => MANY.try_acquire(),
+        "timeout" => MANY.acquire_timeout(Duration::from_millis(argument.parse().expect("a number"))),
+        _ => panic!("no such command: many {verb}"),
+    };
+    had.map_or_else(refused, |permit| {
+        keep(Held::OneOfMany(permit));
+        "had".into()
+    })
 }
 
 fn arrived(result: Result<cotenant::sync::BarrierWaitResult, TryLockError>) -> String {
