@@ -1,22 +1,22 @@
-//! Two programs share a System V segment, found by a key that both make of a file and a number, as ftok(3) does.
+//! Two programs share a System V segment, found by a key that both make of a path and a number, as ftok(3) does: this
+//! one tells the price of bread, `sysv_other` buys some. Linux.
 //!
-//! `ipcs -m` lists it while somebody is attached; the last one removes it. A segment of another program under the same
-//! key is named, with who made it, and left alone. Linux.
+//!     cargo run --example sysv               # first terminal, for ten seconds; `ipcs -m` lists the segment
+//!     cargo run --example sysv_other         # second terminal, in the same folder
 //!
-//!     cargo run --example sysv                    starts the other one, and shows what `ipcs -m` says
-//!     cargo run --example sysv -- visit           the other one; alone it is the first visitor
+//! Either may be started first; the last one removes the segment. One of another program under the same key is named,
+//! with who made it, and left alone. Both take another path for the key as an argument.
 
-use std::process::{self, Command};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::{env, error::Error};
+use std::{env, thread, time::Duration};
 
 use cotenant::{Backing, ErrorKind, Segment, SysVKey};
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let program = env::current_exe()?;
-    let key = SysVKey::File { path: program.clone(), number: 1 };
+fn main() -> cotenant::Result<()> {
+    let path = env::args_os().nth(1).unwrap_or_else(|| ".".into());
+    let key = SysVKey::File { path: path.into(), number: b'B' };
     let options = Segment::options().backing(Backing::SysV(key)).max_bytes(1 << 20);
-    let segment = match options.open_or_create("visitors") {
+    let segment = match options.open_or_create("bakery") {
         // Windows and others.
         Err(error) if error.kind() == ErrorKind::Unsupported => {
             println!("{error}");
@@ -24,16 +24,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         opened => opened?,
     };
-    let visits = segment.get_or_init("visits", || AtomicU64::new(0))?;
-    println!("process {} is visitor {} of {}", process::id(), visits.fetch_add(1, Relaxed) + 1, segment.path());
-    if env::args().nth(1).as_deref() == Some("visit") {
-        return Ok(());
-    }
-    Command::new(program).arg("visit").status()?;
-    println!("now there were {}", visits.load(Relaxed));
-    match Command::new("ipcs").arg("-m").output() {
-        Ok(listed) => print!("{}", String::from_utf8_lossy(&listed.stdout)),
-        Err(error) => println!("ipcs -m: {error}"),
+    let cents = segment.get_or_init("cents", || AtomicU64::new(0))?;
+    let sold = segment.get_or_init("sold", || AtomicU64::new(0))?;
+    println!("{} is open", segment.path());
+    for cent in 0..50 {
+        cents.store(250 + cent, Relaxed);
+        println!("{} loaves sold, the next one costs {} cents", sold.load(Relaxed), 250 + cent);
+        thread::sleep(Duration::from_millis(200));
     }
     Ok(())
 }
