@@ -40,6 +40,12 @@ pub enum ErrorKind {
     Busy,
     /// This thread would wait for itself.
     WouldDeadlock,
+    /// Of a lock: somebody else has it, or is at it. Of `try_` calls.
+    WouldBlock,
+    /// What was waited for did not happen in the time that was given. Of `_timeout` calls.
+    TimedOut,
+    /// Of a lock: whoever held it died or panicked, and the value was not repaired.
+    OwnerDied,
     /// Sharing was switched off for this process (by `COTENANT_PRIVATE`, or because privileges were raised).
     Private,
     /// Anything else that the system said.
@@ -47,7 +53,6 @@ pub enum ErrorKind {
 }
 
 /// Why something could not be done.
-#[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
     message: String,
@@ -67,6 +72,8 @@ impl Error {
             }
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ErrorKind::PermissionDenied,
             io::ErrorKind::Unsupported => ErrorKind::Unsupported,
+            // A lease on a file, that somebody has not given back yet.
+            io::ErrorKind::WouldBlock => ErrorKind::Busy,
             io::ErrorKind::OutOfMemory => ErrorKind::NoSpace,
             _ => ErrorKind::System,
         };
@@ -103,6 +110,13 @@ impl Error {
     }
 }
 
+/// The kind, and the message with its line breaks: what a `main` that returns the error prints.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.kind, self.message)
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
@@ -110,3 +124,14 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_is_for_people_too() {
+        let error = Error::new(ErrorKind::Mismatch, "`x` differs").line("field by field").hint("rename it");
+        assert_eq!(format!("{error:?}"), "Mismatch: `x` differs\n  field by field; rename it");
+    }
+}

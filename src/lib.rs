@@ -25,7 +25,7 @@
 //!
 //! | variable | meaning |
 //! |---|---|
-//! | `COTENANT_DIR` | folder of the segments, instead of one in `/dev/shm`; Linux only |
+//! | `COTENANT_DIR` | folder of the segments, an absolute path, instead of one in `/dev/shm`; Linux only |
 //! | `COTENANT_SCOPE` | keeps programs of one scope from those of another: staging from production, test from test |
 //! | `COTENANT_PRIVATE` | set to anything but `0`: this process shares nothing |
 //!
@@ -85,3 +85,6 @@ pub mod __private {
 #[cfg(doctest)]
 #[doc = include_str!("../docs/segments.md")]
 struct SegmentsPage;
+#[cfg(doctest)]
+#[doc = include_str!("../docs/locks.md")]
+struct LocksPage;

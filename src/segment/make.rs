@@ -20,6 +20,7 @@
 
 #![allow(unsafe_code)]
 
+use std::io;
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
@@ -131,15 +132,15 @@ impl<'a> Maker<'a> {
         }
     }
 
-    /// Finds the object, or makes it this thread's to make. Waits while another makes it.
-    pub(crate) fn get_or_claim(self, name: &str, layout: &TypeLayout) -> Result<Claim<'a>> {
+    /// Finds the object, or makes it this thread's to make. Waits while another makes it, until `deadline`.
+    pub(crate) fn get_or_claim(self, name: &str, layout: &TypeLayout, deadline: Option<Instant>) -> Result<Claim<'a>> {
         check_name(name)?;
         loop {
             let claim = match self.directory.find(name)? {
                 Some(found) if found.entry.state == object_state::READY => {
                     return self.ready(&found, name, layout).map(Claim::Ready);
                 }
-                Some(found) => self.wait_for_maker(found.index, name, layout)?,
+                Some(found) => self.wait_for_maker(found.index, name, layout, deadline)?,
                 None => self.add(name, layout)?,
             };
             if let Some(making) = claim {
@@ -169,10 +170,16 @@ impl<'a> Maker<'a> {
     fn existing(self, found: &Found, layout: &TypeLayout) -> Result<Ready> {
         let (directory, entry) = (self.directory, &found.entry);
         let address = directory.place(entry, layout.bytes, layout.align_bytes)?;
-        // Its maker reserved it; but damaged bytes may name a place without memory, and touching that is a signal. In a
-        // segment that lost its name nothing can be reserved any more: then the directory's word must do.
+        // Its maker reserved it; but damaged bytes may name a place without memory, and touching that is a signal. Who
+        // may not reserve, because the segment lost its name or by a limit of its own process, has only the directory's
+        // word. Any other reason (no room) says that the memory is not there.
         if let Err(error) = self.attached.reserve_data(entry.data_at, entry.bytes) {
-            if entry.data_at + entry.bytes > directory.live().data_bytes().load(Acquire) {
+            let why = error.os_error().map(|number| io::Error::from_raw_os_error(number).kind());
+            let may_not = matches!(
+                why,
+                Some(io::ErrorKind::NotFound | io::ErrorKind::FileTooLarge | io::ErrorKind::PermissionDenied)
+            );
+            if !may_not || entry.data_at + entry.bytes > directory.live().data_bytes().load(Acquire) {
                 return Err(error);
             }
         }
@@ -181,10 +188,19 @@ impl<'a> Maker<'a> {
 
     /// Waits until the maker of an object has made it, or takes its place if it died or its `init` panicked. `None`:
     /// look again.
-    fn wait_for_maker(self, index: u32, name: &str, layout: &TypeLayout) -> Result<Option<Making<'a>>> {
+    fn wait_for_maker(
+        self,
+        index: u32,
+        name: &str,
+        layout: &TypeLayout,
+        deadline: Option<Instant>,
+    ) -> Result<Option<Making<'a>>> {
         let entry = self.directory.entry(index);
-        let held = self.lock(&entry.init_lock, || {
-            format!("make the object `{}` of {}: this thread is making it already", name, self.directory.path())
+        let deadlock =
+            || format!("make the object `{name}` of {}: this thread is making it already", self.directory.path());
+        let held = self.lock(&entry.init_lock, deadline, deadlock).map_err(|error| match error.kind() {
+            ErrorKind::TimedOut => self.is_being_made(&entry.init_lock, name),
+            _ => error,
         })?;
         // Who holds the lock of an object that is being made decides what becomes of it.
         let found = Found { index, entry: entry.read() };
@@ -222,7 +238,8 @@ impl<'a> Maker<'a> {
         // A maker that was killed here before may have left its name in the lock.
         // SAFETY: `RawLock` is one 64-bit atomic, which nobody but the holder of the directory lock looks at yet.
         unsafe { AtomicU64::from_ptr((&raw const entry.init_lock).cast_mut().cast()) }.store(0, Relaxed);
-        let held = self.lock(&entry.init_lock, || format!("make the object `{name}`: its new entry is locked"))?;
+        let held =
+            self.lock(&entry.init_lock, None, || format!("make the object `{name}`: its new entry is locked"))?;
         let address = self.directory.place(&entry.read(), layout.bytes, layout.align_bytes)?;
         // Release pairs with the Acquire in `Directory::count`: who sees the count sees the entry. This is the commit.
         self.directory.live().object_count().store(room.index + 1, Release);
@@ -327,8 +344,13 @@ impl<'a> Maker<'a> {
     }
 
     /// Takes a lock of the directory, also after a dead owner.
-    fn lock(self, lock: &'a RawLock, deadlock: impl FnOnce() -> String) -> Result<Held<'a>> {
-        let (ticket, locked) = lock.lock_given_up().map_err(|why| self.not_locked(why, deadlock))?;
+    fn lock(self, lock: &'a RawLock, deadline: Option<Instant>, deadlock: impl FnOnce() -> String) -> Result<Held<'a>> {
+        let locked = match deadline.map(|deadline| lock.lock_until(deadline)) {
+            // Nobody gives these locks up; damaged bytes may say so.
+            None | Some(Err(NotLocked::NotRecoverable)) => lock.lock_given_up(),
+            Some(locked) => locked,
+        };
+        let (ticket, locked) = locked.map_err(|why| self.not_locked(why, deadlock))?;
         if let Locked::Inconsistent(_) = locked {
             lock.mark_consistent(ticket);
         }
@@ -340,17 +362,26 @@ impl<'a> Maker<'a> {
             NotLocked::NoSlot(error) => *error,
             NotLocked::WouldDeadlock => Error::new(ErrorKind::WouldDeadlock, format!("cannot {}", deadlock()))
                 .hint("an object's `init` must not ask for the object that it makes"),
-            NotLocked::WouldBlock | NotLocked::TimedOut | NotLocked::NotRecoverable => {
+            NotLocked::TimedOut => Error::new(ErrorKind::TimedOut, "a lock of the directory was held all the time"),
+            NotLocked::WouldBlock | NotLocked::NotRecoverable => {
                 self.directory.corrupt("a lock word contradicts itself")
             }
         }
     }
 
     #[cold]
+    fn is_being_made(self, lock: &RawLock, name: &str) -> Error {
+        let path = self.directory.path();
+        let what = format!(
+            "the object `{name}` of the segment {path} was not ready in time: {} makes it, and has not finished",
+            owner_of(lock)
+        );
+        Error::new(ErrorKind::TimedOut, what).hint("wait longer, or look at what that one does")
+    }
+
+    #[cold]
     fn directory_is_busy(self, name: &str) -> Error {
-        let lock = self.directory.lock();
-        let owner = lock.owner().and_then(|half| lock.describe_owner(half));
-        let who = owner.map_or("another process".into(), |(pid, program)| format!("process {pid} ({program})"));
+        let who = owner_of(self.directory.lock());
         let path = self.directory.path();
         Error::new(
             ErrorKind::Busy,
@@ -370,6 +401,12 @@ impl<'a> Maker<'a> {
              taken from it (`Segment::remove`): who uses it goes on with it, and the next one makes it anew",
         )
     }
+}
+
+/// Who holds the lock, for people.
+fn owner_of(lock: &RawLock) -> String {
+    let owner = lock.owner().and_then(|half| lock.describe_owner(half));
+    owner.map_or("another process".into(), |(pid, program)| format!("process {pid} ({program})"))
 }
 
 /// The places of a new object, each from the start of its area.

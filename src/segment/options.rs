@@ -133,7 +133,7 @@ impl SegmentOptions {
         self
     }
 
-    /// The folder where it lies, instead of `COTENANT_DIR` or the user's own in `/dev/shm`.
+    /// The folder where it lies, an absolute path, instead of `COTENANT_DIR` or the user's own in `/dev/shm`.
     pub fn folder(mut self, folder: impl AsRef<Path>) -> Self {
         self.folder = Some(folder.as_ref().to_owned());
         self
@@ -361,7 +361,7 @@ fn unsupported(kind: BackingKind, name: &str, what: &str, why: &str) -> Error {
 }
 
 fn refused(name: &str, why: &str) -> Error {
-    Error::new(ErrorKind::InvalidInput, format!("cannot open the segment `{name}`: {why}"))
+    Error::new(ErrorKind::InvalidInput, format!("cannot create or open the segment `{name}`: {why}"))
 }
 
 /// The rules of `shared!` for the names of blocks: both have their names in common.

@@ -16,6 +16,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
@@ -67,6 +68,12 @@ pub struct ReadOnly<'a, T> {
 unsafe impl<T> Send for ReadOnly<'_, T> {}
 // SAFETY: as above.
 unsafe impl<T> Sync for ReadOnly<'_, T> {}
+
+// Nothing is changed through a reader, so a panic leaves nothing half changed.
+impl UnwindSafe for SegmentReader {}
+impl RefUnwindSafe for SegmentReader {}
+impl<T> UnwindSafe for ReadOnly<'_, T> {}
+impl<T> RefUnwindSafe for ReadOnly<'_, T> {}
 
 impl<T> Clone for ReadOnly<'_, T> {
     fn clone(&self) -> Self {

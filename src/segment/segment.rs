@@ -11,8 +11,10 @@
 #![allow(unsafe_code)]
 
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering::Acquire;
+use std::time::{Duration, Instant};
 
 use super::directory::Directory;
 use super::header::object_state;
@@ -118,13 +120,37 @@ impl Segment {
         if let Some(known) = self.known(name, layout) {
             return Ok(self.value(known));
         }
-        match self.maker().get_or_claim(name, layout)? {
-            Claim::Ready(ready) => Ok(self.remember(name, layout, ready)),
-            Claim::Make(making) => {
-                // SAFETY: the place that `make` passes is large enough and aligned for `T`, and nobody refers to it.
-                Ok(self.make(name, layout, making, |place| unsafe { place.write(init()) }))
-            }
+        self.make_or_wait(name, layout, None, init)
+    }
+
+    /// As [`get_or_init`](Segment::get_or_init), but waits at most `timeout` while another process or thread runs its
+    /// `init` for this name. ([`get`](Segment::get) is the form that does not wait.) How long this one's own `init`
+    /// takes is not bounded.
+    ///
+    /// ```
+    /// use cotenant::{Backing, Segment};
+    /// use std::sync::atomic::AtomicU64;
+    /// use std::time::Duration;
+    ///
+    /// let segment = Segment::options().backing(Backing::Anonymous).max_bytes(1 << 20).create("example")?;
+    /// let done = segment.get_or_init_timeout("done", Duration::from_secs(5), || AtomicU64::new(0))?;
+    /// # Ok::<(), cotenant::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `TimedOut`: it is still being made; the message names the process that does. Else as of `get_or_init`.
+    pub fn get_or_init_timeout<T: ProcessSync>(
+        &self,
+        name: &str,
+        timeout: Duration,
+        init: impl FnOnce() -> T,
+    ) -> Result<&T> {
+        let layout = const { &TypeLayout::of::<T>() };
+        if let Some(known) = self.known(name, layout) {
+            return Ok(self.value(known));
         }
+        self.make_or_wait(name, layout, Instant::now().checked_add(timeout), init)
     }
 
     /// As [`get_or_init`](Segment::get_or_init), with all bytes zero as the first value: for objects that are too large
@@ -152,7 +178,7 @@ impl Segment {
         if let Some(known) = self.known(name, layout) {
             return Ok(self.value(known));
         }
-        match self.maker().get_or_claim(name, layout)? {
+        match self.maker().get_or_claim(name, layout, None)? {
             Claim::Ready(ready) => Ok(self.remember(name, layout, ready)),
             Claim::Make(making) => {
                 // Written although new memory is zero: one who died making it may have begun.
@@ -382,6 +408,22 @@ impl Segment {
         unsafe { &*value }
     }
 
+    fn make_or_wait<T: ProcessSync>(
+        &self,
+        name: &str,
+        layout: &TypeLayout,
+        deadline: Option<Instant>,
+        init: impl FnOnce() -> T,
+    ) -> Result<&T> {
+        match self.maker().get_or_claim(name, layout, deadline)? {
+            Claim::Ready(ready) => Ok(self.remember(name, layout, ready)),
+            Claim::Make(making) => {
+                // SAFETY: the place that `make` passes is large enough and aligned for `T`, and nobody refers to it.
+                Ok(self.make(name, layout, making, |place| unsafe { place.write(init()) }))
+            }
+        }
+    }
+
     /// `write` puts a value into the place, which is reserved, aligned and large enough for `T`. Nobody has a reference
     /// to it before it is said to be ready: the lock on making it is held.
     #[cold]
@@ -458,6 +500,11 @@ impl SegmentOptions {
         self.attach(name, Opening::OpenOrCreate).map(Segment::new)
     }
 }
+
+// A panic in `init` leaves the object to be made by the next one who asks; no lock of the directory is held then. What
+// the objects' own values bear is said where they are borrowed.
+impl UnwindSafe for Segment {}
+impl RefUnwindSafe for Segment {}
 
 impl Drop for Segment {
     fn drop(&mut self) {

@@ -19,7 +19,7 @@ use std::mem::offset_of;
 use std::time::Duration;
 
 use super::cells::{Cells, Claimed};
-use super::lock_error::{LockError, TryLockError};
+use super::lock_error::{BarrierWait, LockError, TryLockError};
 use super::patience::{LONGEST_SLEEP, Patience};
 use crate::lock::atomic::AtomicU32;
 use crate::lock::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -113,7 +113,7 @@ impl<const N: usize> Barrier<N> {
     ///
     /// # Errors
     /// `NotParticipant` if the process cannot take part; then it has not arrived.
-    pub fn wait(&self) -> Result<BarrierWaitResult, LockError> {
+    pub fn wait(&self) -> Result<BarrierWaitResult, LockError<BarrierWait>> {
         self.wait_within(Patience::Endless).map_err(LockError::from)
     }
 
@@ -129,7 +129,7 @@ impl<const N: usize> Barrier<N> {
     ///
     /// # Errors
     /// [`TryLockError::TimedOut`] after `timeout`; else as [`wait`](Barrier::wait).
-    pub fn wait_timeout(&self, timeout: Duration) -> Result<BarrierWaitResult, TryLockError> {
+    pub fn wait_timeout(&self, timeout: Duration) -> Result<BarrierWaitResult, TryLockError<BarrierWait>> {
         self.wait_within(Patience::of(timeout)).map_err(TryLockError::from)
     }
 

@@ -15,7 +15,7 @@ use std::fmt;
 use std::mem::offset_of;
 use std::time::Duration;
 
-use super::lock_error::{LockError, TryLockError};
+use super::lock_error::{LeaderWait, LockError, TryLockError};
 use super::patience::Patience;
 use crate::lock::atomic::AtomicU64;
 use crate::lock::atomic::Ordering::{Acquire, Release};
@@ -96,7 +96,7 @@ impl Leader {
     ///
     /// # Errors
     /// `WouldDeadlock` if this thread took the leadership already, `NotParticipant` if the process cannot lead.
-    pub fn lead(&self) -> Result<Leadership<'_>, LockError> {
+    pub fn lead(&self) -> Result<Leadership<'_>, LockError<LeaderWait>> {
         self.lead_within(Patience::Endless).map_err(LockError::from)
     }
 
@@ -115,7 +115,7 @@ impl Leader {
     ///
     /// # Errors
     /// [`TryLockError::WouldBlock`] if somebody else leads; else as [`lead`](Leader::lead).
-    pub fn try_lead(&self) -> Result<Leadership<'_>, TryLockError> {
+    pub fn try_lead(&self) -> Result<Leadership<'_>, TryLockError<LeaderWait>> {
         self.lead_within(Patience::None).map_err(TryLockError::from)
     }
 
@@ -123,7 +123,7 @@ impl Leader {
     ///
     /// # Errors
     /// [`TryLockError::TimedOut`] after `timeout`; else as [`lead`](Leader::lead).
-    pub fn lead_timeout(&self, timeout: Duration) -> Result<Leadership<'_>, TryLockError> {
+    pub fn lead_timeout(&self, timeout: Duration) -> Result<Leadership<'_>, TryLockError<LeaderWait>> {
         self.lead_within(Patience::of(timeout)).map_err(TryLockError::from)
     }
 

@@ -6,7 +6,7 @@
 use std::convert::Infallible;
 use std::fmt;
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::lock::NotLocked;
 
 /// Why a lock was not given clean. `D` is what goes on with the lock of a dead owner.
@@ -31,6 +31,41 @@ pub enum TryLockError<D = Infallible> {
     TimedOut,
     /// As for the call that waits.
     Lock(LockError<D>),
+}
+
+/// For `?` in functions that give this crate's error, and to keep an error longer than the lock that it came from: an
+/// [`OwnerDied`](LockError::OwnerDied) is dropped here, which leaves the value unrepaired to the next one.
+///
+/// ```
+/// use cotenant::sync::Mutex;
+///
+/// fn add(total: &Mutex<u64>) -> cotenant::Result<()> {
+///     *total.lock()? += 1;
+///     Ok(())
+/// }
+/// # add(&Mutex::new(1))?;
+/// # Ok::<(), cotenant::Error>(())
+/// ```
+impl<D: fmt::Display> From<LockError<D>> for Error {
+    fn from(error: LockError<D>) -> Error {
+        let kind = match error {
+            LockError::NotParticipant(error) => return error,
+            LockError::WouldDeadlock => ErrorKind::WouldDeadlock,
+            LockError::OwnerDied(_) | LockError::NotRecoverable => ErrorKind::OwnerDied,
+        };
+        Error::new(kind, error.to_string())
+    }
+}
+
+/// As for [`LockError`].
+impl<D: Awaited> From<TryLockError<D>> for Error {
+    fn from(error: TryLockError<D>) -> Error {
+        match error {
+            TryLockError::Lock(error) => error.into(),
+            TryLockError::WouldBlock => Error::new(ErrorKind::WouldBlock, error.to_string()),
+            TryLockError::TimedOut => Error::new(ErrorKind::TimedOut, error.to_string()),
+        }
+    }
 }
 
 /// The process that died, or whose thread panicked, under a lock.
@@ -86,24 +121,25 @@ impl<D: fmt::Display> fmt::Display for LockError<D> {
     }
 }
 
+/// For people, too: it is what a `main` that returns the error prints.
 impl<D> fmt::Debug for LockError<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            LockError::OwnerDied(_) => f.write_str("OwnerDied(..)"),
-            LockError::WouldDeadlock => f.write_str("WouldDeadlock"),
-            LockError::NotRecoverable => f.write_str("NotRecoverable"),
-            LockError::NotParticipant(error) => f.debug_tuple("NotParticipant").field(error).finish(),
+            LockError::OwnerDied(_) => f.write_str("OwnerDied: whoever held the lock died or panicked"),
+            LockError::WouldDeadlock => f.write_str("WouldDeadlock: this thread holds the lock already"),
+            LockError::NotRecoverable => f.write_str("NotRecoverable: whoever was to repair the locked value gave up"),
+            LockError::NotParticipant(error) => write!(f, "NotParticipant: {error:?}"),
         }
     }
 }
 
 impl<D: fmt::Display> std::error::Error for LockError<D> {}
 
-impl<D: fmt::Display> fmt::Display for TryLockError<D> {
+impl<D: Awaited> fmt::Display for TryLockError<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            TryLockError::WouldBlock => f.write_str("somebody else holds the lock"),
-            TryLockError::TimedOut => f.write_str("somebody else held the lock for the whole time"),
+            TryLockError::WouldBlock => f.write_str(D::NOT_AT_ONCE),
+            TryLockError::TimedOut => f.write_str(D::NOT_IN_TIME),
             TryLockError::Lock(error) => error.fmt(f),
         }
     }
@@ -119,7 +155,50 @@ impl<D> fmt::Debug for TryLockError<D> {
     }
 }
 
-impl<D: fmt::Display> std::error::Error for TryLockError<D> {}
+impl<D: Awaited> std::error::Error for TryLockError<D> {}
+
+/// What was waited for in vain, in words. For this crate's types only: nobody else can name it.
+pub trait Awaited: fmt::Display {
+    /// Of `try_` calls.
+    const NOT_AT_ONCE: &'static str = "somebody else holds the lock";
+    /// Of `_timeout` calls.
+    const NOT_IN_TIME: &'static str = "somebody else held the lock for the whole time";
+}
+
+impl Awaited for Infallible {}
+
+/// Types without values, each for a lock that guards no value: they only say which words a [`TryLockError`] has.
+macro_rules! awaited {
+    ($($(#[$doc:meta])* $name:ident: $not_at_once:literal, $not_in_time:literal;)*) => {$(
+        $(#[$doc])*
+        ///
+        /// It has no values: no death is told here. A [`TryLockError`] has it for its words.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name {}
+
+        impl fmt::Display for $name {
+            fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match *self {}
+            }
+        }
+
+        impl Awaited for $name {
+            const NOT_AT_ONCE: &'static str = $not_at_once;
+            const NOT_IN_TIME: &'static str = $not_in_time;
+        }
+    )*};
+}
+
+awaited! {
+    /// Of the errors of [`Semaphore`](super::Semaphore).
+    PermitWait: "all permits are taken", "no permit became free in time";
+    /// Of the errors of [`Barrier`](super::Barrier).
+    BarrierWait: "the others have not come yet", "the others have not come in time";
+    /// Of the errors of [`Once`](super::Once) and [`OnceCell`](super::OnceCell).
+    OnceWait: "somebody else is at it", "whoever is at it has not finished in time";
+    /// Of the errors of [`Leader`](super::Leader).
+    LeaderWait: "somebody else leads", "somebody else led for the whole time";
+}
 
 /// What `OwnerDied` says of itself.
 pub(crate) fn describe(owner: Option<DeadOwner>, f: &mut fmt::Formatter<'_>) -> fmt::Result {

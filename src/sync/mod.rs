@@ -15,6 +15,7 @@ mod raw_rwlock;
 mod rwlock;
 mod semaphore;
 mod snapshot;
+mod unwind;
 
 #[cfg(test)]
 mod tests;
@@ -23,7 +24,7 @@ pub use barrier::{Barrier, BarrierWaitResult};
 pub use condvar::{Condvar, WaitTimeoutResult};
 pub use event::{Event, TimedOut};
 pub use leader::{CurrentLeader, Leader, Leadership};
-pub use lock_error::{DeadOwner, LockError, TryLockError};
+pub use lock_error::{BarrierWait, DeadOwner, LeaderWait, LockError, OnceWait, PermitWait, TryLockError};
 pub use mutex::{Mutex, MutexGuard, OwnerDied};
 pub use once::Once;
 pub use once_cell::{OnceCell, SetError};

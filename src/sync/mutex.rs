@@ -17,7 +17,7 @@ use std::mem::offset_of;
 use std::ops::{Deref, DerefMut};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::lock_error::{self, DeadOwner, LockError, TryLockError};
+use super::lock_error::{self, Awaited, DeadOwner, LockError, TryLockError};
 use crate::lock::{Locked, NotLocked, RawLock, Ticket};
 use crate::process_sync::ProcessSync;
 use crate::schema::{Kind, Part, Schema};
@@ -380,6 +380,8 @@ impl<T> fmt::Display for OwnerDied<'_, T> {
     }
 }
 
+impl<T> Awaited for OwnerDied<'_, T> {}
+
 impl<T> fmt::Debug for OwnerDied<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OwnerDied").field("owner", &self.owner()).field("noticed_at", &self.noticed_at).finish()
@@ -394,6 +396,12 @@ impl<T> Drop for OwnerDied<'_, T> {
 
 // SAFETY: shared references to it give shared references to the value.
 unsafe impl<T: Sync> Sync for OwnerDied<'_, T> {}
+
+impl<T> From<T> for Mutex<T> {
+    fn from(value: T) -> Self {
+        Mutex::new(value)
+    }
+}
 
 impl<T: Default> Default for Mutex<T> {
     fn default() -> Self {

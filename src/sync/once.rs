@@ -13,7 +13,7 @@ use std::mem::offset_of;
 use std::time::Duration;
 
 use super::event::{Event, TimedOut};
-use super::lock_error::{LockError, TryLockError};
+use super::lock_error::{LockError, OnceWait, TryLockError};
 use super::patience::Patience;
 use crate::lock::{Locked, NotLocked, RawLock, Ticket};
 use crate::process_sync::ProcessSync;
@@ -91,7 +91,7 @@ impl Once {
     /// # Panics
     /// If `f` does; then the next one does it.
     #[inline]
-    pub fn call_once(&self, f: impl FnOnce()) -> Result<(), LockError> {
+    pub fn call_once(&self, f: impl FnOnce()) -> Result<(), LockError<OnceWait>> {
         if self.is_completed() {
             return Ok(());
         }
@@ -108,7 +108,7 @@ impl Once {
     ///
     /// # Errors
     /// [`TryLockError::WouldBlock`] if somebody is doing it; else as `call_once`.
-    pub fn try_call_once(&self, f: impl FnOnce()) -> Result<(), TryLockError> {
+    pub fn try_call_once(&self, f: impl FnOnce()) -> Result<(), TryLockError<OnceWait>> {
         if self.is_completed() {
             return Ok(());
         }
@@ -119,7 +119,7 @@ impl Once {
     ///
     /// # Errors
     /// [`TryLockError::TimedOut`] after `timeout`; else as `call_once`.
-    pub fn call_once_timeout(&self, timeout: Duration, f: impl FnOnce()) -> Result<(), TryLockError> {
+    pub fn call_once_timeout(&self, timeout: Duration, f: impl FnOnce()) -> Result<(), TryLockError<OnceWait>> {
         if self.is_completed() {
             return Ok(());
         }

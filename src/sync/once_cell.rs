@@ -14,9 +14,10 @@ use std::mem::{MaybeUninit, needs_drop, offset_of};
 use std::time::Duration;
 
 use super::event::TimedOut;
-use super::lock_error::{LockError, TryLockError};
+use super::lock_error::{LockError, OnceWait, TryLockError};
 use super::once::Once;
 use super::patience::Patience;
+use crate::lock::NotLocked;
 use crate::process_sync::ProcessSync;
 use crate::schema::{Kind, Part, Schema};
 
@@ -69,7 +70,7 @@ pub enum SetError<T> {
     /// There is a value already. Here is the other one back.
     AlreadySet(T),
     /// The cell could not be locked.
-    Lock(LockError),
+    Lock(LockError<OnceWait>),
 }
 
 impl<T> fmt::Display for SetError<T> {
@@ -111,10 +112,10 @@ impl<T> OnceCell<T> {
     /// # Panics
     /// If `init` does; then the next one makes the value.
     #[inline]
-    pub fn get_or_init(&self, init: impl FnOnce() -> T) -> Result<&T, LockError> {
+    pub fn get_or_init(&self, init: impl FnOnce() -> T) -> Result<&T, LockError<OnceWait>> {
         match self.get() {
             Some(value) => Ok(value),
-            None => self.init(Patience::Endless, init).map_err(TryLockError::of_one_who_waits),
+            None => self.init(Patience::Endless, init).map_err(LockError::from),
         }
     }
 
@@ -128,16 +129,20 @@ impl<T> OnceCell<T> {
     ///
     /// # Errors
     /// [`TryLockError::WouldBlock`] if somebody is making it; else as `get_or_init`.
-    pub fn try_get_or_init(&self, init: impl FnOnce() -> T) -> Result<&T, TryLockError> {
-        self.get().map_or_else(|| self.init(Patience::None, init), Ok)
+    pub fn try_get_or_init(&self, init: impl FnOnce() -> T) -> Result<&T, TryLockError<OnceWait>> {
+        self.get().map_or_else(|| self.init(Patience::None, init).map_err(TryLockError::from), Ok)
     }
 
     /// As [`get_or_init`](OnceCell::get_or_init), waiting at most `timeout` for somebody else who is making it.
     ///
     /// # Errors
     /// [`TryLockError::TimedOut`] after `timeout`; else as `get_or_init`.
-    pub fn get_or_init_timeout(&self, timeout: Duration, init: impl FnOnce() -> T) -> Result<&T, TryLockError> {
-        self.get().map_or_else(|| self.init(Patience::of(timeout), init), Ok)
+    pub fn get_or_init_timeout(
+        &self,
+        timeout: Duration,
+        init: impl FnOnce() -> T,
+    ) -> Result<&T, TryLockError<OnceWait>> {
+        self.get().map_or_else(|| self.init(Patience::of(timeout), init).map_err(TryLockError::from), Ok)
     }
 
     /// Sets the value if there is none. Waits for whoever is making one.
@@ -190,7 +195,7 @@ impl<T> OnceCell<T> {
     }
 
     #[cold]
-    fn init(&self, patience: Patience, init: impl FnOnce() -> T) -> Result<&T, TryLockError> {
+    fn init(&self, patience: Patience, init: impl FnOnce() -> T) -> Result<&T, NotLocked> {
         self.once.call_slowly(patience, init, |value| self.write(Some(value)))?;
         match self.get() {
             Some(value) => Ok(value),
@@ -205,6 +210,17 @@ impl<T> OnceCell<T> {
             let place = unsafe { &mut *self.value.get() };
             place.write(value);
         }
+    }
+}
+
+/// With its value, which nobody has to make any more.
+impl<T> From<T> for OnceCell<T> {
+    fn from(value: T) -> OnceCell<T> {
+        let mut cell = OnceCell::new();
+        cell.value.get_mut().write(value);
+        // Nobody else has it: nobody is to be woken.
+        cell.once.completed.set();
+        cell
     }
 }
 

@@ -19,7 +19,7 @@ use std::time::{Duration, SystemTime};
 
 use super::bell::Bell;
 use super::cells::{Cells, Claimed};
-use super::lock_error::{self, DeadOwner, LockError, TryLockError};
+use super::lock_error::{self, Awaited, DeadOwner, LockError, TryLockError};
 use super::patience::Patience;
 use super::raw_rwlock::{RawRwLock, Read, Write};
 use crate::lock::{Locked, NotLocked, RawLock, Ticket};
@@ -508,6 +508,8 @@ impl<T, const READERS: usize> fmt::Display for WriterDied<'_, T, READERS> {
     }
 }
 
+impl<T, const READERS: usize> Awaited for WriterDied<'_, T, READERS> {}
+
 impl<T, const READERS: usize> fmt::Debug for WriterDied<'_, T, READERS> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WriterDied").field("owner", &self.owner()).finish_non_exhaustive()
@@ -544,6 +546,12 @@ impl<T: fmt::Debug, const READERS: usize> fmt::Debug for RwLock<T, READERS> {
             Ok(guard) => f.debug_struct("RwLock").field("value", &*guard).finish(),
             Err(error) => write!(f, "RwLock {{ <{error}> }}"),
         }
+    }
+}
+
+impl<T, const READERS: usize> From<T> for RwLock<T, READERS> {
+    fn from(value: T) -> Self {
+        RwLock::new(value)
     }
 }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use super::bell::Bell;
 use super::cells::{Cells, Claimed};
-use super::lock_error::{LockError, TryLockError};
+use super::lock_error::{LockError, PermitWait, TryLockError};
 use super::patience::Patience;
 use crate::lock::NotLocked;
 use crate::lock::atomic::AtomicU32;
@@ -130,7 +130,7 @@ impl<const MAX: usize> Semaphore<MAX> {
     /// # Errors
     /// [`TryLockError::WouldBlock`] if there is none; else as [`acquire`](Semaphore::acquire).
     #[inline]
-    pub fn try_acquire(&self) -> Result<Permit<'_, MAX>, TryLockError> {
+    pub fn try_acquire(&self) -> Result<Permit<'_, MAX>, TryLockError<PermitWait>> {
         self.acquire_within(|| Patience::None).map_err(TryLockError::from)
     }
 
@@ -139,7 +139,7 @@ impl<const MAX: usize> Semaphore<MAX> {
     /// # Errors
     /// [`TryLockError::TimedOut`] after `timeout`; else as [`acquire`](Semaphore::acquire).
     #[inline]
-    pub fn acquire_timeout(&self, timeout: Duration) -> Result<Permit<'_, MAX>, TryLockError> {
+    pub fn acquire_timeout(&self, timeout: Duration) -> Result<Permit<'_, MAX>, TryLockError<PermitWait>> {
         self.acquire_within(|| Patience::of(timeout)).map_err(TryLockError::from)
     }
 

@@ -15,6 +15,7 @@ use crate::support::root::{set_mode, set_owner};
 use crate::support::sandbox::{Sandbox, command, files_in};
 
 pub(crate) const TESTS: &[Named] = &[
+    ("relative_folder_is_refused", relative_folder_is_refused),
     ("missing_folder_is_made", missing_folder_is_made),
     ("folder_without_a_parent_is_refused", folder_without_a_parent_is_refused),
     ("file_in_place_of_the_folder_is_refused", file_in_place_of_the_folder_is_refused),
@@ -52,6 +53,18 @@ fn missing_folder_is_made() {
     let folder = sandbox.path().join("new");
     assert!(run(&mut command("probe", Some(&folder))).status.success());
     assert_eq!(fs::metadata(&folder).expect("the folder").mode() & 0o7777, 0o700);
+}
+
+fn relative_folder_is_refused() {
+    for folder in ["segments", "./segments", "../segments"] {
+        let line = refusal(Path::new(folder));
+        assert_says(&line, &["COTENANT_DIR", &format!("`{folder}`"), "relative", "absolute"]);
+        let options = cotenant::Segment::options().folder(folder);
+        let error = options.open_or_create("x").map(drop).expect_err("a relative folder");
+        assert_eq!(error.kind(), cotenant::ErrorKind::InvalidInput, "{error}");
+        assert_says(&error.to_string(), &["the option `folder`", "absolute"]);
+        assert!(!Path::new(folder).exists());
+    }
 }
 
 fn folder_without_a_parent_is_refused() {

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use cotenant::shared;
 use cotenant::sync::{
-    Barrier, Condvar, Event, Leader, Leadership, LockError, Mutex, MutexGuard, Once, OnceCell, Permit, RwLock,
-    RwLockReadGuard, RwLockWriteGuard, Semaphore, SetError, TryLockError, WriterDied,
+    Barrier, BarrierWait, Condvar, Event, Leader, Leadership, LockError, Mutex, MutexGuard, Once, OnceCell, Permit,
+    RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore, SetError, TryLockError, WriterDied,
 };
 
 use crate::support::sandbox::Sandbox;
@@ -227,7 +227,9 @@ fn inside(did: &mut bool) {
 
 fn cell(verb: &str, argument: &str) -> String {
     let number = || argument.parse::<u64>().expect("a number");
-    let shown = |value: Result<&[u64; 3], TryLockError>| value.map_or_else(refused, |value| format!("{value:?}"));
+    fn shown<D>(value: Result<&[u64; 3], TryLockError<D>>) -> String {
+        value.map_or_else(refused, |value| format!("{value:?}"))
+    }
     match verb {
         "get" => format!("{:?}", CELL.get()),
         "init" => shown(CELL.get_or_init(|| [number(); 3]).map_err(TryLockError::Lock)),
@@ -294,7 +296,7 @@ fn many(verb: &str, argument: &str) -> String {
     })
 }
 
-fn arrived(result: Result<cotenant::sync::BarrierWaitResult, TryLockError>) -> String {
+fn arrived(result: Result<cotenant::sync::BarrierWaitResult, TryLockError<BarrierWait>>) -> String {
     match result {
         Ok(result) if result.is_leader() => "led".into(),
         Ok(_) => "passed".into(),

@@ -1,6 +1,6 @@
 //! Locks and what only Linux does to processes here: children with copies of guards, and stopped holders.
 
-use cotenant::sync::{LockError, OnceCell, TryLockError};
+use cotenant::sync::{LockError, OnceCell, OnceWait, TryLockError};
 
 use crate::actor::{A_WHILE, actors, answer, tests};
 use crate::support::peer::Peer;
@@ -33,7 +33,7 @@ pub(crate) fn fork() -> String {
 pub(crate) fn make_inside(
     cell: &'static OnceCell<[u64; 3]>,
     value: [u64; 3],
-) -> Result<&'static [u64; 3], TryLockError> {
+) -> Result<&'static [u64; 3], TryLockError<OnceWait>> {
     let mut is_child = false;
     let made = cell.get_or_init(|| {
         // SAFETY: this process has one thread.

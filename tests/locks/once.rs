@@ -61,7 +61,7 @@ fn next_one_does_it_when_the_first_panicked() {
 
 fn once_inside_of_itself_would_deadlock() {
     let (_sandbox, [mut one]) = actors();
-    assert_eq!(one.ask("once again"), "true Some(Err(WouldDeadlock))");
+    assert_eq!(one.ask("once again"), "true Some(Err(WouldDeadlock: this thread holds the lock already))");
     assert_eq!(one.ask("once is-done"), "true");
 }
 

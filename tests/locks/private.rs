@@ -23,6 +23,9 @@ tests! {
     event_wakes_threads,
     leader_is_one_of_the_threads,
     zero_bytes_are_values,
+    errors_say_what_was_waited_for,
+    errors_outlive_their_locks,
+    values_become_locks,
 }
 
 const A_MOMENT: Duration = Duration::from_millis(20);
@@ -216,6 +219,80 @@ fn leader_is_one_of_the_threads() {
     assert!(matches!(leader.try_lead(), Err(TryLockError::Lock(LockError::WouldDeadlock))));
     let other = || matches!(leader.try_lead(), Err(TryLockError::WouldBlock));
     assert!(thread::scope(|scope| scope.spawn(other).join().expect("the thread")));
+}
+
+fn errors_say_what_was_waited_for() {
+    let barrier = Barrier::<2>::new();
+    let late = barrier.wait_timeout(Duration::ZERO).expect_err("nobody else comes");
+    assert_eq!(late.to_string(), "the others have not come in time");
+    let semaphore = Semaphore::<1>::new(0);
+    let late = semaphore.acquire_timeout(Duration::ZERO).expect_err("there is none");
+    assert_eq!(late.to_string(), "no permit became free in time");
+    assert_eq!(semaphore.try_acquire().expect_err("there is none").to_string(), "all permits are taken");
+    let (leader, once, cell) = (Leader::new(), Once::new(), OnceCell::<u32>::new());
+    let _leadership = leader.lead().expect("free");
+    let led = || leader.lead_timeout(Duration::ZERO).expect_err("led").to_string();
+    assert_eq!(in_a_thread(led), "somebody else led for the whole time");
+    let outcome = once.call_once(|| {
+        let late = || once.call_once_timeout(Duration::ZERO, || ()).expect_err("begun").to_string();
+        assert_eq!(in_a_thread(late), "whoever is at it has not finished in time");
+    });
+    outcome.expect("done");
+    let made = cell.get_or_init(|| {
+        let late = || cell.get_or_init_timeout(Duration::ZERO, || 1).expect_err("begun").to_string();
+        assert_eq!(in_a_thread(late), "whoever is at it has not finished in time");
+        2
+    });
+    assert_eq!(made.expect("made"), &2);
+    let mutex = Mutex::new(1);
+    let _held = mutex.lock().expect("clean");
+    let held = || mutex.lock_timeout(Duration::ZERO).expect_err("held").to_string();
+    assert_eq!(in_a_thread(held), "somebody else held the lock for the whole time");
+}
+
+fn in_a_thread<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    thread::scope(|scope| scope.spawn(work).join().expect("the thread"))
+}
+
+/// `?` on a lock that does not live as long as the error.
+fn errors_outlive_their_locks() {
+    use cotenant::ErrorKind;
+    fn twice() -> cotenant::Result<()> {
+        let total = Mutex::new(1);
+        let _first = total.lock()?;
+        drop(total.lock_timeout(Duration::ZERO)?);
+        Ok(())
+    }
+    fn without_end() -> Result<(), Box<dyn std::error::Error>> {
+        let total = RwLock::<u32, 2>::new(1);
+        let _first = total.write().map_err(cotenant::Error::from)?;
+        let _second = total.read().map_err(cotenant::Error::from)?;
+        Ok(())
+    }
+    assert_eq!(twice().expect_err("held").kind(), ErrorKind::WouldDeadlock);
+    assert_eq!(without_end().expect_err("held").to_string(), "this thread holds the lock already");
+    let total = Mutex::new(1);
+    let panics = || {
+        let _held = total.lock().expect("clean");
+        panic!("half-way");
+    };
+    let panicked = thread::scope(|scope| scope.spawn(panics).join());
+    assert!(panicked.is_err());
+    let error = cotenant::Error::from(total.lock().expect_err("a dead owner"));
+    assert_eq!(error.kind(), ErrorKind::OwnerDied);
+    assert_eq!(format!("{error:?}"), format!("OwnerDied: {error}"));
+    assert!(matches!(total.lock(), Err(LockError::OwnerDied(_))), "it is left to the next one");
+    let semaphore = Semaphore::<1>::new(0);
+    let kind = |error| cotenant::Error::from(error).kind();
+    assert_eq!(semaphore.try_acquire().map_err(kind).err(), Some(ErrorKind::WouldBlock));
+    assert_eq!(semaphore.acquire_timeout(Duration::ZERO).map_err(kind).err(), Some(ErrorKind::TimedOut));
+}
+
+fn values_become_locks() {
+    assert_eq!(*Mutex::from(5).lock().expect("clean"), 5);
+    assert_eq!(*RwLock::<_, 3>::from(5).read().expect("clean"), 5);
+    let cell = OnceCell::from(5);
+    assert_eq!((cell.get(), cell.get_or_init(|| 6).ok(), cell.set(7).is_err()), (Some(&5), Some(&5), true));
 }
 
 /// A segment's fresh bytes are zeros.

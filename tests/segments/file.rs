@@ -21,6 +21,7 @@ pub(crate) const TESTS: &[Named] = &[
     ("synced_values_are_in_the_file", synced_values_are_in_the_file),
     ("other_files_of_the_folder_are_left_alone", other_files_of_the_folder_are_left_alone),
     ("file_that_is_no_segment_is_refused", file_that_is_no_segment_is_refused),
+    ("what_lies_at_a_mistyped_path_is_not_to_be_removed", what_lies_at_a_mistyped_path_is_not_to_be_removed),
     ("path_that_is_none_is_refused", path_that_is_none_is_refused),
     ("relative_path_is_that_of_its_opening", relative_path_is_that_of_its_opening),
     ("unlinked_file_is_gone", unlinked_file_is_gone),
@@ -195,4 +196,27 @@ fn file_system_that_cannot_hold_a_segment_is_named() {
     let mut peer = holder();
     let answer = peer.ask("create /proc/self/segment file");
     assert!(!answer.starts_with("created"), "{answer}");
+}
+
+fn what_lies_at_a_mistyped_path_is_not_to_be_removed() {
+    let folder = TempDir::with_prefix("cotenant-test-").expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    fs::write(path("letter"), [b'a'; 20_000]).expect("a file");
+    fs::create_dir(path("letters")).expect("a folder");
+    std::os::unix::fs::symlink(path("letter"), path("link")).expect("a link");
+    for (name, what) in [("letter", "not a Cotenant segment"), ("letters", "is a folder"), ("link", "symbolic link")] {
+        let options = Segment::options().backing(Backing::File).max_bytes(1 << 16);
+        let (path, reader) = (path(name), options.open_reader(path(name).to_str().expect("UTF-8")));
+        let path = path.to_str().expect("UTF-8");
+        let errors = [options.open(path), options.create(path), options.open_or_create(path)];
+        for error in errors.map(|it| it.map(drop).expect_err("it is no segment")) {
+            assert_eq!(error.kind(), ErrorKind::Foreign, "{error}");
+            let error = error.to_string();
+            assert!(error.contains(what) && error.contains("give another path"), "{error}");
+            assert!(!error.contains("remove") && !error.contains("COTENANT_DIR"), "{error}");
+        }
+        let error = reader.map(drop).expect_err("it is no segment").to_string();
+        assert!(!error.contains("remove") && !error.contains("COTENANT_DIR"), "{error}");
+    }
+    assert_eq!(fs::read(path("letter")).expect("it").len(), 20_000);
 }

@@ -1,5 +1,7 @@
 //! Objects that many processes make at once, or that one is killed while making.
 
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use cotenant::{ObjectState, Segment};
@@ -16,6 +18,7 @@ pub(crate) const TESTS: &[Named] = &[
     ("who_waits_for_a_panicking_maker_makes_the_object", who_waits_for_a_panicking_maker_makes_the_object),
     ("a_killed_maker_of_another_type_is_no_mismatch", a_killed_maker_of_another_type_is_no_mismatch),
     ("an_object_being_made_is_listed_and_not_given", an_object_being_made_is_listed_and_not_given),
+    ("who_waits_no_longer_is_told_who_makes_it", who_waits_no_longer_is_told_who_makes_it),
     ("a_stopped_maker_is_waited_for", a_stopped_maker_is_waited_for),
     ("an_object_removed_while_it_is_made_is_its_makers_alone", an_object_removed_while_it_is_made_is_its_makers_alone),
     ("a_removed_object_stays_with_those_who_hold_it", a_removed_object_stays_with_those_who_hold_it),
@@ -109,6 +112,27 @@ fn an_object_being_made_is_listed_and_not_given() {
     assert_eq!(peers[0].answer("make-for-ever"), "making");
     assert_eq!(peers[1].ask("get it"), "none");
     assert_eq!(peers[1].ask("list"), "it=being made,inits=ready");
+}
+
+fn who_waits_no_longer_is_told_who_makes_it() {
+    let sandbox = Sandbox::new();
+    let mut maker = sandbox.start("actor");
+    maker.ask("open");
+    maker.tell("make-for-ever it");
+    assert_eq!(maker.answer("make-for-ever"), "making");
+    let segment = Segment::options().folder(sandbox.path()).open(NAME).expect("the segment");
+    let made = || AtomicU64::new(7);
+    let moment = Duration::from_millis(5);
+    let error = segment.get_or_init_timeout("it", moment, made).map(drop).expect_err("it is being made");
+    assert_eq!(error.kind(), cotenant::ErrorKind::TimedOut, "{error}");
+    assert!(error.to_string().contains(&format!("process {} ", maker.pid)), "{error}");
+    maker.kill();
+    let long = Duration::from_secs(60);
+    assert_eq!(segment.get_or_init_timeout("it", long, made).expect("a value").load(Relaxed), 7);
+    assert_eq!(
+        segment.get_or_init_timeout("it", Duration::ZERO, || unreachable!()).map(|_: &AtomicU64| ()).ok(),
+        Some(())
+    );
 }
 
 fn a_stopped_maker_is_waited_for() {

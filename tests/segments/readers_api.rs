@@ -21,6 +21,7 @@ pub(crate) const TESTS: &[Named] = &[
     ("a_reader_sees_objects_added_and_lists_them", a_reader_sees_objects_added_and_lists_them),
     ("a_reader_is_no_participant", a_reader_is_no_participant),
     ("threads_share_a_reader", threads_share_a_reader),
+    ("a_segment_bears_panics", a_segment_bears_panics),
 ];
 
 fn both(sandbox: &Sandbox) -> (Segment, SegmentReader) {
@@ -201,4 +202,17 @@ fn threads_share_a_reader() {
         let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| (n.snapshot(), reader.objects().count()))).collect();
         assert!(threads.into_iter().all(|thread| thread.join().expect("a thread") == (3, 1)));
     });
+}
+
+fn a_segment_bears_panics() {
+    let sandbox = Sandbox::new();
+    let (segment, reader) = both(&sandbox);
+    let made = std::panic::catch_unwind(|| {
+        segment.get_or_init::<AtomicU64>("done", || std::panic::resume_unwind(Box::new("as the test asked"))).is_ok()
+    });
+    assert!(made.is_err() && segment.get::<AtomicU64>("done").expect("no error").is_none());
+    segment.get_or_init("done", || AtomicU64::new(5)).expect("made by the next one");
+    let done = reader.get::<AtomicU64>("done").expect("no error").expect("it is there");
+    let snapshot = std::panic::catch_unwind(|| (done.snapshot().into_inner(), reader.objects().count()));
+    assert_eq!(snapshot.ok(), Some((5, 1)));
 }

@@ -89,8 +89,11 @@ fn given(option: Option<&Path>) -> Result<Option<Given>> {
         (None, Some(path)) => (PathBuf::from(path), "COTENANT_DIR"),
         (None, None) => return Ok(None),
     };
-    // The folder of today stays the folder after a chdir(2).
-    let path = std::path::absolute(path).map_err(|cause| Error::system(format!("resolve {source}"), &cause))?;
+    if path.is_relative() {
+        let what = format!("{source} is the relative path `{}`", path.display());
+        return Err(Error::new(ErrorKind::InvalidInput, what)
+            .hint("name an absolute one: programs that are started elsewhere would not share with this one"));
+    }
     Ok(Some(Given { path, source }))
 }
 

@@ -87,6 +87,9 @@ pub(crate) fn open(request: &Request<'_>) -> Result<Reading> {
                     _ => error,
                 });
             }
+            Ok(found) if request.backing == BackingKind::File && !segment_file::is_segment(&found) => {
+                return Err(segment_file::no_segment_at(&folder.path_of(&name)));
+            }
             Ok(found) => match join(&folder, &name, found, audience, user)? {
                 Some(reading) => return Ok(reading),
                 None => continue,

@@ -267,8 +267,7 @@ fn join(folder: &Folder, name: &CStr, found: File, plan: &Plan, opening: Opening
         let stat = file::stat(&found).map_err(failed)?;
         check_owner(&stat, plan, &path)?;
         if lies_among_others(plan) {
-            let what = format!("the file {path} is not a Cotenant segment, and was left alone");
-            return Err(Error::new(ErrorKind::Foreign, what).hint(OTHER_PATH));
+            return Err(no_segment_at(&path));
         }
         return Err(Header::check(&page[..bytes], stat.bytes, &path)
             .err()
@@ -332,6 +331,16 @@ fn join(folder: &Folder, name: &CStr, found: File, plan: &Plan, opening: Opening
 /// A segment in a file lies in a folder of the user's: looking through that is left to a clean-up that is asked for.
 fn lies_among_others(plan: &Plan) -> bool {
     plan.backing == BackingKind::File as u8
+}
+
+pub(super) fn no_segment_at(path: &str) -> Error {
+    let what = format!("the file {path} is not a Cotenant segment, and was left alone");
+    Error::new(ErrorKind::Foreign, what).hint(OTHER_PATH)
+}
+
+pub(super) fn is_segment(file: &File) -> bool {
+    let mut page = [0_u8; HEADER_BYTES];
+    read_up_to(file, &mut page).is_ok_and(|bytes| Header::has_magic(&page[..bytes]))
 }
 
 /// Says why a file cannot be locked, where the file system is the reason.
