@@ -23,7 +23,7 @@ use super::attached::{Attached, Parts};
 use super::file::{self, Holder, LockKind, Stat, lock_byte};
 use super::mapping::Mapping;
 use super::reopen::Reopen;
-use super::{catalog, memfd, process, segment_file};
+use super::{catalog, file_system, memfd, process, segment_file};
 use crate::error::{Error, ErrorKind, Result};
 use crate::segment::header::{BackingKind, HEADER_BYTES, Header, SegmentKind};
 
@@ -109,6 +109,13 @@ fn check_file(given: &File) -> Result<Stat> {
         let what = format!("the descriptor leads to something that is not a regular file (mode {:o})", stat.mode);
         return Err(foreign(what).hint("send what `Segment::to_fd` gives"));
     }
+    // Whoever runs such a file system answers when it likes, or says what it likes of owners; and the pages of huge
+    // ones may not be there, which is a signal.
+    let system = file_system::name(given);
+    if system == "FUSE" || system == "hugetlbfs" || file_system::of_several_machines(given).is_some() {
+        let what = format!("the descriptor of a segment leads to a file on {system}, which cannot be shared safely");
+        return Err(foreign(what).hint("send what `Segment::to_fd` gives"));
+    }
     // SAFETY: no pointer.
     let flags = unsafe { libc::fcntl(given.as_raw_fd(), libc::F_GETFL) };
     if flags == -1 || flags & libc::O_PATH != 0 || flags & libc::O_ACCMODE != libc::O_RDWR {
@@ -132,6 +139,10 @@ fn check_backing(own: &File, stat: &Stat, header: &Header, name: &str) -> Result
     let foreign = |why: String, hint: &str| Err(Error::new(ErrorKind::Foreign, why).hint(hint));
     let forbidden = libc::F_SEAL_WRITE | libc::F_SEAL_FUTURE_WRITE;
     match kind(header) {
+        Some(BackingKind::Memfd) if file_system::name(own) != "tmpfs" => {
+            let what = format!("the segment {name} says that it is a memfd, and lies on {}", file_system::name(own));
+            foreign(what, "send what `Segment::to_fd` gives")
+        }
         Some(BackingKind::Memfd) => match memfd::seals(own) {
             Some(seals) if seals & forbidden != 0 => {
                 foreign(format!("the segment {name} is sealed against writing"), "it cannot be shared so")
