@@ -16,6 +16,7 @@
 use std::ffi::{CStr, OsStr, OsString};
 use std::fs::{File, Permissions};
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -273,15 +274,47 @@ fn make_whole(parent: &Path, path: &Path, audience: Audience) -> io::Result<()> 
     let unfinished = parent.join(format!(".cotenant-new-{:016x}", u128::from_le_bytes(process::random()?) as u64));
     let folder = open(parent, libc::O_PATH)?;
     make(&unfinished, 0o700)?;
-    // By path, because a umask may keep us from opening it. In a sticky folder nobody else can exchange it.
     let finish = || {
+        let made = open_made(&unfinished)?;
         if let Audience::Group(gid) = audience {
-            std::os::unix::fs::lchown(&unfinished, None, Some(gid))?;
+            file::set_group(&made, gid)?;
         }
-        std::fs::set_permissions(&unfinished, Permissions::from_mode(audience.mode()))?;
+        file::set_mode(&made, audience.mode())?;
         file::rename_new(&folder, &name(&unfinished)?, &name(path)?)
     };
     finish().inspect_err(|_| drop(std::fs::remove_dir(&unfinished)))
+}
+
+/// Opens a folder that was just made. Where the parent is not sticky (a group's), a member can put something else in
+/// its place: only an empty folder of this user is taken for it, and everything else is done by its descriptor.
+fn open_made(path: &Path) -> io::Result<File> {
+    let foreign = || io::Error::other("somebody has put something else in the place of the new folder");
+    let check = |made: &File| {
+        let stat = file::stat(made)?;
+        if stat.uid == process::effective_uid() { Ok(stat) } else { Err(foreign()) }
+    };
+    let made = match open(path, libc::O_NOFOLLOW) {
+        // A umask keeps us out.
+        Err(cause) if cause.kind() == io::ErrorKind::PermissionDenied => {
+            let found = open(path, libc::O_NOFOLLOW | libc::O_PATH)?;
+            let stat = check(&found)?;
+            let same = PathBuf::from(format!("/proc/self/fd/{}", found.as_raw_fd()));
+            std::fs::set_permissions(&same, Permissions::from_mode(0o700))?;
+            let made = open(&same, 0)?;
+            if !file::stat(&made)?.same_file(&stat) {
+                return Err(foreign());
+            }
+            made
+        }
+        other => other?,
+    };
+    check(&made)?;
+    match std::fs::read_dir(format!("/proc/self/fd/{}", made.as_raw_fd())) {
+        Ok(mut entries) => if entries.next().is_none() { Ok(made) } else { Err(foreign()) },
+        // Without /proc nothing is known of that.
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(made),
+        Err(cause) => Err(cause),
+    }
 }
 
 /// Keeps processes that start at once from making a fallback each. Any user can hold this lock for ever, so it is not
