@@ -26,6 +26,10 @@ pub(crate) mod lock_byte {
     pub(crate) const SLOT: i64 = LIFE + 4096;
 }
 
+/// What is reserved at once when signals come in between.
+const MOST_PIECE_BYTES: u64 = 16 << 20;
+const LEAST_PIECE_BYTES: u64 = 64 << 10;
+
 /// What stands at a path or behind a descriptor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Stat {
@@ -193,11 +197,17 @@ pub(crate) fn reserve(file: &File, at: u64, bytes: u64) -> io::Result<()> {
     if at.saturating_add(bytes) > size_limit() {
         return Err(io::Error::from_raw_os_error(libc::EFBIG));
     }
-    loop {
+    // At first all of it: either it is all there, or nothing was taken.
+    let (mut at, mut left, mut piece) = (at, bytes, bytes);
+    while left > 0 {
+        let now = piece.min(left);
         // SAFETY: no pointer.
-        match check(unsafe { libc::fallocate(file.as_raw_fd(), 0, at as i64, bytes as i64) }) {
-            Ok(_) => return Ok(()),
-            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+        match check(unsafe { libc::fallocate(file.as_raw_fd(), 0, at as i64, now as i64) }) {
+            Ok(_) => (at, left) = (at + now, left - now),
+            // A signal has undone it. Under a timer (a profiler) it would never be done at once: in smaller pieces.
+            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {
+                piece = (piece / 2).clamp(LEAST_PIECE_BYTES, MOST_PIECE_BYTES);
+            }
             Err(cause) if cause.raw_os_error() == Some(libc::EOPNOTSUPP) => {
                 let what = format!("its file system ({}) cannot set memory aside", file_system::name(file));
                 return Err(io::Error::new(io::ErrorKind::Unsupported, what));
@@ -205,6 +215,7 @@ pub(crate) fn reserve(file: &File, at: u64, bytes: u64) -> io::Result<()> {
             Err(cause) => return Err(cause),
         }
     }
+    Ok(())
 }
 
 /// Writes `bytes` bytes from `address` at `at` ([`pwrite(2)`](https://man7.org/linux/man-pages/man2/pwrite.2.html)).
