@@ -23,8 +23,9 @@ const NEED_NAME: [(&str, &str); 3] = [
 ];
 
 const MAX_NAME_CHARS: usize = 100;
-/// How the segments of blocks without a name are called.
-const RESERVED_PREFIX: &str = "image-";
+/// How the segments of blocks without a name are called, and what stands for System V memory.
+const RESERVED_PREFIXES: [(&str, &str); 2] =
+    [("image-", "blocks without a name"), ("sysv-", "System V segments, which are found by their key")];
 
 const MODE_OWNER: u64 = 0o600;
 const MODE_GROUP: u64 = 0o060;
@@ -176,10 +177,10 @@ fn read_name(value: &TokenTree) -> Result<Literal> {
     if !name.starts_with(|c: char| c.is_ascii_alphanumeric()) {
         return Err(refuse(format!("a name begins with a letter or a digit, not with `{}`", &name[..1])));
     }
-    if name.starts_with(RESERVED_PREFIX) {
-        return Err(refuse(format!("names that begin with `{RESERVED_PREFIX}` belong to blocks without a name")));
+    match RESERVED_PREFIXES.iter().find(|(prefix, _)| name.starts_with(prefix)) {
+        Some((prefix, whose)) => Err(refuse(format!("names that begin with `{prefix}` belong to {whose}"))),
+        None => Ok(string_literal(&name, value)),
     }
-    Ok(string_literal(&name, value))
 }
 
 fn read_group(value: &TokenTree) -> Result<Literal> {

@@ -6,7 +6,7 @@ use super::backing::{Backing, Keep, SysVKey};
 use super::environment;
 use super::header::{BackingKind, MAX_PARTICIPANTS, SegmentKind};
 use super::plan::{Plan, Room};
-use super::request::{Opening, Request};
+use super::request::{Opening, Request, is_makers_name};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys;
 
@@ -19,8 +19,9 @@ const MOST_BYTES: u64 = 1 << 46;
 const MOST_OBJECTS: u32 = 65_536;
 /// As `shared!` has it: room for `@SCOPE` and what the system adds.
 const MAX_NAME_CHARS: usize = 100;
-/// Names of blocks without a name.
-const RESERVED_PREFIX: &str = "image-";
+/// Names of blocks without a name, and of what stands for System V memory.
+const RESERVED_PREFIXES: [(&str, &str); 2] =
+    [("image-", "blocks without a name"), ("sysv-", "System V segments, which are found by their key")];
 /// Room for an object's schema, on average.
 const SCHEMA_BYTES: usize = 1024;
 
@@ -373,16 +374,20 @@ pub(crate) fn check_name(name: &str) -> Result<()> {
         return Err(Error::new(ErrorKind::InvalidInput, format!("{shown:?} is no name for a segment"))
             .hint(format!("use at most {MAX_NAME_CHARS} of A-Z a-z 0-9 . _ -, beginning with a letter or a digit")));
     }
-    if name.starts_with(RESERVED_PREFIX) {
-        let why = format!("names that begin with `{RESERVED_PREFIX}` belong to blocks without a name");
-        return Err(refused(name, &why));
+    match RESERVED_PREFIXES.iter().find(|(prefix, _)| name.starts_with(prefix)) {
+        Some((prefix, whose)) => Err(refused(name, &format!("names that begin with `{prefix}` belong to {whose}"))),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn check_path(path: &str) -> Result<()> {
     if path.is_empty() || path.ends_with('/') || path.contains('\0') || Path::new(path).file_name().is_none() {
         return Err(Error::new(ErrorKind::InvalidInput, format!("{path:?} is no path of a file for a segment")));
+    }
+    let name = Path::new(path).file_name().unwrap_or_default();
+    if is_makers_name(name.as_encoded_bytes()) {
+        let what = format!("{path:?} is a name that Cotenant gives to unfinished files, and removes");
+        return Err(Error::new(ErrorKind::InvalidInput, what).hint("take another name"));
     }
     Ok(())
 }

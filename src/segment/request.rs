@@ -17,6 +17,15 @@ pub(crate) enum Opening {
     OpenOrCreate,
 }
 
+/// Whether a file's name is one that only makers and removers of segments give, who take such files away again.
+pub(crate) fn is_makers_name(name: &[u8]) -> bool {
+    let digits = |start: &[u8], count: usize| {
+        let rest = name.strip_prefix(start);
+        rest.is_some_and(|rest| rest.len() == count && rest.iter().all(u8::is_ascii_hexdigit))
+    };
+    digits(b".new-", 16) || digits(b".locks-", 32) || digits(b".dead-", 16)
+}
+
 /// One segment of objects, as the options ask for it. What the backing cannot do was refused before.
 #[allow(dead_code)] // Where nothing is shared.
 pub(crate) struct Request<'a> {

@@ -446,6 +446,10 @@ fn other_backings_do_not_open_a_companion() {
     peer.ask(&key.create());
     let name = format!("sysv-{:08x}", key.0);
     let error = options("posix").folder(sandbox.path()).open(&name).map(drop).expect_err("it is no POSIX segment");
+    assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+    let path = sandbox.path().join(&name);
+    let file = Segment::options().backing(cotenant::Backing::File);
+    let error = file.open(path.to_str().expect("UTF-8")).map(drop).expect_err("it is no segment in a file");
     assert_eq!(error.kind(), ErrorKind::Mismatch, "{error}");
 }
 

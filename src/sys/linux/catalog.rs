@@ -261,7 +261,9 @@ pub(super) fn unlink_in(folder: &Folder, name: &CStr) -> Result<()> {
             let stat = file::stat(&file).map_err(failed)?;
             if file::stat_at(&folder.file, name).is_ok_and(|there| there.same_file(&stat)) {
                 sysv::remove_memory(folder, name, &page[..bytes]);
-                return file::unlink_at(&folder.file, name).map_err(failed);
+                if unlink_only(folder, name, &stat).map_err(failed)? {
+                    return Ok(());
+                }
             }
         } else {
             std::thread::sleep(Duration::from_micros(50 << attempt.min(9)));
@@ -269,6 +271,22 @@ pub(super) fn unlink_in(folder: &Folder, name: &CStr) -> Result<()> {
     }
     Err(Error::new(ErrorKind::Busy, format!("the segment {} is being removed by somebody else", path.display()))
         .hint("look for a stopped program of this user"))
+}
+
+/// Takes the name from this file and from no other: at the last attempt the lock of those who unlink was not waited
+/// for, and who was stopped under it may have gone on. So the file gets a name that nobody looks for, is looked at, and
+/// gets its own back if it is another. `false`: it was another. (Killed on the way: sweeps know the name.)
+fn unlink_only(folder: &Folder, name: &CStr, stat: &Stat) -> io::Result<bool> {
+    let chance = u128::from_le_bytes(process::random()?) as u64;
+    let dead = file::c_string(format!(".dead-{chance:016x}").as_bytes())?;
+    file::rename_new(&folder.file, name, &dead)?;
+    if file::stat_at(&folder.file, &dead).is_ok_and(|there| there.same_file(stat)) {
+        return file::unlink_at(&folder.file, &dead).map(|()| true);
+    }
+    // Should somebody have made a third one meanwhile, this one stays without a name: its users notice, and a sweep
+    // takes it when they are gone.
+    let _ = file::rename_new(&folder.file, &dead, name);
+    Ok(false)
 }
 
 /// The lock of those who unlink, where readers cannot reach it: held until the result is closed.

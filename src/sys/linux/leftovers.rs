@@ -14,6 +14,7 @@ use super::folder::Folder;
 use super::reopen::Reopen;
 use super::{process, segment_file};
 use crate::segment::header::{HEADER_BYTES, Header};
+use crate::segment::request::is_makers_name;
 
 /// Dead segments that one creator looks for. A build leaves at most one, and each new build takes some away.
 const LOOKED_AT: usize = 4;
@@ -62,13 +63,9 @@ pub(super) enum Dead {
     Locks,
 }
 
-/// Whether a file has a name that only makers of segments give: `.new-` or `.locks-` and hexadecimal digits.
+/// Whether a file has a name that only makers and removers of segments give.
 pub(super) fn is_of_a_maker(name: &CStr) -> bool {
-    let digits = |start: &[u8], count: usize| {
-        let rest = name.to_bytes().strip_prefix(start);
-        rest.is_some_and(|rest| rest.len() == count && rest.iter().all(u8::is_ascii_hexdigit))
-    };
-    digits(b".new-", 16) || digits(b".locks-", 32)
+    is_makers_name(name.to_bytes())
 }
 
 /// Tells whether `file`, open for writing, is dead. If it is, it stays locked until it is closed: nobody joins it.
@@ -85,11 +82,13 @@ pub(super) fn find_dead(folder: &Folder, name: &CStr, file: &File, kept_too: boo
             && !has_segment(folder, stat.inode);
         return is_abandoned.then_some(Dead::Locks);
     }
-    if is_of_a_maker {
+    let is_whole = bytes == HEADER_BYTES && Header::has_magic(&header[..]);
+    // Whoever took a segment's name was killed before it took this one, too. Its users may live.
+    let is_removed = is_of_a_maker && name.to_bytes().starts_with(b".dead-");
+    if is_of_a_maker && !(is_removed && is_whole) {
         return is_free().then_some(Dead::Unfinished);
     }
-    let is_kept = header[std::mem::offset_of!(Header, keep)] != 0;
-    let is_whole = bytes == HEADER_BYTES && Header::has_magic(&header[..]);
+    let is_kept = !is_removed && header[std::mem::offset_of!(Header, keep)] != 0;
     // The steps of joining that find everybody dead.
     (is_whole && (kept_too || !is_kept) && is_free()).then_some(Dead::Segment { is_kept, stat, header })
 }
@@ -118,8 +117,9 @@ pub(super) fn sweep_temporaries(folder: &Folder) {
     sweep(folder, b".new-");
 }
 
-/// Removes companions whose makers were killed before the segment had its name.
+/// Removes companions whose makers were killed before the segment had its name, or whose removers were.
 pub(super) fn sweep_companions(folder: &Folder) {
+    sweep(folder, b".dead-");
     sweep(folder, b".locks-");
 }
 
