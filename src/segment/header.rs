@@ -132,7 +132,7 @@ pub(crate) struct Header {
     pub(crate) reserved: [u8; 3],
     /// Of a System V segment: its `shmid`. In its companion it changes: [`NO_SYSV_ID`] until there is memory.
     pub(crate) sysv_id: u32,
-    /// Changes: counts removals of objects, so that whoever remembers where an object lies knows to look again.
+    /// Changes: counts removals of objects; statistics.
     pub(crate) removals: u64,
     /// Changes: of a file, in which run of the machine its slots were last taken. 0: not known.
     pub(crate) boot: u64,

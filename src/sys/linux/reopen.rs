@@ -83,7 +83,7 @@ impl Reopen {
                 (file::open_at(None, path, libc::O_RDWR, 0)?, &kept.stat)
             }
         };
-        if file::stat(&file)?.same_file(stat) { Ok(file) } else { Err(io::ErrorKind::NotFound.into()) }
+        if file::stat(&file)?.same_file(stat) { Ok(file) } else { Err(io::Error::from_raw_os_error(libc::ENOENT)) }
     }
 
     /// As the file is by now, without opening it.
