@@ -54,6 +54,7 @@ fn described(it: &Description) -> Value {
         "created_unix_ns": it.created_unix_ns,
         "creator_pid": it.creator_pid,
         "max_bytes": it.max_bytes,
+        "data_max_bytes": it.data_max_bytes,
         "data_bytes": it.data_bytes,
         "objects_made": it.object_count,
         "objects_max": it.objects_max,

@@ -346,6 +346,28 @@ mod tests {
     }
 
     #[test]
+    fn thread_that_stops_waiting_leaves_the_note_of_another_one() {
+        let options = Segment::options().backing(Backing::Anonymous).max_bytes(1 << 20);
+        let segment = options.create("unit.notes").expect("a segment");
+        let place = |name| segment.get_or_init(name, || AtomicU64::new(0)).expect("there is room");
+        let (one, other) = (place("one"), place("other"));
+        owner::mine(one).map_err(drop).expect("a slot");
+        assert!(note_wait(one, &mut None), "the first");
+        assert!(!note_wait(other, &mut None), "there is room for one");
+        note_end_of_wait(other);
+        assert!(!note_wait(other, &mut None), "the first one's is still there");
+        note_end_of_wait(one);
+        let mut since_ms = Some(17);
+        assert!(note_wait(other, &mut since_ms) && since_ms == Some(17));
+        let (attached, at) = place_of(other).expect("in the segment");
+        let live = attached.live();
+        let entry = live.participant(attached.slot()).expect("an entry");
+        assert_eq!((entry.waits_for_at.load(Relaxed), entry.waits_since_ms.load(Relaxed)), (at, 17));
+        note_end_of_wait(other);
+        assert!(!note_wait(&0_u64, &mut None), "private memory has no entry");
+    }
+
+    #[test]
     fn segments_that_come_and_go_use_the_same_slots_and_words() {
         let (slots_before, words_before) = (USED.load(Relaxed), owner::words_in_use());
         for _ in 0..300 {

@@ -16,6 +16,8 @@ use super::census::{Census, FileKey, Mapped, Process, condition};
 use super::folders::Folder;
 use super::words;
 
+/// What a segment of a Windows program under Wine says that it is made of.
+pub(crate) const FILE_MAPPING: &str = "file-mapping";
 /// Bytes of a build id that are shown where it only tells one build from another.
 const BUILD_ID_SHOWN: usize = 4;
 
@@ -90,6 +92,8 @@ pub(crate) struct Row {
     pub(crate) home: Option<Rc<Folder>>,
     pub(crate) segment: Option<LiveSegment>,
     pub(crate) facts: Option<FileFacts>,
+    /// Memory of a Windows program under Wine, by what Wine calls its files.
+    pub(crate) is_windows_mapping: bool,
     /// Why it is damaged, or what of it could not be read.
     pub(crate) error: Option<String>,
     pub(crate) state: State,
@@ -116,6 +120,7 @@ impl Row {
     /// What was found in processes alone.
     pub(crate) fn of_processes(name: String, segment: LiveSegment, mapped: &[Mapped], census: &Census) -> Row {
         let mut row = Row::empty(PathBuf::new(), name, segment.facts());
+        row.is_windows_mapping = mapped.first().is_some_and(is_of_wine);
         row.fill(segment, &mapped.iter().collect::<Vec<_>>(), census);
         row
     }
@@ -134,6 +139,7 @@ impl Row {
             home: None,
             segment: None,
             facts,
+            is_windows_mapping: false,
             error: None,
             state: State::Damaged,
             members: Vec::new(),
@@ -208,7 +214,8 @@ impl Row {
 
     fn judge(&self, segment: &LiveSegment, life: Life, is_mapped: bool) -> State {
         let is_unlinked = self.facts.is_some_and(|facts| !facts.is_linked);
-        let is_nameless = matches!(segment.description().backing, "memfd" | "anonymous" | "sysv");
+        let never_had_a_name = matches!(segment.description().backing, "memfd" | "anonymous" | "sysv");
+        let is_nameless = never_had_a_name || self.is_windows_mapping || segment.description().backing == FILE_MAPPING;
         let is_alive = match life {
             Life::BeingRemoved => return State::BeingRemoved,
             Life::Mapped => Some(true),
@@ -224,6 +231,13 @@ impl Row {
             Some(false) if segment.description().is_kept => State::Kept,
             Some(false) => State::Dead,
         }
+    }
+
+    /// What it is made of, in words.
+    pub(crate) fn made_of(&self) -> Option<&'static str> {
+        let backing = self.description()?.backing;
+        let is_windows = self.is_windows_mapping || backing == FILE_MAPPING;
+        Some(if is_windows { "Windows file mapping under Wine" } else { backing })
     }
 
     /// Read from a process's memory, because its file has no name and may not be opened.
@@ -316,6 +330,13 @@ impl Row {
         names.dedup();
         names
     }
+}
+
+/// Wine's server makes mappings of files without names.
+fn is_of_wine(mapped: &Mapped) -> bool {
+    let name = mapped.path.rsplit('/').next().unwrap_or_default();
+    mapped.is_deleted && (name.starts_with("tmpmap-") || name.starts_with("anonmap."))
+        || name.starts_with("memfd:wine-mapping")
 }
 
 fn keys(segment: &LiveSegment) -> impl Iterator<Item = FileKey> + use<> {

@@ -37,7 +37,10 @@ fn posix(view: &View, survey: &Survey) -> Vec<Foreign> {
     let Ok(folder) = view.open_folder(view.shm()) else { return Vec::new() };
     let path = by_descriptor(&folder);
     let ours = |name: &String| name.starts_with("cotenant-") || name.starts_with(".cotenant-");
-    names(&path).into_iter().filter(|name| !ours(name)).filter_map(|name| file(&path, name, survey)).collect()
+    // COTENANT_DIR may lie there, under any name.
+    let is_looked_into = |name: &String| survey.folders.iter().any(|folder| folder.shown == view.shm().join(name));
+    let others = names(&path).into_iter().filter(|name| !ours(name) && !is_looked_into(name));
+    others.filter_map(|name| file(&path, name, survey)).collect()
 }
 
 fn file(folder: &Path, name: String, survey: &Survey) -> Option<Foreign> {

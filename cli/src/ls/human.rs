@@ -88,7 +88,7 @@ fn heading(row: &Row) -> String {
         true => "in no folder".to_owned(),
         false => printable(&row.folder.display().to_string()),
     };
-    match row.description().map(|it| it.backing) {
+    match row.made_of() {
         None | Some("posix") => folder,
         Some(backing) => format!("{folder} ({backing})"),
     }

@@ -53,9 +53,9 @@ fn headline(out: &mut impl Write, row: &Row) -> io::Result<()> {
     let scope = if it.scope.is_empty() { String::new() } else { format!(", scope {}", printable(&it.scope)) };
     let made = since_unix(it.created_unix_ns).map(|since| format!(", made {} ago", age(since))).unwrap_or_default();
     let keep = if it.is_kept { ", kept until it is removed" } else { "" };
-    writeln!(out, "  {}{scope}{made}{keep}", it.backing)?;
+    writeln!(out, "  {}{scope}{made}{keep}", row.made_of().unwrap_or(it.backing))?;
     if let Some(facts) = row.facts {
-        let room = format!("{} of data, {} at most", bytes(it.data_bytes), bytes(it.max_bytes));
+        let room = format!("{} of data, {} at most", bytes(it.data_bytes), bytes(it.data_max_bytes));
         writeln!(out, "  {} long, {} of memory; {room}", bytes(facts.bytes), bytes(facts.allocated_bytes))?;
         writeln!(out, "  owner {}, mode {:04o}", user(facts.uid), facts.mode)?;
     }
@@ -177,9 +177,17 @@ fn is_worth_telling(lock: &Lock) -> bool {
 
 fn lock(out: &mut impl Write, row: &Row, name: &str, lock: &Lock) -> io::Result<()> {
     let path = printable(&lock.path);
-    let part = if lock.part == "lock" { String::new() } else { format!(" ({})", printable(&lock.part)) };
+    let part = if matches!(lock.part.as_str(), "lock" | "word") {
+        String::new()
+    } else {
+        format!(" ({})", printable(&lock.part))
+    };
     let by = lock.owner.as_ref().map(|owner| format!(" by {}", self::owner(row, owner))).unwrap_or_default();
+    let is_arrival = lock.type_name.starts_with("Barrier") && lock.part.starts_with("cells");
     let says = match lock.state {
+        LockState::Held if is_arrival => format!("arrived{by}").replacen(" by ", ": ", 1),
+        LockState::OwnerDied if is_arrival => format!("arrived, and does not count{by}").replacen(" by ", ": ", 1),
+        LockState::Free if lock.part == "word" => "awaited".to_owned(),
         LockState::Free if lock.is_inconsistent => {
             format!("{WARNING}inconsistent{WARNING:#}: free, but left half changed{by}; the next one gets OwnerDied")
         }

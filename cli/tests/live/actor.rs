@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use cotenant::sync::{LockError, Mutex, RwLock, Semaphore};
+use cotenant::sync::{Barrier, Condvar, Event, LockError, Mutex, Once, RwLock, Semaphore};
 use cotenant::{Backing, Keep, ProcessSync, Segment, SysVKey};
 
 use crate::place::{Place, WATCHDOG};
@@ -90,6 +90,10 @@ fn act(words: &[&str], kept: &mut Vec<&'static Segment>) {
             std::thread::spawn(move || std::mem::forget(limits.lock()));
             until(|| segment_waits(segment()), "it does not wait");
         }
+        ["await", what] => {
+            await_it(segment(), what, limits);
+            until(|| segment_waits(segment()), "it does not wait");
+        }
         ["make-for-ever"] => {
             let (segment, begun) = (segment(), &*Box::leak(Box::new(AtomicU64::new(0))));
             std::thread::spawn(move || {
@@ -120,6 +124,37 @@ fn act(words: &[&str], kept: &mut Vec<&'static Segment>) {
             std::mem::forget(slots.acquire().map_err(drop).expect("there is one"));
         }
         other => panic!("no command {other:?}"),
+    }
+}
+
+/// Has a thread wait for something that does not come.
+fn await_it(segment: &'static Segment, what: &str, limits: impl Fn() -> &'static Mutex<Limits>) {
+    match what {
+        "event" => {
+            let event = segment.get_or_init(what, || Event::new(false)).expect("there is room");
+            std::thread::spawn(|| event.wait());
+        }
+        "once" => {
+            let once = segment.get_or_init(what, Once::new).expect("there is room");
+            std::thread::spawn(|| once.wait());
+        }
+        "barrier" => {
+            let barrier = segment.get_or_init(what, Barrier::<2>::new).expect("there is room");
+            std::thread::spawn(|| drop(barrier.wait()));
+        }
+        "condition" => {
+            let condition = segment.get_or_init(what, Condvar::new).expect("there is room");
+            let limits = limits();
+            std::thread::spawn(|| {
+                let limits = limits.lock().map_err(drop).expect("it is free");
+                drop(condition.wait_while(limits, |_| true));
+            });
+        }
+        "slots" => {
+            let slots = segment.get_or_init(what, || Semaphore::<4>::new(2)).expect("there is room");
+            std::thread::spawn(|| slots.acquire().map(std::mem::forget).map_err(drop));
+        }
+        other => panic!("nothing to wait for: {other:?}"),
     }
 }
 

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use crate::actor::Actor;
-use crate::place::{Place, pids, row_of, run};
+use crate::place::{Place, parse, pids, row_of, run};
 
 #[test]
 fn living_segment_is_listed_with_its_participants_and_a_dead_one_as_dead() {
@@ -31,6 +31,36 @@ fn living_segment_is_listed_with_its_participants_and_a_dead_one_as_dead() {
     second.kill();
     let row = place.row("acme.jobs");
     assert_eq!((&row["state"], pids(&row["participants"]).len()), (&"dead".into(), 0), "{row:#}");
+}
+
+#[test]
+fn folder_that_is_looked_into_is_nobody_elses_shared_memory() {
+    let place = Place::new();
+    Actor::start(&place).act("make posix acme.jobs");
+    let name = place.folder().file_name().and_then(|name| name.to_str()).expect("UTF-8");
+    let elsewhere = tempfile::Builder::new().prefix("acme-").tempdir_in(place.folder().parent().expect("a folder"));
+    let elsewhere = elsewhere.expect("a folder");
+    let foreign = |folder: &std::path::Path| {
+        let mut command = place.command(&["ls", "--all", "--json"]);
+        command.env("COTENANT_DIR", folder);
+        parse(&run(command).out)["foreign"].clone()
+    };
+    let has = |foreign: &serde_json::Value, name: &str| {
+        foreign.as_array().expect("a list").iter().any(|it| it["name"] == name)
+    };
+    let its_name = elsewhere.path().file_name().and_then(|name| name.to_str()).expect("UTF-8");
+    assert!(!has(&foreign(elsewhere.path()), its_name));
+    assert!(!has(&foreign(place.folder()), name));
+}
+
+#[test]
+fn room_for_data_is_what_was_asked_for() {
+    let place = Place::new();
+    let mut actor = Actor::start(&place);
+    actor.act("make posix acme.jobs");
+    assert_eq!(place.row("acme.jobs")["data_max_bytes"], 1 << 20);
+    let shown = place.run(&["show", "acme.jobs"]);
+    assert!(shown.out.contains("1.0 MiB at most") || shown.out.contains("1 MiB at most"), "{shown:#?}");
 }
 
 #[test]

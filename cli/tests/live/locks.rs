@@ -32,6 +32,42 @@ fn holder_and_waiter_are_named_with_how_long_one_waits() {
 }
 
 #[test]
+fn who_waits_for_anything_is_named() {
+    let place = Place::new();
+    let mut holder = Actor::start(&place);
+    holder.act("make posix acme.jobs").act("permit").act("permit");
+    let kinds = [
+        ("event", "Event", "word"),
+        ("once", "Once", "lock"),
+        ("barrier", "Barrier", "lock"),
+        ("condition", "Condvar", "word"),
+        ("slots", "Semaphore", "cells[0]"),
+    ];
+    for (object, type_name, part) in kinds {
+        let mut waiter = Actor::start(&place);
+        waiter.act("make posix acme.jobs").act(&format!("await {object}"));
+        // A condition's waiter notes nothing for the moment in which it looks at its condition.
+        let mut shown = (0..100).map(|_| locks(&place, object));
+        let found = shown.find(|found| found.iter().any(|it| !pids(&it["waiters"]).is_empty()));
+        let found = found.unwrap_or_else(|| panic!("nobody waits for {object}"));
+        assert_eq!((&found[0]["type"], &found[0]["part"]), (&type_name.into(), &part.into()), "{found:#?}");
+        assert_eq!(pids(&found[0]["waiters"]), [u64::from(waiter.pid())], "{found:#?}");
+        let text = place.run(&["show", "acme.jobs"]);
+        match object {
+            "barrier" => assert!(text.out.contains(&format!(": Barrier arrived: {} ", waiter.pid())), "{text:#?}"),
+            "event" => assert!(text.out.contains("event: Event awaited\n"), "{text:#?}"),
+            _ => {}
+        }
+        if object == "event" {
+            let done = place.run(&["reset", "acme.jobs", object]);
+            assert!(done.status == Some(1) && done.err.contains("it has no lock"), "{done:#?}");
+        }
+        waiter.kill();
+        assert!(locks(&place, object).iter().all(|it| pids(&it["waiters"]).is_empty()), "the dead wait for nothing");
+    }
+}
+
+#[test]
 fn lock_of_a_killed_owner_is_shown_and_reset() {
     let place = Place::new();
     let mut other = Actor::start(&place);

@@ -95,8 +95,16 @@ pub struct Waiter {
     pub waits_ms: u32,
 }
 
+impl Lock {
+    /// Whether it is a word that names owners; else it is told for those who wait at it.
+    pub(super) fn is_an_owners_word(&self) -> bool {
+        OWNER_PARTS.contains(&self.part.split('[').next().unwrap_or_default())
+    }
+}
+
 impl LiveSegment {
-    /// The lock words in an object. Of cells, as those of readers, the free ones are left out.
+    /// The lock words in an object. Of cells, as those of readers, the free ones are left out. Where somebody waits and
+    /// there is no such word (an event, a condition), the first part stands for it, as free.
     ///
     /// # Errors
     ///
@@ -171,7 +179,7 @@ impl Finder<'_> {
             }
         }
         if is_lock {
-            self.waiters(node, at, waits);
+            self.waiters(node, at, waits, path);
             self.note_changing(node, at, waits);
         }
     }
@@ -235,7 +243,7 @@ impl Finder<'_> {
     }
 
     /// Who sleeps for any part of the lock that lies at `at` goes to its first word.
-    fn waiters(&mut self, node: &Node, at: u64, first: usize) {
+    fn waiters(&mut self, node: &Node, at: u64, first: usize, path: &str) {
         let range = at..at.saturating_add(node.size_bytes);
         // What a lock guards may hold locks of its own: who sleeps for those is theirs.
         let theirs: Vec<_> = self.found[first..].iter().flat_map(|lock| &lock.waiters).collect();
@@ -247,8 +255,15 @@ impl Finder<'_> {
         };
         let waiters = self.participants.iter().filter(waits);
         let waiters: Vec<_> = waiters.map(waiter).collect();
-        let Some(lock) = self.found.get_mut(first) else { return };
-        lock.waiters.extend(waiters);
+        if self.found.len() == first && !waiters.is_empty() {
+            // An event or a condition has no owner's word, and of cells the free ones were left out.
+            let part = node.children.first().map_or_else(String::new, |part| part.name.clone());
+            let lock = self.lock(node, part, 0, at, path);
+            self.found.push(lock);
+        }
+        if let Some(lock) = self.found.get_mut(first) {
+            lock.waiters.extend(waiters);
+        }
     }
 }
 

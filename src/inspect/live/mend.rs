@@ -53,7 +53,7 @@ impl LiveSegment {
     /// another one by now, or the system does not let this user write it.
     pub fn reset(&self, path: &Path, object: &LiveObject) -> Result<Vec<Reset>> {
         let participants = self.participants()?;
-        let locks = self.locks(object, &participants)?;
+        let locks = self.locks(object, &participants)?.into_iter().filter(Lock::is_an_owners_word);
         let visit = visit::join(path)?;
         if visit.instance() != self.header.instance {
             return Err(Error::new(ErrorKind::Busy, format!("{} is another segment by now", path.display())));

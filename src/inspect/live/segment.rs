@@ -58,6 +58,8 @@ pub struct Description {
     pub fingerprint: u64,
     /// Bytes that it may grow to.
     pub max_bytes: u64,
+    /// Bytes that its data may grow to.
+    pub data_max_bytes: u64,
     /// Bytes of data that objects take.
     pub data_bytes: u64,
     /// Objects that were ever made in it.
@@ -302,6 +304,7 @@ fn describe(header: &Header) -> Description {
         created_unix_ns: header.created_unix_ns,
         fingerprint: header.fingerprint,
         max_bytes: header.max_bytes,
+        data_max_bytes: header.max_bytes.saturating_sub(header.data_at),
         data_bytes: header.data_bytes,
         object_count: header.object_count,
         objects_max: header.objects_max,

@@ -74,25 +74,25 @@ pub(crate) fn wake_all(word: &AtomicU64) {
     wake(word, low_half(word), u32::MAX);
 }
 
-/// Wakes up to `sleepers` of those who sleep in [`wait32`]. Gives as many: who does not sleep yet will not, once.
+/// Wakes up to `sleepers` of those who sleep in [`wait32`]. Gives as many, or 0 if it is known that nobody slept.
 pub(crate) fn wake32(word: &AtomicU32, sleepers: u32) -> u32 {
-    wake(word, std::ptr::from_ref(word).cast(), sleepers);
-    sleepers
+    if wake(word, std::ptr::from_ref(word).cast(), sleepers) { sleepers } else { 0 }
 }
 
-fn wake<T>(word: &T, address: *const u32, sleepers: u32) {
+/// `false`: nobody slept.
+fn wake<T>(word: &T, address: *const u32, sleepers: u32) -> bool {
     if let Some((segment, at)) = ranges::place_of(word) {
         // Without a semaphore nobody sleeps on one.
-        if let Ok(semaphore) = segment.semaphore(at) {
-            semaphore.wake(sleepers);
-        }
-    } else if sleepers == 1 {
+        return segment.semaphore(at).is_ok_and(|semaphore| semaphore.wake(sleepers));
+    }
+    if sleepers == 1 {
         // SAFETY: an address only; nothing is read there.
         unsafe { WakeByAddressSingle(address.cast()) };
     } else {
         // SAFETY: as above.
         unsafe { WakeByAddressAll(address.cast()) };
     }
+    true
 }
 
 /// In memory that no other process has.

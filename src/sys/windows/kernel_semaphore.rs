@@ -57,15 +57,21 @@ impl KernelSemaphore {
         woken == WAIT_OBJECT_0
     }
 
-    /// Wakes up to `sleepers`, those who come next if fewer sleep.
+    /// Wakes up to `sleepers`, those who come next if fewer sleep. `false`: nobody slept, since a wake of before was
+    /// still there.
     #[doc(alias = "ReleaseSemaphore")]
-    pub(crate) fn wake(&self, sleepers: u32) {
+    pub(crate) fn wake(&self, sleepers: u32) -> bool {
         let mut wakes = i32::try_from(sleepers).unwrap_or(MAX_WAKES).min(MAX_WAKES);
-        // Refused if it would count beyond the maximum: enough sleepers are being woken then.
-        // SAFETY: an open handle; the earlier count is not asked for.
-        while wakes > 0 && unsafe { ReleaseSemaphore(self.handle.raw(), wakes, std::ptr::null_mut()) } == 0 {
+        while wakes > 0 {
+            let mut kept = 0;
+            // SAFETY: an open handle, and room for the earlier count.
+            if unsafe { ReleaseSemaphore(self.handle.raw(), wakes, &raw mut kept) } != 0 {
+                return kept == 0;
+            }
+            // It would count beyond the maximum: enough sleepers are being woken then.
             wakes /= 2;
         }
+        false
     }
 }
 
