@@ -6,7 +6,6 @@ use std::ffi::{CStr, CString, OsStr};
 use std::fs::File;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::file::{self, LockKind, Stat, lock_byte};
@@ -79,7 +78,7 @@ pub(super) fn find_dead(folder: &Folder, name: &CStr, file: &File, kept_too: boo
         // The maker holds it until the segment has its name; slots are locked when the segment was unlinked in use.
         let is_abandoned = is_free()
             && !file::is_locked_from(file, lock_byte::SLOT).unwrap_or(true)
-            && !has_segment(folder, stat.inode);
+            && matches!(has_segment(folder, stat.inode), Ok(false));
         return is_abandoned.then_some(Dead::Locks);
     }
     let is_whole = bytes == HEADER_BYTES && Header::has_magic(&header[..]);
@@ -129,15 +128,31 @@ fn sweep(folder: &Folder, start: &[u8]) {
     }
 }
 
-/// Whether a segment in `folder` names the companion with this inode.
-fn has_segment(folder: &Folder, companion_ino: u64) -> bool {
+/// Whether a segment in `folder` names the companion with this inode. A file that cannot be looked at may be the one:
+/// that is an error, because a kept segment without its companion cannot be opened as it was.
+fn has_segment(folder: &Folder, companion_ino: u64) -> io::Result<bool> {
     const COMPANION: usize = std::mem::offset_of!(Header, companion_ino);
-    files_that_begin(folder, b"").any(|(_, segment)| {
+    for entry in std::fs::read_dir(&folder.path)? {
+        let name = file::c_string(entry?.file_name().as_bytes())?;
+        match file::stat_at(&folder.file, &name) {
+            Ok(stat) if stat.is_regular() => {}
+            Ok(_) => continue,
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => continue,
+            Err(cause) => return Err(cause),
+        }
+        let flags = libc::O_RDONLY | libc::O_NOFOLLOW | libc::O_NONBLOCK;
+        let segment = match file::open_at(Some(&folder.file), &name, flags, 0) {
+            Ok(segment) => segment,
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => continue,
+            Err(cause) => return Err(cause),
+        };
         let mut header = [0_u8; COMPANION + 8];
-        segment.read_exact_at(&mut header, 0).is_ok()
-            && Header::has_magic(&header)
-            && header[COMPANION..] == companion_ino.to_ne_bytes()
-    })
+        let bytes = segment_file::read_up_to(&segment, &mut header)?;
+        if bytes == header.len() && Header::has_magic(&header) && header[COMPANION..] == companion_ino.to_ne_bytes() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The files in `folder` whose names begin with `start`, open; without those that this user may not write.

@@ -322,10 +322,46 @@ fn join(folder: &Folder, name: &CStr, found: File, plan: &Plan, opening: Opening
         Ok(companion) => {
             Ok(Found::Open(Box::new(OpenSegment { file: found, header, stat, created: false, companion })))
         }
+        // Removed by a hand. Of a segment that is kept it is made again, if nobody else is attached: its values are not
+        // lost with it. (Killed in that: another file than the header names, and the next one makes it again.)
+        Err(error) if keep && matches!(error.os_error(), None | Some(libc::ENOENT)) => {
+            let is_ours = lock(LockKind::Write)?;
+            if is_ours && remake_companion(folder, &found, &header, &stat).map_err(failed)? {
+                return Ok(Found::Gone);
+            }
+            if is_ours { Err(error) } else { Ok(Found::Busy(Some(error))) }
+        }
         // Whom we saw is dead, and a remover that took the companion, too: without us the next look finds nobody.
         Err(error) if error.os_error() == Some(libc::ENOENT) => Ok(Found::Busy(Some(error))),
         Err(error) => Err(error),
     }
+}
+
+/// Makes the companion of a segment again that nobody else is attached to: the caller holds the write lock on its life
+/// byte. `false`: another segment's users lock what has its name.
+fn remake_companion(folder: &Folder, segment: &File, header: &Header, stat: &Stat) -> io::Result<bool> {
+    let name = companion_name(&header.instance)?;
+    let flags = libc::O_RDWR | libc::O_NOFOLLOW | libc::O_NONBLOCK;
+    match file::open_at(Some(&folder.file), &name, flags, 0) {
+        Ok(other) if file::is_locked_from(&other, lock_byte::LIFE)? => return Ok(false),
+        Ok(_) => file::unlink_at(&folder.file, &name)?,
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
+        Err(cause) => return Err(cause),
+    }
+    let companion = file::open_at(Some(&folder.file), &name, flags | libc::O_CREAT | libc::O_EXCL, 0o600)?;
+    // The sweep of others leaves it alone while it is locked; then the segment must name it.
+    if !file::try_lock(&companion, LockKind::Read, lock_byte::LIFE)? {
+        return Ok(false);
+    }
+    let is_groups = stat.permissions() & 0o020 != 0;
+    if is_groups {
+        file::set_group(&companion, stat.gid)?;
+    }
+    file::set_mode(&companion, if is_groups { 0o660 } else { 0o600 })?;
+    file::reserve(&companion, 0, super::mapping::page_bytes() as u64)?;
+    let inode = file::stat(&companion)?.inode;
+    segment.write_all_at(&inode.to_ne_bytes(), std::mem::offset_of!(Header, companion_ino) as u64)?;
+    Ok(true)
 }
 
 /// A segment in a file lies in a folder of the user's: looking through that is left to a clean-up that is asked for.
@@ -417,11 +453,13 @@ pub(super) fn remove_dead(folder: &Folder, name: &CStr, stat: &Stat, header: &[u
         return Ok(());
     }
     sysv::remove_memory(folder, name, header);
+    file::unlink_at(&folder.file, name)?;
     if let Some(companion) = companion_in(header) {
-        // First: killed behind it, the segment is still there to be found dead.
+        // Last: without it a segment that is kept could not be opened. Killed before it: no segment names it, so the
+        // sweeps find it.
         remove_temporary(folder, Some(&companion?));
     }
-    file::unlink_at(&folder.file, name)
+    Ok(())
 }
 
 /// The name of the companion that these bytes of a header speak of.
