@@ -20,7 +20,7 @@ use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use super::file::{self, Holder, LockKind, Stat, lock_byte};
-use super::folder::Folder;
+use super::folder::{Audience, Folder};
 use super::{file_system, leftovers, memory_limit, new_boot, process, space, sysv};
 use crate::error::{Error, ErrorKind, Result};
 use crate::segment::header::{BackingKind, HEADER_BYTES, Header, PARTICIPANT_BYTES, SegmentKind};
@@ -263,6 +263,7 @@ fn join(folder: &Folder, name: &CStr, found: File, plan: &Plan, opening: Opening
     let failed = |cause: io::Error| Error::system(format!("look at the segment {path}"), &cause);
     let mut page = [0_u8; HEADER_BYTES];
     let bytes = read_up_to(&found, &mut page).unwrap_or(0);
+    check_group(folder, &file::stat(&found).map_err(failed)?, plan, &path)?;
     if !Header::has_magic(&page[..bytes]) {
         let stat = file::stat(&found).map_err(failed)?;
         check_owner(&stat, plan, &path)?;
@@ -417,6 +418,30 @@ fn check_owner(stat: &Stat, plan: &Plan, path: &str) -> Result<()> {
             stat.permissions(),
             plan.mode
         ));
+    }
+    Ok(())
+}
+
+/// Of a segment for a group: whether its file is that group's. Where others than its members can put files, a user
+/// may put one of its own there, and even one with this group, made elsewhere: there it must be ours or root's.
+fn check_group(folder: &Folder, stat: &Stat, plan: &Plan, path: &str) -> Result<()> {
+    let Audience::Group(gid) = super::attach::audience(plan)? else { return Ok(()) };
+    let foreign = |why: String| {
+        Err(Error::new(ErrorKind::Foreign, format!("{path} {why}"))
+            .hint("remove it, or use a folder that only the group can write"))
+    };
+    let around = file::stat(&folder.file)
+        .map_err(|cause| Error::system(format!("look at the folder {}", folder.path.display()), &cause))?;
+    // A folder with the bit gives its group to what is made there, if no other was asked for.
+    let is_folders = plan.group.is_none() && around.permissions() & 0o2000 != 0 && stat.gid == around.gid;
+    if stat.gid != gid && !is_folders {
+        return foreign(format!("is for group {}, not for {gid}", stat.gid));
+    }
+    let may_strangers_put_files =
+        around.permissions() & 0o002 != 0 || around.permissions() & 0o020 != 0 && around.gid != stat.gid;
+    let user = process::effective_uid();
+    if may_strangers_put_files && stat.uid != user && stat.uid != 0 {
+        return foreign(format!("belongs to user {}, not to {user}, and lies where others can put files", stat.uid));
     }
     Ok(())
 }
