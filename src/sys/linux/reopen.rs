@@ -70,17 +70,18 @@ impl Reopen {
     }
 
     /// A description of its own for the same file, for reading and writing. Allocates nothing: it is used in children
-    /// of a fork. `NotFound` if the file is not there any more.
+    /// of a fork. `NotFound` if the file is not there any more; `WouldBlock` if somebody has a lease on it.
     pub(crate) fn open(&self) -> io::Result<File> {
+        let flags = libc::O_RDWR | libc::O_NONBLOCK;
         let (file, stat) = match self {
-            Reopen::ByPath { path, stat } => (file::open_at(None, path, libc::O_RDWR | libc::O_NOFOLLOW, 0)?, stat),
+            Reopen::ByPath { path, stat } => (file::open_at(None, path, flags | libc::O_NOFOLLOW, 0)?, stat),
             Reopen::Kept(kept) => {
                 let number = kept.number().ok_or(io::ErrorKind::NotFound)?;
                 let mut path = [0_u8; 32];
                 let mut writer = io::Cursor::new(&mut path[..]);
                 io::Write::write_fmt(&mut writer, format_args!("/proc/self/fd/{}\0", number))?;
                 let path = CStr::from_bytes_until_nul(&path).map_err(|_| io::ErrorKind::InvalidInput)?;
-                (file::open_at(None, path, libc::O_RDWR, 0)?, &kept.stat)
+                (file::open_at(None, path, flags, 0)?, &kept.stat)
             }
         };
         if file::stat(&file)?.same_file(stat) { Ok(file) } else { Err(io::Error::from_raw_os_error(libc::ENOENT)) }

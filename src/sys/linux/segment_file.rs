@@ -49,8 +49,13 @@ pub(crate) fn open(folder: &Folder, name: &CStr, plan: &Plan, opening: Opening) 
     let mut busy = 0;
     let mut reason = None;
     while busy < ATTEMPTS {
-        let found = match file::open_at(Some(&folder.file), name, libc::O_RDWR | libc::O_NOFOLLOW, 0) {
+        // Not waited for: whoever put a lease on it could have us wait for 45 seconds.
+        let flags = libc::O_RDWR | libc::O_NOFOLLOW | libc::O_NONBLOCK;
+        let found = match file::open_at(Some(&folder.file), name, flags, 0) {
             Ok(found) => join(folder, name, found, plan, opening)?,
+            Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => {
+                Found::Busy(Some(cannot_open(folder, name, &cause)))
+            }
             Err(cause) if cause.kind() == io::ErrorKind::NotFound && opening == Opening::Open => {
                 let what = format!("there is no segment {}", folder.path_of(name));
                 return Err(
@@ -505,7 +510,7 @@ pub(super) fn open_companion(folder: &Folder, header: &Header, path: &str) -> Re
             .hint("it was removed while the segment is in use: end the programs that use it")
     };
     let name = companion_name(&header.instance).map_err(failed)?;
-    let flags = libc::O_RDWR | libc::O_NOFOLLOW;
+    let flags = libc::O_RDWR | libc::O_NOFOLLOW | libc::O_NONBLOCK;
     let stat = file::open_at(Some(&folder.file), &name, flags, 0).and_then(|file| file::stat(&file)).map_err(failed)?;
     if stat.inode != header.companion_ino {
         return Err(failed(io::Error::other("it is another file than at creation")));
