@@ -1,9 +1,9 @@
 //! Panics: what guards a value may be used after one that was caught, as std's locks may.
 //!
-//! `catch_unwind` asks for types of which a panic leaves nothing half changed unseen. A value behind `Mutex` or `RwLock`
-//! changes only under a guard; a guard that is dropped by a panic marks the lock, and whoever takes it next gets
-//! `OwnerDied`, with the value, before anything else (std: poisoned). `OnceCell` gives its value out only when it was
-//! made whole: a panic in `init` leaves it without one. Guards hold a reference to their lock and follow from it.
+//! `catch_unwind` asks for types of which a panic leaves nothing half changed unseen. A value behind `Mutex` or
+//! `RwLock` changes only under a guard; a guard that is dropped by a panic marks the lock, and whoever takes it next
+//! gets `OwnerDied`, with the value, before anything else (std: poisoned). `OnceCell` gives its value out only when it
+//! was made whole: a panic in `init` leaves it without one. Guards hold a reference to their lock and follow from it.
 
 use std::panic::{RefUnwindSafe, UnwindSafe};
 

@@ -90,7 +90,8 @@ fn may_be_joined(sibling: &Sibling) -> bool {
     !sibling.is_groups && sibling.is_ours() && sibling.mode() & 0o022 == 0
 }
 
-/// What becomes of a request for a segment that is not in its own folder: the sibling to join instead, none, or why not.
+/// What becomes of a request for a segment that is not in its own folder: the sibling to join instead, or none, or why
+/// neither.
 pub(super) fn choose(found: Vec<Sibling>, plan: &Plan, mode_is_given: bool, makes: bool) -> Result<Option<Sibling>> {
     // Others of a group must not keep this user from making one.
     let mut found: Vec<_> = found.into_iter().filter(|sibling| !makes || sibling.is_ours()).collect();
