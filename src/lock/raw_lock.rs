@@ -46,8 +46,8 @@ struct Patience {
 pub(crate) enum Asks {
     /// Before the first sleep: not if this thread asked about the same owner a moment ago.
     UnlessJustAsked,
-    /// Somebody woke us, so there is life, or another waiter asked; a word that the kernel marked says itself that there
-    /// was a death.
+    /// Somebody woke us, so there is life, or another waiter asked. A word that the kernel marked says itself that
+    /// there was a death.
     UnlessMarked,
     Always,
 }

@@ -66,7 +66,7 @@ const USES: [Use; 10] = [
         name: "populate-write",
         what: "memory can be had before it is touched (MADV_POPULATE_WRITE, Linux 5.14)",
         is_needed: false,
-        without: "pages are touched one by one. A sandbox must let madvise(2) through, or `prefault` and Anonymous fail",
+        without: "pages are touched one by one; where a sandbox forbids madvise(2), `prefault` and Anonymous fail",
     },
     Use {
         name: "pid-descriptors",
