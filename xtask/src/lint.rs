@@ -1,4 +1,6 @@
-//! clippy without a warning: everything on this machine, and what exists on Windows for Windows.
+//! clippy without a warning: everything on this machine, what exists on Windows for Windows, and the fuzz targets.
+
+use std::process::Command;
 
 use anyhow::Result;
 
@@ -20,5 +22,18 @@ pub(crate) fn run(workshop: &Workshop) -> Result<Tally> {
     if let Some(there) = there {
         tally += Tally::of(there);
     }
+    if cfg!(target_os = "linux") {
+        tally += Tally::of(check(workshop, &mut fuzz_targets(workshop)));
+    }
     Ok(tally)
+}
+
+/// The fuzz targets, a workspace of their own, are built and run by cargo-fuzz with a nightly Rust; whether they compile
+/// the stable one can say. No program is linked, so libFuzzer itself, in C++, need not be there: any path stands in.
+fn fuzz_targets(workshop: &Workshop) -> Command {
+    let mut clippy = workshop.cargo();
+    clippy.args(["clippy", "--locked", "--manifest-path", "fuzz/Cargo.toml", "--bins", "--target-dir"]);
+    clippy.arg(workshop.target.join("fuzz")).args(["--", "-D", "warnings"]);
+    clippy.env("CUSTOM_LIBFUZZER_PATH", workshop.target.join("fuzz/libnone.a"));
+    clippy
 }
