@@ -5,8 +5,8 @@
 //! ```
 //!
 //! A full control group does not say no: the system ends a process of its choice. So what is about to be taken is
-//! compared with what is left, of the group and of all above it. That is a look, no reservation: who takes memory in the
-//! same moment, ours or not, may take the same. Some room is spared for that.
+//! compared with what is left, of the group and of all above it. That is a look, no reservation: who takes memory in
+//! the same moment, ours or not, may take the same. Some room is spared for that.
 //!
 //! A look reads some ten files, 60 us. What it found may be taken without another one for a while: an eighth of it,
 //! because others of the group do the same, and for a second, because others take memory without a look.
