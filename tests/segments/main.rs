@@ -19,6 +19,8 @@ mod damage;
 #[cfg(target_os = "linux")]
 mod file;
 #[cfg(target_os = "linux")]
+mod guards;
+#[cfg(target_os = "linux")]
 mod holder;
 #[cfg(target_os = "linux")]
 mod hostile;
@@ -80,10 +82,12 @@ fn main() -> std::process::ExitCode {
         permissions::ROOT_TESTS,
         file::ROOT_TESTS,
         cleanup::ROOT_TESTS,
+        guards::ROOT_TESTS,
     ];
     let roles: &[support::Named] = &[
         ("actor", actor::play),
         ("holder", holder::play),
+        ("few-files", guards::prune_with_few_files),
         ("kinds", kinds::play),
         ("crowd", participants::play),
         ("block", permissions::play_block),
@@ -98,7 +102,8 @@ fn main() -> std::process::ExitCode {
         ("schemas", hostile::play_schemas),
         ("anywhere", hostile::play_anywhere),
     ];
-    support::run(&[tests.concat(), backings.concat(), whole.concat()].concat(), &root_tests.concat(), roles)
+    let all = [tests.concat(), backings.concat(), whole.concat(), guards::TESTS.to_vec()];
+    support::run(&all.concat(), &root_tests.concat(), roles)
 }
 
 #[cfg(not(target_os = "linux"))]

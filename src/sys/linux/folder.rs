@@ -309,12 +309,13 @@ fn open_made(path: &Path) -> io::Result<File> {
         other => other?,
     };
     check(&made)?;
-    match std::fs::read_dir(format!("/proc/self/fd/{}", made.as_raw_fd())) {
-        Ok(mut entries) => if entries.next().is_none() { Ok(made) } else { Err(foreign()) },
+    let is_empty = match std::fs::read_dir(format!("/proc/self/fd/{}", made.as_raw_fd())) {
+        Ok(mut entries) => entries.next().is_none(),
         // Without /proc nothing is known of that.
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(made),
-        Err(cause) => Err(cause),
-    }
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => true,
+        Err(cause) => return Err(cause),
+    };
+    if is_empty { Ok(made) } else { Err(foreign()) }
 }
 
 /// Keeps processes that start at once from making a fallback each. Any user can hold this lock for ever, so it is not
@@ -409,5 +410,26 @@ impl Folder {
     /// The path of a file in it, for people.
     pub(crate) fn path_of(&self, name: &CStr) -> String {
         self.path.join(OsStr::from_bytes(name.to_bytes())).display().to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_put_in_the_place_of_a_new_folder_is_not_taken_for_it() {
+        let around = tempfile::tempdir().expect("a folder");
+        let path = around.path().join("new");
+        std::fs::create_dir(&path).expect("a folder");
+        let made = open_made(&path).expect("it is new");
+        std::fs::write(path.join("file"), "precious").expect("a file");
+        assert!(open_made(&path).is_err(), "a folder that is in use");
+        let link = around.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).expect("a link");
+        std::fs::remove_file(path.join("file")).expect("removing it");
+        assert!(open_made(&link).is_err(), "a link to a folder that could be new");
+        let stat = |file: &File| file::stat(file).expect("its numbers");
+        assert!(stat(&open_made(&path).expect("it is empty again")).same_file(&stat(&made)));
     }
 }
