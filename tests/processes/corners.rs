@@ -141,7 +141,9 @@ fn owner_in_another_time_namespace_is_not_robbed() {
     // Without a name the lock of the owner's slot cannot be asked about, and its time means nothing to the others.
     let mut owner = sandbox.start("actor");
     owner.ask("lock");
-    fs::remove_file(sandbox.file("image-")).expect("removing the segment");
+    for file in sandbox.files() {
+        fs::remove_file(sandbox.path().join(file)).expect("removing a segment");
+    }
     assert_eq!(waits.ask("try"), "would block");
 }
 
