@@ -154,8 +154,12 @@ impl RawLock {
         self.lock_with(Patience { waits: Waits::Forever, takes_given_up: true })
     }
 
-    /// As [`try_lock`](RawLock::try_lock), also when it was given up: for tools that mend.
-    #[cfg(feature = "inspect")]
+    /// As [`lock_until`](RawLock::lock_until), also when it was given up.
+    pub(crate) fn lock_given_up_until(&self, deadline: Instant) -> Result<(Ticket, Locked), NotLocked> {
+        self.lock_with(Patience { waits: Waits::Until(deadline), takes_given_up: true })
+    }
+
+    /// As [`try_lock`](RawLock::try_lock), also when it was given up.
     pub(crate) fn try_lock_given_up(&self) -> Result<(Ticket, Locked), NotLocked> {
         self.lock_with(Patience { waits: Waits::Never, takes_given_up: true })
     }

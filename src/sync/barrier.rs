@@ -178,7 +178,7 @@ impl<const N: usize> Barrier<N> {
 
     /// Locks the arrivals, and clears those of an older generation if a death left them.
     fn arrivals(&self, patience: Patience) -> Result<Arrivals<'_, N>, NotLocked> {
-        let (ticket, locked) = patience.lock(&self.lock)?;
+        let (ticket, locked) = patience.lock_even_given_up(&self.lock)?;
         let arrivals = Arrivals { barrier: self, ticket };
         if matches!(locked, Locked::Inconsistent(_)) {
             // All that could be wrong is put right below.
@@ -198,11 +198,12 @@ impl<const N: usize> Arrivals<'_, N> {
                 cell.reclaim();
             }
         }
-        if cells.held(N) + 1 < N {
-            return match cells.claim(0, N)? {
-                Some(arrived) => Ok(Some(arrived)),
-                None => unreachable!("a barrier's cells are claimed under its lock"),
-            };
+        // Cells are claimed under the lock, so there is a free one, unless somebody writes what is no arrival: then they
+        // are counted again.
+        while cells.held(N) + 1 < N {
+            if let Some(arrived) = cells.claim(0, N)? {
+                return Ok(Some(arrived));
+            }
         }
         // The commit. Release pairs with the Acquire of who waits: what all did before is seen by all after.
         generation.fetch_add(1, Release);
@@ -243,5 +244,20 @@ impl<const N: usize> Default for Barrier<N> {
 impl<const N: usize> fmt::Debug for Barrier<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Barrier").field("generation", &self.generation.load(Relaxed)).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn word_that_says_given_up_keeps_nobody_out() {
+        let barrier = Barrier::<1>::new();
+        let Ok((ticket, _)) = barrier.lock.lock() else { panic!("a free lock") };
+        barrier.lock.give_up(ticket);
+        for _ in 0..2 {
+            assert!(barrier.wait().is_ok_and(|result| result.is_leader()));
+        }
     }
 }

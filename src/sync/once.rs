@@ -156,7 +156,7 @@ impl Once {
         make: impl FnOnce() -> A,
         keep: impl FnOnce(A),
     ) -> Result<(), NotLocked> {
-        let (ticket, locked) = patience.lock(&self.lock)?;
+        let (ticket, locked) = patience.lock_even_given_up(&self.lock)?;
         let _doing = Doing { lock: &self.lock, ticket };
         // Who held the lock before died in `make`, or after it had committed.
         if matches!(locked, Locked::Inconsistent(_)) {
@@ -188,5 +188,22 @@ impl Default for Once {
 impl fmt::Debug for Once {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Once").field("is_completed", &self.is_completed()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn word_that_says_given_up_keeps_nobody_out() {
+        for patience in [Patience::None, Patience::of(Duration::from_secs(600)), Patience::Endless] {
+            let once = Once::new();
+            let Ok((ticket, _)) = once.lock.lock() else { panic!("a free lock") };
+            once.lock.give_up(ticket);
+            let mut did = false;
+            assert!(once.call_slowly(patience, || did = true, |()| ()).is_ok(), "{patience:?}");
+            assert!(did && once.is_completed());
+        }
     }
 }

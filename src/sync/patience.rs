@@ -49,6 +49,16 @@ impl Patience {
         }
     }
 
+    /// As [`lock`](Patience::lock), for locks of which whatever they guard can be put right: nobody gives them up, and
+    /// a word that says so is damage, taken for inconsistent.
+    pub(super) fn lock_even_given_up(self, lock: &RawLock) -> Result<(Ticket, Locked), NotLocked> {
+        match self {
+            Patience::None => lock.try_lock_given_up(),
+            Patience::Until(deadline) => lock.lock_given_up_until(deadline),
+            Patience::Endless => lock.lock_given_up(),
+        }
+    }
+
     pub(super) fn deadline(self) -> Option<Instant> {
         match self {
             Patience::Until(deadline) => Some(deadline),

@@ -17,8 +17,11 @@
 //! Deaths: a reader's cell is given back silently. A dead writer's word goes to the next one, with `OwnerDied` only if
 //! `changing` says that it may have been in.
 
+use std::convert::Infallible;
+
 use super::bell::Bell;
 use super::cells::{Cells, Claimed, first_cell};
+use super::lock_error::LockError;
 use super::patience::Patience;
 use crate::lock::atomic::AtomicU32;
 use crate::lock::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
@@ -236,14 +239,17 @@ impl<const READERS: usize> RawRwLock<READERS> {
     /// From writing to reading, with no other writer between.
     ///
     /// # Panics
-    /// In a child of a fork.
+    /// In a child of a fork; and, with the lock released, if the process is a participant no more.
     pub(super) fn downgrade(&self, ticket: Ticket) -> Claimed {
         assert!(ticket.still_this_process(), "a write guard that was copied by a fork belongs to the parent");
         let start = self.writer.this_thread().map_or(0, |this_thread| first_cell(this_thread.word(), READERS));
         // Readers that found the word held leave their cells at once, and the dead ones' are given back.
         let claimed = match self.readers.wait_and_claim(&self.freed, &self.asked, start, READERS, Patience::Endless) {
             Ok(claimed) => claimed,
-            Err(_) => unreachable!("a thread that holds the write lock can claim a cell"),
+            Err(why) => {
+                self.leave_writing(ticket, true);
+                panic!("cannot keep the lock for reading: {}", LockError::<Infallible>::from(why));
+            }
         };
         // Killed after the claim: a dead writer, found with its own dead cell; after the unlock, a dead reader.
         self.leave_writing(ticket, true);

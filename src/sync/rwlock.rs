@@ -175,7 +175,8 @@ impl<T, const READERS: usize> RwLock<T, READERS> {
     /// ```
     ///
     /// # Errors
-    /// [`TryLockError::WouldBlock`] if it would wait; else as `read`.
+    /// [`TryLockError::WouldBlock`] if it would wait: for a writer, for a cell, or for another reader that came while a
+    /// writer was there and is about to enter; else as `read`.
     #[inline]
     pub fn try_read(&self) -> TryReadResult<'_, T, READERS> {
         self.read_within(|| Patience::None)
