@@ -1,5 +1,5 @@
-//! A control group with a memory limit, for processes that a test starts. Needs root, and a group below which one can be
-//! made: of version 1 this process's own; of version 2 the nearest above it that gives its groups a memory limit.
+//! A control group with a memory limit, for processes that a test starts. Needs root, and a group below which one can
+//! be made: of version 1 this process's own; of version 2 the nearest above it that gives its groups a memory limit.
 
 use std::fs::{self, File};
 use std::os::fd::AsRawFd;

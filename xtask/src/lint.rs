@@ -29,7 +29,8 @@ pub(crate) fn run(workshop: &Workshop) -> Result<Tally> {
 }
 
 /// The fuzz targets, a workspace of their own, are built and run by cargo-fuzz with a nightly Rust; whether they
-/// compile the stable one can say. No program is linked, so libFuzzer itself, in C++, need not be there: any path stands in.
+/// compile the stable one can say. No program is linked, so libFuzzer itself, in C++, need not be there: any path
+/// stands in.
 fn fuzz_targets(workshop: &Workshop) -> Command {
     let mut clippy = workshop.cargo();
     clippy.args(["clippy", "--locked", "--manifest-path", "fuzz/Cargo.toml", "--bins", "--target-dir"]);
