@@ -22,6 +22,7 @@ pub(crate) const TESTS: &[Named] = &[
     ("stopped_remover_does_not_keep_a_name", stopped_remover_does_not_keep_a_name),
     ("lease_on_a_segment_is_not_waited_for", lease_on_a_segment_is_not_waited_for),
     ("memfd_of_huge_pages_is_refused", memfd_of_huge_pages_is_refused),
+    ("memory_is_reserved_under_a_timer", memory_is_reserved_under_a_timer),
 ];
 
 pub(crate) const ROOT_TESTS: &[Named] = &[
@@ -163,6 +164,28 @@ fn memfd_of_huge_pages_is_refused() {
     let error = Segment::from_fd(fd).map(drop).expect_err("its pages may not be there");
     assert_eq!(error.kind(), ErrorKind::Foreign, "{error}");
     assert!(error.to_string().contains("hugetlbfs"), "{error}");
+}
+
+extern "C" fn ignore(_: libc::c_int) {}
+
+/// Reserves much under a timer that is faster than that, as a profiler's: a signal undoes what was not yet whole.
+pub(crate) fn reserve_under_a_timer() {
+    let segment = options(&["max=536870912"]).create("it").expect("a segment");
+    let handler = ignore as extern "C" fn(libc::c_int);
+    // SAFETY: a handler that does nothing.
+    unsafe { libc::signal(libc::SIGALRM, handler as libc::sighandler_t) };
+    let often = libc::timeval { tv_sec: 0, tv_usec: 2_000 };
+    let timer = libc::itimerval { it_interval: often, it_value: often };
+    // SAFETY: the structure outlives the call.
+    assert_eq!(unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, std::ptr::null_mut()) }, 0);
+    let large = segment.get_or_zeroed::<[u64; 32 << 20]>("large").expect("room");
+    println!("{}", large.len());
+}
+
+fn memory_is_reserved_under_a_timer() {
+    let sandbox = Sandbox::new();
+    let ended = run(&mut sandbox.command("under-a-timer"));
+    assert!(ended.stdout.contains("33554432"), "{}", ended.stdout);
 }
 
 fn member(copied: &Copied, uid: u32, groups: &[u32]) -> Peer {

@@ -88,6 +88,7 @@ fn main() -> std::process::ExitCode {
         ("actor", actor::play),
         ("holder", holder::play),
         ("few-files", guards::prune_with_few_files),
+        ("under-a-timer", guards::reserve_under_a_timer),
         ("kinds", kinds::play),
         ("crowd", participants::play),
         ("block", permissions::play_block),

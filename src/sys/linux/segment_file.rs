@@ -307,11 +307,8 @@ fn join(folder: &Folder, name: &CStr, found: File, plan: &Plan, opening: Opening
         Holder::Nobody | Holder::Writer => return Ok(Found::Busy(None)),
     }
     if opening == Opening::Create {
-        return Err(Error::new(ErrorKind::AlreadyExists, format!("there is a segment {path} already")).hint(if keep {
-            "it is kept until it is removed"
-        } else {
-            "programs are attached to it"
-        }));
+        let why = if keep { "it is kept until it is removed" } else { "programs are attached to it" };
+        return Err(Error::new(ErrorKind::AlreadyExists, format!("there is a segment {path} already")).hint(why));
     }
     if !lock(LockKind::Read)? {
         return Ok(Found::Busy(None));
@@ -330,13 +327,11 @@ fn join(folder: &Folder, name: &CStr, found: File, plan: &Plan, opening: Opening
         }
         // Removed by a hand. Of a segment that is kept it is made again, if nobody else is attached: its values are not
         // lost with it. (Killed in that: another file than the header names, and the next one makes it again.)
-        Err(error) if keep && matches!(error.os_error(), None | Some(libc::ENOENT)) => {
-            let is_ours = lock(LockKind::Write)?;
-            if is_ours && remake_companion(folder, &found, &header, &stat).map_err(failed)? {
-                return Ok(Found::Gone);
-            }
-            if is_ours { Err(error) } else { Ok(Found::Busy(Some(error))) }
-        }
+        Err(error) if keep && matches!(error.os_error(), None | Some(libc::ENOENT)) => match lock(LockKind::Write)? {
+            true if remake_companion(folder, &found, &header, &stat).map_err(failed)? => Ok(Found::Gone),
+            true => Err(error),
+            false => Ok(Found::Busy(Some(error))),
+        },
         // Whom we saw is dead, and a remover that took the companion, too: without us the next look finds nobody.
         Err(error) if error.os_error() == Some(libc::ENOENT) => Ok(Found::Busy(Some(error))),
         Err(error) => Err(error),
