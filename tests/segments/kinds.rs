@@ -59,35 +59,33 @@ fn answer(segment: &'static Segment, line: &str) -> String {
             Err(_) => "not had".into(),
         },
         "rwlock-write" => {
-            *object(segment, "rwlock", rw).write().ok().expect("the lock") += 1;
+            *object(segment, "rwlock", rw).write().expect("the lock") += 1;
             "written".into()
         }
         "rwlock-try-write" => object(segment, "rwlock", rw).try_write().is_ok().to_string(),
         "condvar-wait" => {
-            let guard = jobs().lock().ok().expect("the mutex");
-            let mut jobs = changed().wait_while(guard, |jobs| *jobs == 0).ok().expect("the mutex");
+            let guard = jobs().lock().expect("the mutex");
+            let mut jobs = changed().wait_while(guard, |jobs| *jobs == 0).expect("the mutex");
             *jobs -= 1;
             "took".into()
         }
         "condvar-notify" => {
-            *jobs().lock().ok().expect("the mutex") += 1;
+            *jobs().lock().expect("the mutex") += 1;
             changed().notify_one();
             "notified".into()
         }
         "once-call" => {
             let mut did = false;
-            object(segment, "once", Once::new).call_once(|| did = true).ok().expect("done");
+            object(segment, "once", Once::new).call_once(|| did = true).expect("done");
             did.to_string()
         }
         "cell-init" => {
             let own = u64::from(std::process::id());
-            object(segment, "cell", OnceCell::new).get_or_init(|| own).ok().expect("a value").to_string()
+            object(segment, "cell", OnceCell::new).get_or_init(|| own).expect("a value").to_string()
         }
-        "semaphore-acquire" => hold(Held::Permit(object(segment, "semaphore", semaphore).acquire().ok().expect("one"))),
+        "semaphore-acquire" => hold(Held::Permit(object(segment, "semaphore", semaphore).acquire().expect("one"))),
         "semaphore-available" => object(segment, "semaphore", semaphore).available().to_string(),
-        "barrier-wait" => {
-            object(segment, "barrier", Barrier::<2>::new).wait().ok().expect("both").is_leader().to_string()
-        }
+        "barrier-wait" => object(segment, "barrier", Barrier::<2>::new).wait().expect("both").is_leader().to_string(),
         "event-wait" => {
             object(segment, "event", || Event::new(false)).wait();
             "set".into()
@@ -96,7 +94,7 @@ fn answer(segment: &'static Segment, line: &str) -> String {
             object(segment, "event", || Event::new(false)).set();
             "did".into()
         }
-        "leader-lead" => hold(Held::Leadership(object(segment, "leader", Leader::new).lead().ok().expect("it"))),
+        "leader-lead" => hold(Held::Leadership(object(segment, "leader", Leader::new).lead().expect("it"))),
         "leader-current" => object(segment, "leader", Leader::new).current().map_or(0, |who| who.pid).to_string(),
         _ => panic!("no such command: {line}"),
     }
