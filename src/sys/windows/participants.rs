@@ -84,7 +84,8 @@ pub(crate) fn give_back(live: Live, owner: OwnerHalf) {
 pub(crate) fn process_of(live: Live, owner: OwnerHalf) -> Option<Handle> {
     let entry = live.participant(owner.slot())?;
     let pid = entry.pid.load(Acquire);
-    (entry.generation.load(Acquire) == owner.generation() && pid != 0).then(|| process::open(pid))?
+    let created = entry.attached_boottime_ns.load(Relaxed);
+    (entry.generation.load(Acquire) == owner.generation() && pid != 0).then(|| process::open_created(pid, created))?
 }
 
 /// Whether the owner that a lock word names is a slot of this very process.

@@ -90,6 +90,11 @@ pub(crate) fn open(pid: u32) -> Option<Handle> {
     unsafe { Handle::new(handle) }
 }
 
+/// As [`open`], unless a later process has the id.
+pub(crate) fn open_created(pid: u32, created: u64) -> Option<Handle> {
+    open(pid).filter(|handle| creation_time_of(handle.raw()).is_none_or(|time| time == created))
+}
+
 /// Whether the process with this id and time of creation lives. Who cannot be asked about counts as alive.
 pub(crate) fn is_alive(pid: u32, created: u64) -> bool {
     if pid == 0 {
