@@ -198,8 +198,8 @@ impl<const N: usize> Arrivals<'_, N> {
                 cell.reclaim();
             }
         }
-        // Cells are claimed under the lock, so there is a free one, unless somebody writes what is no arrival: then they
-        // are counted again.
+        // Cells are claimed under the lock, so there is a free one, unless somebody writes what is no arrival: then
+        // they are counted again.
         while cells.held(N) + 1 < N {
             if let Some(arrived) = cells.claim(0, N)? {
                 return Ok(Some(arrived));

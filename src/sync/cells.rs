@@ -8,9 +8,9 @@
 //!
 //! A count would not say whose a death makes it one too many. A cell names its holder, so it is given back when that
 //! is dead: silently, because who only reads or waits has changed nothing. Whoever finds no free cell asks whether
-//! the holders live: before its first sleep, then after 0.5 ms, doubling to 20 ms, [`ASKED_AT_ONCE`] processes at a time,
-//! whatever number of cells each holds; of many who wait, one at a time (`lock::naps`). Where asking goes on is kept in
-//! shared memory, so that calls that do not wait get round, too.
+//! the holders live: before its first sleep, then after 0.5 ms, doubling to 20 ms, [`ASKED_AT_ONCE`] processes at a
+//! time, whatever number of cells each holds; of many who wait, one at a time (`lock::naps`). Where asking goes on is
+//! kept in shared memory, so that calls that do not wait get round, too.
 
 use super::bell::Bell;
 use super::patience::{LONGEST_SLEEP, Patience};

@@ -26,7 +26,8 @@ use crate::schema::{Kind, Part, Schema};
 ///
 /// At most `MAX` permits, 8 bytes each and 16 more. A permit names its process: one that is killed, or ends, gives its
 /// permits back (whoever waits notices within about 20 ms of the system giving back its memory; if more than 32
-/// processes hold them, 20 ms for each 32). Nothing is told to the next one: what the permits stand for is the program's business.
+/// processes hold them, 20 ms for each 32). Nothing is told to the next one: what the permits stand for is the
+/// program's business.
 ///
 /// A permit may be taken by one thread and dropped by another, so taking several is no mistake that is noticed: a
 /// thread that waits for a permit that only it could give back waits for ever. Not fair.

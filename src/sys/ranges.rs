@@ -230,8 +230,9 @@ pub(crate) fn is_dead(word: &AtomicU64, owner_half: u32, kernel_says_so: bool) -
     })
 }
 
-/// As [`is_dead`], but an owner that lived when this thread last asked, less than two milliseconds ago, counts as alive:
-/// it is asked about again after the first sleep. For locks that go to and fro between processes, and for tries.
+/// As [`is_dead`], but an owner that lived when this thread last asked, less than two milliseconds ago, counts as
+/// alive: it is asked about again after the first sleep. For locks that go to and fro between processes, and for
+/// tries.
 pub(crate) fn is_dead_unless_just_asked(word: &AtomicU64, owner_half: u32) -> bool {
     thread_local! {
         /// A few owners, each where its hash says: a part of the hash, and the millisecond of the question.
