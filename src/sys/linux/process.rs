@@ -263,8 +263,8 @@ fn maps(pid: u32, inode: u64) -> Option<bool> {
 }
 
 /// Whether process `pid` is in this process's time namespace, so that its times can be compared with ours
-/// ([`time_namespaces(7)`](https://man7.org/linux/man-pages/man7/time_namespaces.7.html)). `false` also where that cannot
-/// be found out.
+/// ([`time_namespaces(7)`](https://man7.org/linux/man-pages/man7/time_namespaces.7.html)). `false` also where that
+/// cannot be found out.
 #[doc(alias = "CLONE_NEWTIME")]
 pub(crate) fn has_our_clocks(pid: u32) -> bool {
     let inode_of = |path: &CStr| {
