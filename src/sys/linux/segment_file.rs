@@ -54,7 +54,7 @@ pub(crate) fn open(folder: &Folder, name: &CStr, plan: &Plan, opening: Opening) 
         let found = match file::open_at(Some(&folder.file), name, flags, 0) {
             Ok(found) => join(folder, name, found, plan, opening)?,
             Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => {
-                Found::Busy(Some(cannot_open(folder, name, &cause)))
+                Found::Busy(Some(cannot_open(folder, name, plan, &cause)))
             }
             Err(cause) if cause.kind() == io::ErrorKind::NotFound && opening == Opening::Open => {
                 let what = format!("there is no segment {}", folder.path_of(name));
@@ -272,12 +272,8 @@ fn join(folder: &Folder, name: &CStr, found: File, plan: &Plan, opening: Opening
     if !Header::has_magic(&page[..bytes]) {
         let stat = file::stat(&found).map_err(failed)?;
         check_owner(&stat, plan, &path)?;
-        if lies_among_others(plan) {
-            return Err(no_segment_at(&path));
-        }
-        return Err(Header::check(&page[..bytes], stat.bytes, &path)
-            .err()
-            .unwrap_or_else(|| Error::new(ErrorKind::Foreign, format!("the file {path} is not a Cotenant segment"))));
+        let why = Header::check(&page[..bytes], stat.bytes, &path).err().filter(|_| !lies_among_others(plan));
+        return Err(why.unwrap_or_else(|| no_segment_at(&path)));
     }
     let keep = page[std::mem::offset_of!(Header, keep)] != 0;
     let cannot_lock = |cause: io::Error| no_locks(&path, &lock_error(&found, cause));
