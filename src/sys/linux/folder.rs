@@ -83,7 +83,7 @@ struct Given {
     source: &'static str,
 }
 
-/// What was named: by the caller, else by the environment.
+/// What was named: by the caller, else by the environment. Absolute, so it means the same wherever a program starts.
 fn given(option: Option<&Path>) -> Result<Option<Given>> {
     let (path, source) = match (option, process::environment("COTENANT_DIR")) {
         (Some(path), _) => (path.to_owned(), "the option `folder`"),
