@@ -62,9 +62,10 @@ impl<const N: usize> Cells<N> {
     /// Claims one of the first `usable` cells, that at `start` or the next free one after it.
     pub(super) fn claim(&self, start: usize, usable: usize) -> Result<Option<Claimed>, NotLocked> {
         for index in (start..usable).chain(0..start.min(usable)) {
-            if !self.cells[index].is_held()
-                && let Some(claimed) = self.claim_at(index)?
-            {
+            if self.cells[index].is_held() {
+                continue;
+            }
+            if let Some(claimed) = self.claim_at(index)? {
                 return Ok(Some(claimed));
             }
         }
