@@ -9,8 +9,10 @@ use cotenant::{Keep, Segment};
 use crate::support::Named;
 use crate::support::sandbox::Sandbox;
 
-pub(crate) const TESTS: &[Named] =
-    &[("a_dead_owner_of_this_very_process_id_is_told", a_dead_owner_of_this_very_process_id_is_told)];
+pub(crate) const TESTS: &[Named] = &[
+    ("a_dead_owner_of_this_very_process_id_is_told", a_dead_owner_of_this_very_process_id_is_told),
+    ("a_restart_of_the_machine_raises_all_generations", a_restart_of_the_machine_raises_all_generations),
+];
 
 /// Where the participants' entries begin, and their size; docs/format.md.
 const PARTICIPANTS_AT: u64 = 4096;
@@ -45,4 +47,32 @@ fn a_dead_owner_of_this_very_process_id_is_told() {
         other => panic!("the owner is dead, whoever has its id: {other:?}"),
     }
     assert_eq!(*mutex.lock().expect("the lock"), 1);
+}
+
+fn a_restart_of_the_machine_raises_all_generations() {
+    /// In the header: in which run of the machine slots were last taken.
+    const BOOT_AT: u64 = 248;
+    let sandbox = Sandbox::new();
+    let name = "test.restart";
+    let visit = || {
+        let options = Segment::options().folder(sandbox.path()).keep(Keep::UntilRemoved);
+        let segment = options.open_or_create(name).expect("the segment");
+        assert_eq!(segment.participants()[0].slot, 1);
+    };
+    visit();
+    let file = std::fs::File::options().read(true).write(true).open(sandbox.path().join(name)).expect("the file");
+    let number = |at: u64, bytes: usize| {
+        let mut number = [0; 8];
+        file.read_exact_at(&mut number[..bytes], at).expect("a number");
+        u64::from_le_bytes(number)
+    };
+    let (boot, first) = (number(BOOT_AT, 8), number(PARTICIPANTS_AT, 4));
+    assert!(boot != 0 && first == 1, "{boot:#x}, {first}");
+    visit();
+    assert_eq!(number(PARTICIPANTS_AT, 4), 2, "the same run of the machine");
+    file.write_all_at(&(boot ^ 1).to_le_bytes(), BOOT_AT).expect("another run");
+    visit();
+    let raised = number(PARTICIPANTS_AT, 4);
+    assert!((2 + 256 + 1..2 + 512 + 1).contains(&raised), "{raised}");
+    assert_eq!(number(BOOT_AT, 8), boot);
 }

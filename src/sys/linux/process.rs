@@ -113,13 +113,32 @@ fn descriptor(result: libc::c_long) -> Option<File> {
 }
 
 fn pid_namespace_by_path() -> Option<u64> {
+    inode_of(c"/proc/self/ns/pid").ok()
+}
+
+/// Inode of what stands at a path, links followed ([`stat(2)`](https://man7.org/linux/man-pages/man2/stat.2.html)).
+fn inode_of(path: &CStr) -> io::Result<u64> {
     let mut stat = std::mem::MaybeUninit::<libc::stat>::uninit();
     // SAFETY: a C string and a buffer of the call's own type.
-    if unsafe { libc::stat(c"/proc/self/ns/pid".as_ptr(), stat.as_mut_ptr()) } != 0 {
-        return None;
+    if unsafe { libc::stat(path.as_ptr(), stat.as_mut_ptr()) } != 0 {
+        return Err(io::Error::last_os_error());
     }
     // SAFETY: the call succeeded and has filled it.
-    Some(unsafe { stat.assume_init() }.st_ino)
+    Ok(unsafe { stat.assume_init() }.st_ino)
+}
+
+/// `/proc/PID/NAME` in `buffer`: allocates nothing. `None`: it does not fit.
+fn proc_path<'a>(buffer: &'a mut [u8; 40], pid: u32, name: &str) -> Option<&'a CStr> {
+    let mut writer = io::Cursor::new(&mut buffer[..]);
+    io::Write::write_fmt(&mut writer, format_args!("/proc/{pid}/{name}\0")).ok()?;
+    CStr::from_bytes_until_nul(buffer).ok()
+}
+
+/// Whether there is no process of this id. Asked before `/proc`, which may hide other users' processes (hidepid).
+fn is_missing(pid: u32) -> bool {
+    // SAFETY: no pointer; signal 0 is sent to nobody.
+    let found = unsafe { libc::kill(pid as libc::pid_t, 0) };
+    found == -1 && io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH)
 }
 
 /// The program's name, at most 15 bytes: what its first thread is called, which no thread that it starts changes.
@@ -164,10 +183,7 @@ pub(crate) fn group_id(name: &str) -> Option<u32> {
 /// Whether the process `pid` of this PID namespace, which was there at `since_boottime_ns`, is gone. `None`: cannot
 /// tell.
 pub(crate) fn is_gone(pid: u32, since_boottime_ns: Option<u64>) -> Option<bool> {
-    // Asked first: `/proc` may hide other users' processes (hidepid), which then look gone.
-    // SAFETY: no pointer; signal 0 is sent to nobody.
-    let found = unsafe { libc::kill(pid as libc::pid_t, 0) };
-    if found == -1 && io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH) {
+    if is_missing(pid) {
         return Some(true);
     }
     let stat = Stat::of(pid)?;
@@ -183,9 +199,7 @@ pub(crate) fn is_gone(pid: u32, since_boottime_ns: Option<u64>) -> Option<bool> 
 pub(crate) fn has_begun_to_end(pid: u32) -> Option<bool> {
     /// `PF_EXITING` of include/linux/sched.h.
     const EXITING: u64 = 4;
-    // SAFETY: no pointer; signal 0 is sent to nobody.
-    let found = unsafe { libc::kill(pid as libc::pid_t, 0) };
-    if found == -1 && io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH) {
+    if is_missing(pid) {
         return Some(true);
     }
     let stat = Stat::of(pid)?;
@@ -206,11 +220,8 @@ impl Stat {
         if !proc_is_of_our_namespace() {
             return None;
         }
-        let mut path = [0_u8; 32];
-        let mut writer = io::Cursor::new(&mut path[..]);
-        io::Write::write_fmt(&mut writer, format_args!("/proc/{pid}/stat\0")).ok()?;
-        let path = CStr::from_bytes_until_nul(&path).ok()?;
-        let stat = file::open_at(None, path, libc::O_RDONLY, 0).ok()?;
+        let mut buffer = [0; 40];
+        let stat = file::open_at(None, proc_path(&mut buffer, pid, "stat")?, libc::O_RDONLY, 0).ok()?;
         let mut text = [0_u8; 1024];
         let bytes = read_some(&stat, &mut text)?;
         // The name may contain anything, so fields are counted from its closing parenthesis: state is field 3.
@@ -237,10 +248,8 @@ pub(crate) fn has_let_go(pid: u32, inode: u64) -> Option<bool> {
 /// Whether a line of `/proc/PID/maps` has the inode, the fifth of its fields
 /// ([`proc_pid_maps(5)`](https://man7.org/linux/man-pages/man5/proc_pid_maps.5.html)). Allocates nothing.
 fn maps(pid: u32, inode: u64) -> Option<bool> {
-    let mut path = [0_u8; 32];
-    let mut writer = io::Cursor::new(&mut path[..]);
-    io::Write::write_fmt(&mut writer, format_args!("/proc/{pid}/maps\0")).ok()?;
-    let file = file::open_at(None, CStr::from_bytes_until_nul(&path).ok()?, libc::O_RDONLY, 0).ok()?;
+    let mut buffer = [0; 40];
+    let file = file::open_at(None, proc_path(&mut buffer, pid, "maps")?, libc::O_RDONLY, 0).ok()?;
     let mut text = [0_u8; 2048];
     let (mut field, mut number) = (0, 0_u64);
     loop {
@@ -267,21 +276,8 @@ fn maps(pid: u32, inode: u64) -> Option<bool> {
 /// cannot be found out.
 #[doc(alias = "CLONE_NEWTIME")]
 pub(crate) fn has_our_clocks(pid: u32) -> bool {
-    let inode_of = |path: &CStr| {
-        let mut stat = std::mem::MaybeUninit::<libc::stat>::uninit();
-        // SAFETY: a C string and a buffer of the call's own type.
-        if unsafe { libc::stat(path.as_ptr(), stat.as_mut_ptr()) } != 0 {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: the call succeeded and has filled it.
-        Ok(unsafe { stat.assume_init() }.st_ino)
-    };
-    let mut path = [0_u8; 40];
-    let mut writer = io::Cursor::new(&mut path[..]);
-    if io::Write::write_fmt(&mut writer, format_args!("/proc/{pid}/ns/time\0")).is_err() {
-        return false;
-    }
-    let Ok(path) = CStr::from_bytes_until_nul(&path) else { return false };
+    let mut buffer = [0; 40];
+    let Some(path) = proc_path(&mut buffer, pid, "ns/time") else { return false };
     match (inode_of(c"/proc/self/ns/time"), inode_of(path)) {
         (Ok(ours), Ok(theirs)) => ours == theirs,
         // Before Linux 5.6 there is one time for all.
