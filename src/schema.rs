@@ -86,6 +86,16 @@ pub enum Kind {
     Event = 20,
     /// [`sync::Leader`](crate::sync::Leader): a lock word and a term.
     Leader = 21,
+    /// A cache: a head, and its entries in the bytes behind it.
+    Cache = 28,
+}
+
+impl Kind {
+    /// Whether a value of this kind is the head of an *area*: an object that has bytes behind its value, as many as its
+    /// maker chose.
+    pub const fn is_area(self) -> bool {
+        matches!(self, Kind::Cache)
+    }
 }
 
 /// Bytes of a node before its three texts.

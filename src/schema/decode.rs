@@ -97,6 +97,7 @@ impl Node {
             19 => Kind::Barrier,
             20 => Kind::Event,
             21 => Kind::Leader,
+            28 => Kind::Cache,
             _ => return None,
         })
     }

@@ -247,6 +247,7 @@ pub(crate) fn type_text(node: &Node) -> String {
         (Some(Kind::Once), _) => "Once".to_owned(),
         (Some(Kind::Event), _) => "Event".to_owned(),
         (Some(Kind::Leader), _) => "Leader".to_owned(),
+        (Some(Kind::Cache), _) => "Cache".to_owned(),
         (Some(Kind::Enum | Kind::Struct | Kind::Variant), _) if !node.type_name.is_empty() => {
             printable(&node.type_name)
         }

@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};
 
 use super::header::{DIRECTORY_LOCK_AT, Header, MAX_NAME_BYTES, OBJECT_BYTES, ObjectEntry, object_state};
 use super::live::Live;
+use super::object::TypeLayout;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::RawLock;
 use crate::schema::decode::{self, Node};
@@ -216,13 +217,14 @@ impl Directory {
         }
     }
 
-    /// Where the value of an object lies, if its place is one that an object of `bytes` bytes can have.
-    pub(crate) fn place(&self, entry: &ObjectEntry, bytes: u64, align_bytes: u64) -> Result<NonNull<u8>> {
+    /// Where the value of an object lies, if its place is one that an object of this layout can have.
+    pub(crate) fn place(&self, entry: &ObjectEntry, layout: &TypeLayout) -> Result<NonNull<u8>> {
         // Whole lines belong to the object; readers copy it by words.
-        let end = bytes.checked_next_multiple_of(OBJECT_ALIGN_BYTES).and_then(|bytes| bytes.checked_add(entry.data_at));
-        let fits = entry.bytes == bytes
+        let end = entry.bytes.checked_next_multiple_of(OBJECT_ALIGN_BYTES);
+        let end = end.and_then(|bytes| bytes.checked_add(entry.data_at));
+        let fits = layout.admits_bytes(entry.bytes)
             && entry.data_at % OBJECT_ALIGN_BYTES == 0
-            && entry.data_at % align_bytes.max(1) == 0
+            && entry.data_at % layout.align_bytes.max(1) == 0
             && end.is_some_and(|end| end <= self.data_max_bytes);
         if !fits {
             return Err(self.corrupt("an object lies outside of the data, or has another size than its type"));

@@ -90,6 +90,8 @@ pub(crate) enum Claim<'a> {
 pub(crate) struct Ready {
     pub(crate) index: u32,
     pub(crate) address: NonNull<u8>,
+    /// Of the object, an area's included.
+    pub(crate) bytes: u64,
 }
 
 /// The right to make an object's value: its `init_lock`. Dropped unfinished (a panic in `init`), it leaves that to the
@@ -99,6 +101,8 @@ pub(crate) struct Making<'a> {
     _held: Held<'a>,
     directory: &'a Directory,
     pub(crate) ready: Ready,
+    /// Another one began, and died or panicked: the memory may not be zero any more.
+    pub(crate) is_taken_over: bool,
 }
 
 impl Making<'_> {
@@ -169,7 +173,7 @@ impl<'a> Maker<'a> {
     /// Where an object lies that another process may have written into the directory.
     fn existing(self, found: &Found, layout: &TypeLayout) -> Result<Ready> {
         let (directory, entry) = (self.directory, &found.entry);
-        let address = directory.place(entry, layout.bytes, layout.align_bytes)?;
+        let address = directory.place(entry, layout)?;
         // Its maker reserved it; but damaged bytes may name a place without memory, and touching that is a signal. Who
         // may not reserve, because the segment lost its name or by a limit of its own process, has only the directory's
         // word. Any other reason (no room) says that the memory is not there.
@@ -183,7 +187,7 @@ impl<'a> Maker<'a> {
                 return Err(error);
             }
         }
-        Ok(Ready { index: found.index, address })
+        Ok(Ready { index: found.index, address, bytes: entry.bytes })
     }
 
     /// Waits until the maker of an object has made it, or takes its place if it died or its `init` panicked. `None`:
@@ -209,7 +213,7 @@ impl<'a> Maker<'a> {
         }
         if found.entry.fingerprint == layout.fingerprint {
             let ready = self.existing(&found, layout)?;
-            return Ok(Some(Making { _held: held, directory: self.directory, ready }));
+            return Ok(Some(Making { _held: held, directory: self.directory, ready, is_taken_over: true }));
         }
         // Somebody wanted another type, and did not get to making it: nobody has seen a value, so there is no mismatch.
         let _directory = self.lock_directory(name)?;
@@ -230,7 +234,7 @@ impl<'a> Maker<'a> {
         entry.schema_at.store(room.schema_at, Relaxed);
         entry.schema_bytes.store(schema.len() as u32, Relaxed);
         entry.data_at.store(room.data_at, Relaxed);
-        entry.bytes.store(layout.bytes, Relaxed);
+        entry.bytes.store(room.bytes, Relaxed);
         entry.fingerprint.store(layout.fingerprint, Relaxed);
         entry.initial_hash.store(0, Relaxed);
         entry.name_hash.store(name_hash(name), Relaxed);
@@ -240,12 +244,12 @@ impl<'a> Maker<'a> {
         unsafe { AtomicU64::from_ptr((&raw const entry.init_lock).cast_mut().cast()) }.store(0, Relaxed);
         let held =
             self.lock(&entry.init_lock, None, || format!("make the object `{name}`: its new entry is locked"))?;
-        let address = self.directory.place(&entry.read(), layout.bytes, layout.align_bytes)?;
+        let address = self.directory.place(&entry.read(), layout)?;
         // Release pairs with the Acquire in `Directory::count`: who sees the count sees the entry. This is the commit.
         self.directory.live().object_count().store(room.index + 1, Release);
         self.directory.live().data_bytes().store(room.data_end, Release);
-        let ready = Ready { index: room.index, address };
-        Ok(Some(Making { _held: held, directory: self.directory, ready }))
+        let ready = Ready { index: room.index, address, bytes: room.bytes };
+        Ok(Some(Making { _held: held, directory: self.directory, ready, is_taken_over: false }))
     }
 
     /// Finds and reserves the places of a new object. The directory lock is held.
@@ -287,13 +291,11 @@ impl<'a> Maker<'a> {
             ));
         }
         let data_at = data_bytes.next_multiple_of(layout.object_align_bytes());
-        let data_end = layout.bytes.checked_next_multiple_of(OBJECT_ALIGN_BYTES).and_then(|it| it.checked_add(data_at));
+        let bytes = layout.object_bytes().unwrap_or(u64::MAX);
+        let data_end = bytes.checked_next_multiple_of(OBJECT_ALIGN_BYTES).and_then(|it| it.checked_add(data_at));
         let Some(data_end) = data_end.filter(|end| *end <= directory.data_max_bytes) else {
             return Err(full(
-                format!(
-                    "{} of its {} bytes are used, and it takes {}",
-                    data_bytes, directory.data_max_bytes, layout.bytes
-                ),
+                format!("{data_bytes} of its {} bytes are used, and it takes {bytes}", directory.data_max_bytes),
                 "make it anew with a larger `max_bytes`",
             ));
         };
@@ -302,7 +304,7 @@ impl<'a> Maker<'a> {
         self.reserve(objects, directory.objects_at, object_at, object_at + u64::from(OBJECT_BYTES))?;
         self.reserve(schemas, directory.schemas_at, schemas_end, schemas_end + schema_bytes)?;
         self.reserve(data, directory.data_at, data_at, data_end)?;
-        Ok(Room { index, schema_at: schemas_end, data_at, data_end })
+        Ok(Room { index, schema_at: schemas_end, data_at, data_end, bytes })
     }
 
     /// Makes sure that whole pages of memory hold the bytes from `start` to `end` of an area. The directory lock is
@@ -415,4 +417,6 @@ struct Room {
     schema_at: u64,
     data_at: u64,
     data_end: u64,
+    /// Of the object, without the rest of its last line.
+    bytes: u64,
 }

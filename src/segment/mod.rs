@@ -5,6 +5,7 @@
 //! checked ([`header`]); fields that change are atomics in the mapping ([`live`]). No reference to shared bytes is
 //! made.
 
+pub(crate) mod area;
 pub(crate) mod backing;
 pub(crate) mod compare;
 pub(crate) mod directory;

@@ -19,7 +19,10 @@ const MAX_ALIGN_BYTES: usize = 4096;
 
 /// What a segment must know of a type.
 pub(crate) struct TypeLayout {
+    /// Of the value; of an area's head.
     pub(crate) bytes: u64,
+    /// Bytes behind the value that its maker asks for; `None`: the object is no area.
+    pub(crate) area_bytes: Option<u64>,
     pub(crate) align_bytes: u64,
     pub(crate) fingerprint: u64,
     part: Part,
@@ -38,9 +41,38 @@ impl TypeLayout {
         let part = Part { name: "", at: 0, doc: "", schema: Some(T::SCHEMA) };
         TypeLayout {
             bytes: size_of::<T>() as u64,
+            area_bytes: None,
             align_bytes: align_of::<T>() as u64,
             fingerprint: schema::fingerprint(FINGERPRINT_SEED, &part),
             part,
+        }
+    }
+
+    /// An area: a head of type `H`, and `area_bytes` bytes behind it if this one makes it. Which kinds of types are
+    /// heads is told by [`Kind::is_area`](crate::schema::Kind::is_area).
+    pub(crate) const fn area_of<H: ProcessSync>(area_bytes: u64) -> TypeLayout {
+        assert!(H::SCHEMA.kind.is_area(), "tools would take an area with such a head for damage");
+        TypeLayout { area_bytes: Some(area_bytes), ..TypeLayout::of::<H>() }
+    }
+
+    /// Where the bytes of an area begin.
+    pub(crate) const fn head_bytes(&self) -> u64 {
+        self.bytes.next_multiple_of(OBJECT_ALIGN_BYTES)
+    }
+
+    /// The size of an object that this program makes; `None`: no segment is that large.
+    pub(crate) const fn object_bytes(&self) -> Option<u64> {
+        match self.area_bytes {
+            Some(area_bytes) => self.head_bytes().checked_add(area_bytes),
+            None => Some(self.bytes),
+        }
+    }
+
+    /// Whether an object of that type may have this size: of an area its maker chose it.
+    pub(crate) const fn admits_bytes(&self, object_bytes: u64) -> bool {
+        match self.area_bytes {
+            Some(_) => object_bytes >= self.head_bytes(),
+            None => object_bytes == self.bytes,
         }
     }
 

@@ -108,7 +108,12 @@ impl SegmentReader {
     /// - `InvalidInput`: a name that an object cannot have.
     /// - `Corrupt`: the segment's own bytes make no sense.
     pub fn get<T: ProcessSync>(&self, name: &str) -> Result<Option<ReadOnly<'_, T>>> {
-        let layout = const { &TypeLayout::of::<T>() };
+        let found = self.find(name, const { &TypeLayout::of::<T>() })?;
+        Ok(found.map(|(address, _)| ReadOnly { address, reader: PhantomData, value: PhantomData }))
+    }
+
+    /// The object of that name, if it is there and of that layout: where it lies, and its size.
+    pub(crate) fn find(&self, name: &str, layout: &TypeLayout) -> Result<Option<(NonNull<u8>, u64)>> {
         check_name(name)?;
         let Some(found) = self.directory.find(name)?.filter(|found| found.entry.state == object_state::READY) else {
             return Ok(None);
@@ -118,13 +123,13 @@ impl SegmentReader {
                 .mismatch(&self.directory, &found.entry, name)
                 .line("to go on: read it with a program of the same version as those that write it"));
         }
-        let address = self.directory.place(&found.entry, layout.bytes, layout.align_bytes)?;
+        let address = self.directory.place(&found.entry, layout)?;
         // Writers cannot be asked to reserve it: damaged bytes may name a place behind the end of the file.
-        let end = self.directory.data_at + found.entry.data_at + layout.bytes;
+        let end = self.directory.data_at + found.entry.data_at + found.entry.bytes;
         if !self.attached.has_bytes(end) {
             return Err(self.directory.corrupt("an object lies behind the end of the file"));
         }
-        Ok(Some(ReadOnly { address, reader: PhantomData, value: PhantomData }))
+        Ok(Some((address, found.entry.bytes)))
     }
 
     /// As [`Segment::objects`](crate::Segment::objects).

@@ -379,7 +379,7 @@ impl Segment {
         self.attached
     }
 
-    fn maker(&self) -> Maker<'_> {
+    pub(crate) fn maker(&self) -> Maker<'_> {
         Maker { directory: &self.directory, attached: self.attached, reserved: &self.reserved }
     }
 

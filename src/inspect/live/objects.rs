@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::inspect::memory::Value;
 use crate::inspect::report::ByteOrder;
 use crate::inspect::value;
+use crate::schema::Kind;
 use crate::schema::decode::{self, Node};
 use crate::schema::difference;
 use crate::segment::header::{OBJECT_BYTES, ObjectEntry, object_state};
@@ -22,7 +23,7 @@ pub struct LiveObject {
     pub state: ObjectState,
     /// Where its value lies in the segment.
     pub at: u64,
-    /// The size of its value.
+    /// The size of its value, and of the bytes behind it if it is an area.
     pub size_bytes: u64,
     /// Hash of its layout.
     pub fingerprint: u64,
@@ -85,7 +86,9 @@ impl LiveSegment {
         };
         // The header was read earlier, and the segment may have grown since: its maximum is what bounds it.
         let data_max = self.header.max_bytes.saturating_sub(self.header.data_at);
-        let is_placed = is_inside(entry.data_at, entry.bytes, data_max) && node.size_bytes == entry.bytes;
+        let is_area = node.kind().is_some_and(Kind::is_area);
+        let is_size = if is_area { node.size_bytes <= entry.bytes } else { node.size_bytes == entry.bytes };
+        let is_placed = is_inside(entry.data_at, entry.bytes, data_max) && is_size;
         if state == ObjectState::Ready && !is_placed {
             return Err(wrong("lies outside of the data, or has another size than its type"));
         }
