@@ -5,26 +5,39 @@
 //! Nothing is shared before a subcommand asks for it, so that the others work where nothing can be.
 
 mod demo;
+mod inspect;
+mod output;
+
+// What looks at segments in use, and what only that needs.
 #[cfg(target_os = "linux")]
 mod doctor;
 #[cfg(target_os = "linux")]
 mod documents;
-mod inspect;
+#[cfg(target_os = "linux")]
+mod get;
 #[cfg(target_os = "linux")]
 mod look;
 #[cfg(target_os = "linux")]
 mod ls;
-#[cfg(not(target_os = "linux"))]
-mod not_here;
-mod output;
 #[cfg(target_os = "linux")]
 mod prune;
 #[cfg(target_os = "linux")]
 mod reset;
 #[cfg(target_os = "linux")]
+mod set;
+#[cfg(target_os = "linux")]
 mod show;
 #[cfg(target_os = "linux")]
 mod table;
+#[cfg(target_os = "linux")]
+mod typed;
+
+#[cfg(not(target_os = "linux"))]
+mod not_here;
+#[cfg(not(target_os = "linux"))]
+use not_here::{doctor, get, ls, prune, reset, rm, set, show};
+#[cfg(target_os = "linux")]
+use prune as rm;
 
 use std::process::ExitCode;
 
@@ -49,9 +62,11 @@ const HELP: &str = "\
 Look at segments in use (nothing is changed):
   ls       Lists segments: who is in them, whether anybody is alive, how much memory they take
   show     Shows one segment: its objects, their values, who holds and awaits its locks
+  get      Prints values: all of a segment, one object, or a part of it
   doctor   Checks this machine for what makes sharing fail, and names the cure
 
-Mend and clean up (says what it did; leaves alone what is in use):
+Change and clean up (says what it did; leaves alone what is in use):
+  set      Changes a value, under the locks that guard it
   prune    Removes what programs that ended left behind
   rm       Removes segments; refuses those in use
   reset    Frees a lock that nobody can have any more, without ending its processes
@@ -79,19 +94,22 @@ struct Arguments {
     command: Command,
 }
 
-#[cfg(target_os = "linux")]
 #[derive(Subcommand)]
 enum Command {
     /// Lists segments: who is in them, whether anybody is alive, how much memory they take
     Ls(ls::Ls),
     /// Shows one segment: its objects, their values, who holds and awaits its locks
     Show(show::Show),
+    /// Prints values: all of a segment, one object, or a part of it
+    Get(get::Get),
+    /// Changes a value, under the locks that guard it
+    Set(set::Set),
     /// Checks this machine for what makes sharing fail, and names the cure
     Doctor(doctor::Doctor),
     /// Removes what programs that ended left behind
     Prune(prune::Prune),
     /// Removes segments; refuses those in use
-    Rm(prune::Rm),
+    Rm(rm::Rm),
     /// Frees a lock that nobody can have any more, without ending its processes
     Reset(reset::Reset),
     /// Says which sections of a binary are shared, what that means, and which variables are in them
@@ -101,51 +119,16 @@ enum Command {
     Demo(demo::Demo),
 }
 
-#[cfg(target_os = "linux")]
 fn run(command: &Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Ls(ls) => ls.run(),
         Command::Show(show) => show.run(),
+        Command::Get(get) => get.run(),
+        Command::Set(set) => set.run(),
         Command::Doctor(doctor) => doctor.run(),
         Command::Prune(prune) => prune.run(),
         Command::Rm(rm) => rm.run(),
         Command::Reset(reset) => reset.run(),
-        Command::Inspect(inspect) => inspect.run(),
-        Command::Demo(demo) => demo.run(),
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-#[derive(Subcommand)]
-enum Command {
-    /// Lists segments: on Linux only
-    Ls(not_here::NotHere),
-    /// Shows one segment: on Linux only
-    Show(not_here::NotHere),
-    /// Checks this machine: on Linux only
-    Doctor(not_here::NotHere),
-    /// Removes what programs that ended left behind: on Linux only
-    Prune(not_here::NotHere),
-    /// Removes segments: on Linux only
-    Rm(not_here::NotHere),
-    /// Frees a lock that nobody can have any more: on Linux only
-    Reset(not_here::NotHere),
-    /// Says which sections of a binary are shared, what that means, and which variables are in them
-    Inspect(inspect::Inspect),
-    /// Shows shared variables at work, with processes of this very command
-    #[command(subcommand)]
-    Demo(demo::Demo),
-}
-
-#[cfg(not(target_os = "linux"))]
-fn run(command: &Command) -> anyhow::Result<ExitCode> {
-    match command {
-        Command::Ls(not_here) => not_here.run("ls"),
-        Command::Show(not_here) => not_here.run("show"),
-        Command::Doctor(not_here) => not_here.run("doctor"),
-        Command::Prune(not_here) => not_here.run("prune"),
-        Command::Rm(not_here) => not_here.run("rm"),
-        Command::Reset(not_here) => not_here.run("reset"),
         Command::Inspect(inspect) => inspect.run(),
         Command::Demo(demo) => demo.run(),
     }
@@ -174,12 +157,11 @@ mod tests {
         let command = super::Arguments::command();
         for subcommand in command.get_subcommands() {
             let (name, about) = (subcommand.get_name(), subcommand.get_about().map(ToString::to_string));
-            // Elsewhere the commands for Linux say of themselves that they are.
-            let about = about.unwrap_or_default().replace(": on Linux only", "");
+            let about = about.unwrap_or_default();
             let about = about.split(", and").next().unwrap_or_default();
             let line = super::HELP.lines().find(|line| line.trim_start().starts_with(&format!("{name} ")));
             let Some(line) = line else { panic!("{name} is not in the help") };
-            assert!(cfg!(not(target_os = "linux")) || line.contains(about), "{line:?} does not say {about:?}");
+            assert!(line.contains(about), "{line:?} does not say {about:?}");
         }
         super::Arguments::command().debug_assert();
     }

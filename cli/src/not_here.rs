@@ -4,23 +4,44 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use clap::Args;
 
-/// Whatever was asked.
-#[derive(Args)]
-pub(crate) struct NotHere {
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
-    rest: Vec<OsString>,
+/// A command of this name, with any arguments.
+macro_rules! not_here {
+    ($($module:ident $arguments:ident),* $(,)?) => {
+        $(pub(crate) mod $module {
+            /// Whatever was asked.
+            #[derive(clap::Args)]
+            pub(crate) struct $arguments {
+                #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+                rest: Vec<std::ffi::OsString>,
+            }
+
+            impl $arguments {
+                pub(crate) fn run(&self) -> anyhow::Result<std::process::ExitCode> {
+                    super::run(stringify!($module), &self.rest)
+                }
+            }
+        })*
+    };
 }
 
-impl NotHere {
-    pub(crate) fn run(&self, command: &str) -> Result<ExitCode> {
-        let why = if cfg!(windows) {
-            "on Windows a segment is a file mapping: the system keeps no list of them, and removes each with its last \
-             process; `cotenant inspect` works here"
-        } else {
-            "nothing is shared on this system"
-        };
-        bail!("`cotenant {command}` looks at segments of Linux: {why}")
-    }
+not_here! {
+    doctor Doctor,
+    get Get,
+    ls Ls,
+    prune Prune,
+    reset Reset,
+    rm Rm,
+    set Set,
+    show Show,
+}
+
+fn run(command: &str, _: &[OsString]) -> Result<ExitCode> {
+    let why = if cfg!(windows) {
+        "on Windows a segment is a file mapping: the system keeps no list of them, and removes each with its last \
+         process; `cotenant inspect` works here"
+    } else {
+        "nothing is shared on this system"
+    };
+    bail!("`cotenant {command}` looks at segments of Linux: {why}")
 }

@@ -5,11 +5,11 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
-use cotenant::inspect::live::{LiveObject, LiveSegment, LockOwner, ObjectState, Reset as Done, ResetOutcome};
+use cotenant::inspect::live::{LiveObject, LiveSegment, LockOwner, Reset as Done, ResetOutcome};
 use cotenant::inspect::printable;
 use serde_json::json;
 
-use crate::look::{From, Row, View, find_exactly};
+use crate::look::{From, Row, View, find_exactly, object};
 use crate::output::{complain, finish};
 
 const EXAMPLES: &str = "\
@@ -54,7 +54,7 @@ impl Reset {
         let Some(segment) = &row.segment else {
             bail!("{}", row.complaint());
         };
-        let object = choose(segment, &row, &self.object)?;
+        let object = object(segment, &row, &self.object)?;
         let Some(path) = row.access() else {
             bail!("{} has no name by which it could be joined: its own programs must reset the lock", row.path());
         };
@@ -113,30 +113,6 @@ impl Reset {
 fn with_article(type_text: &str) -> String {
     let is_vowel = type_text.starts_with(|c: char| "AEIOaeio".contains(c));
     format!("{} {type_text}", if is_vowel { "an" } else { "a" })
-}
-
-/// The object of that name, or the only one whose path ends so.
-fn choose(segment: &LiveSegment, row: &Row, name: &str) -> Result<LiveObject> {
-    let objects = segment.objects().map_err(|error| anyhow!("{error}"))?;
-    let mut objects: Vec<_> = objects.into_iter().flatten().filter(|it| it.state == ObjectState::Ready).collect();
-    let ends =
-        |it: &LiveObject| it.name().strip_suffix(name).is_some_and(|rest| rest.is_empty() || rest.ends_with("::"));
-    let exact = objects.iter().position(|it| it.name() == name);
-    let ending: Vec<_> = objects.iter().enumerate().filter(|(_, it)| ends(it)).map(|(index, _)| index).collect();
-    let only = if let [index] = ending.as_slice() { Some(*index) } else { None };
-    if let Some(index) = exact.or(only) {
-        return Ok(objects.swap_remove(index));
-    }
-    let alike = |it: &&LiveObject| strsim::jaro_winkler(it.name().rsplit("::").next().unwrap_or_default(), name) > 0.8;
-    let offered: Vec<_> = match ending.is_empty() {
-        true => objects.iter().filter(alike).map(|it| printable(it.name())).take(8).collect(),
-        false => ending.iter().map(|index| printable(objects[*index].name())).take(8).collect(),
-    };
-    let advice = match offered.as_slice() {
-        [] => format!("`cotenant show {}` lists them", printable(&row.file_name)),
-        offered => format!("did you mean {}?", offered.join(", ")),
-    };
-    bail!("{} has no object `{}`: {advice}", row.path(), printable(name))
 }
 
 fn who(row: &Row, owner: &LockOwner) -> String {

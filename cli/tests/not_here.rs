@@ -6,9 +6,16 @@ use std::process::Command;
 
 #[test]
 fn commands_for_linux_say_that_they_are() {
-    for arguments in
-        [["ls", "--json"], ["show", "x"], ["doctor", "--quiet"], ["prune", "-n"], ["rm", "x"], ["reset", "x"]]
-    {
+    for arguments in [
+        ["ls", "--json"],
+        ["show", "x"],
+        ["doctor", "--quiet"],
+        ["prune", "-n"],
+        ["rm", "x"],
+        ["reset", "x"],
+        ["get", "x"],
+        ["set", "x"],
+    ] {
         let ran = Command::new(env!("CARGO_BIN_EXE_cotenant")).args(arguments).output().expect("it starts");
         let said = String::from_utf8_lossy(&ran.stderr).into_owned();
         assert_eq!((ran.status.code(), said.lines().count(), ran.stdout.len()), (Some(1), 1, 0), "{said}");

@@ -24,6 +24,7 @@
 //! # }
 //! ```
 
+mod alike;
 mod archive;
 mod block;
 mod change;
@@ -33,19 +34,24 @@ mod elf;
 mod elf_dynamic;
 mod flags;
 mod judge;
+mod layout;
 pub mod live;
 mod memory;
 mod pe;
 mod report;
+mod stores;
+mod typed;
 mod value;
 
 pub use archive::{Archive, Member};
 pub use block::{Block, Variable};
 pub use change::{BlockChange, Verdict, changes};
 pub use judge::{Finding, FindingKind, Place};
+pub use layout::{Layout, Part};
 pub use report::{
     ByteOrder, CopiedVariable, Fault, Format, Image, ImageKind, Refused, Rights, Section, SectionRole, Symbol,
 };
+pub use typed::Typed;
 
 use object::FileKind;
 

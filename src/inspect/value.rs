@@ -185,7 +185,7 @@ fn lock_text(node: &Node, value: Value<'_>) -> Option<String> {
 }
 
 /// Lock words that somebody holds, among the first of an array of them. Bounded by the bytes that are there.
-fn held(cells: &Node, value: Value<'_>, first: u64) -> u64 {
+pub(super) fn held(cells: &Node, value: Value<'_>, first: u64) -> u64 {
     let Some(words) = value.part(cells.at, cells.size_bytes) else { return 0 };
     // What is not in the file is zeros, and so free.
     let first = first.min(cells.count.into()).min(words.bytes.len() as u64 / 8);

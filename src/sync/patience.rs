@@ -11,7 +11,7 @@ pub(super) const LONGEST_SLEEP: Duration =
 
 /// How long a call waits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Patience {
+pub(crate) enum Patience {
     /// `try_`: not at all.
     None,
     /// `_timeout`.
@@ -21,7 +21,7 @@ pub(super) enum Patience {
 
 impl Patience {
     /// Of a call with a timeout. The clock is read here, so only call this once there is something to wait for.
-    pub(super) fn of(timeout: Duration) -> Patience {
+    pub(crate) fn of(timeout: Duration) -> Patience {
         Instant::now().checked_add(timeout).map_or(Patience::Endless, Patience::Until)
     }
 
@@ -41,7 +41,7 @@ impl Patience {
     }
 
     /// Takes the lock, waiting so long.
-    pub(super) fn lock(self, lock: &RawLock) -> Result<(Ticket, Locked), NotLocked> {
+    pub(crate) fn lock(self, lock: &RawLock) -> Result<(Ticket, Locked), NotLocked> {
         match self {
             Patience::None => lock.try_lock(),
             Patience::Until(deadline) => lock.lock_until(deadline),

@@ -68,10 +68,10 @@ unsafe impl<T: ProcessSync + Send, const READERS: usize> ProcessSync for RwLock<
         "RwLock",
         Kind::RwLock,
         &[
-            part("writer", offset_of!(RawRwLock<READERS>, writer), u64::SCHEMA),
-            part("changing", offset_of!(RawRwLock<READERS>, changing), u32::SCHEMA),
-            part("nested", offset_of!(RawRwLock<READERS>, nested), u32::SCHEMA),
-            part("freed", offset_of!(RawRwLock<READERS>, freed), u32::SCHEMA),
+            part("writer", offset_of!(RawRwLock<READERS>, head.writer), u64::SCHEMA),
+            part("changing", offset_of!(RawRwLock<READERS>, head.changing), u32::SCHEMA),
+            part("nested", offset_of!(RawRwLock<READERS>, head.nested), u32::SCHEMA),
+            part("freed", offset_of!(RawRwLock<READERS>, head.freed), u32::SCHEMA),
             part("readers", offset_of!(RawRwLock<READERS>, readers), <[u64; READERS]>::SCHEMA),
             part("value", offset_of!(Self, value), T::SCHEMA),
         ],
@@ -380,7 +380,7 @@ impl<T, const READERS: usize> RwLock<T, READERS> {
     }
 
     fn writer(&self) -> &RawLock {
-        &self.raw.writer
+        &self.raw.head.writer
     }
 }
 

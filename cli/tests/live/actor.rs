@@ -8,7 +8,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use cotenant::sync::{Barrier, Condvar, Event, LockError, Mutex, Once, RwLock, Semaphore};
+use cotenant::sync::{Barrier, Condvar, Event, LockError, Mutex, Once, OnceCell, RwLock, Semaphore};
+use cotenant::value::{Array, Duration as SharedDuration, Optional, Text};
 use cotenant::{Backing, Keep, ProcessSync, Segment, SysVKey};
 
 use crate::place::{Place, WATCHDOG};
@@ -22,6 +23,23 @@ struct Limits {
     /// Requests that are let through in a second.
     per_second: u32,
     burst: u32,
+}
+
+#[derive(ProcessSync, Clone, Copy)]
+#[repr(u8)]
+enum Stage {
+    Starting,
+    Serving,
+}
+
+#[derive(ProcessSync, Clone, Copy)]
+#[repr(C)]
+struct Host {
+    name: Text<16>,
+    ports: Array<u16, 4>,
+    weight: Optional<f64>,
+    stage: Stage,
+    patience: SharedDuration,
 }
 
 /// Not a test: what the children of tests run.
@@ -83,6 +101,20 @@ fn act(words: &[&str], kept: &mut Vec<&'static Segment>) {
             let done = segment().get_or_init("done", || AtomicU64::new(0)).expect("there is room");
             done.store(number.parse().expect("a number"), Relaxed);
         }
+        ["hosts"] => {
+            let host = Host {
+                name: Text::from_static("alpha"),
+                ports: Array::from_array([80, 443]),
+                weight: Optional::none(),
+                stage: Stage::Starting,
+                patience: SharedDuration::from_millis(2500),
+            };
+            segment().get_or_init("hosts", || Mutex::new([host; 2])).expect("there is room");
+            let seed = segment().get_or_init("seed", OnceCell::new).expect("there is room");
+            seed.set(7_u64).expect("free");
+            segment().get_or_init("constant", || 5_u32).expect("there is room");
+        }
+        ["write-and-end"] => *table().write().map_err(drop).expect("it is free") += 1,
         ["lock"] => std::mem::forget(limits().lock().expect("it is free")),
         ["lock-again"] => drop(limits().lock().map_err(drop).expect("it was reset")),
         ["wait"] => {

@@ -1,4 +1,4 @@
-//! `cotenant ls`, `show`, `prune`, `rm`, `reset` and `doctor` beside real processes: living, killed, unlinked, in other
+//! `cotenant ls`, `show`, `get`, `set`, `prune`, `rm`, `reset` and `doctor` beside real processes: living, killed, unlinked, in other
 //! namespaces; and beside files that are none of ours.
 
 #![cfg(target_os = "linux")]
@@ -15,3 +15,4 @@ mod not_tried;
 mod others;
 mod people;
 mod place;
+mod values;

@@ -114,21 +114,22 @@ fn reset_lock(visit: &Visit, word: &RawLock, lock: &Lock) -> ResetOutcome {
 
 /// A lock word of the segment, if all of it is mapped.
 fn word_at(visit: &Visit, at: u64) -> Option<&RawLock> {
-    let address = address_of(visit, at, size_of::<RawLock>())?;
+    let address = address_of(visit, at, size_of::<RawLock>(), align_of::<RawLock>())?;
     // SAFETY: mapped shared, writable, and aligned (checked by `address_of`) while the visit lasts. A lock word
     // is an atomic, of which every value is one.
     Some(unsafe { &*address.cast::<RawLock>() })
 }
 
 fn flag_at(visit: &Visit, at: u64) -> Option<&AtomicU32> {
-    let address = address_of(visit, at, size_of::<AtomicU32>())?;
+    let address = address_of(visit, at, size_of::<AtomicU32>(), align_of::<AtomicU32>())?;
     // SAFETY: as in `word_at`.
     Some(unsafe { &*address.cast::<AtomicU32>() })
 }
 
 /// Where `bytes` bytes of the segment lie in this process, if they are aligned and all mapped.
-fn address_of(visit: &Visit, at: u64, bytes: usize) -> Option<*const u8> {
+pub(super) fn address_of(visit: &Visit, at: u64, bytes: usize, align: usize) -> Option<*const u8> {
     let at = usize::try_from(at).ok()?;
     let is_inside = at.checked_add(bytes)? <= visit.bytes();
-    (is_inside && at % bytes == 0).then(|| visit.base().as_ptr().cast_const().wrapping_add(at))
+    // The mapping begins on a page.
+    (is_inside && at % align == 0).then(|| visit.base().as_ptr().cast_const().wrapping_add(at))
 }

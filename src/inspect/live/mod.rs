@@ -4,10 +4,11 @@
 //! ```text
 //! file, or /proc/PID/mem --pread--> LiveSegment   description, participants()
 //!                                     objects() -> LiveObject   type, value(), locks()
+//!                                     typed(), set()            a part of a value, by its path
 //! ```
 //!
-//! But for `LiveSegment::reset` and `unlink`, nothing is locked or written. No file is mapped: a segment that is cut
-//! off while it is read is an error, and nobody who uses it notices. Every number is the segment's word and checked;
+//! But for `LiveSegment::set`, `LiveSegment::reset` and `unlink`, nothing is locked or written. No file is mapped: a
+//! segment that is cut off while it is read is an error, and nobody who uses it notices. Every number is the segment's word and checked;
 //! what is read is bounded by what its areas may hold. Values are read while others write: fields of one value may be
 //! of different moments.
 //!
@@ -29,8 +30,10 @@ mod features;
 mod locks;
 mod mend;
 mod objects;
+mod part;
 mod participants;
 mod segment;
+mod set;
 mod source;
 
 pub use features::{Feature, file_system_features, kernel_features};

@@ -1,0 +1,99 @@
+//! `cotenant set`: changes a value of a segment in use, as its programs would.
+
+use std::io::{Read, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+use clap::Args;
+use cotenant::inspect::printable;
+
+use crate::get::document;
+use crate::look::{From, View, addressed, find_exactly};
+use crate::output::finish;
+use crate::typed;
+
+const EXAMPLES: &str = "\
+Examples:
+  cotenant set acme.jobs done 0                            an atomic: one atomic store
+  cotenant set acme.jobs limits.burst 30                   a field under a lock: takes the lock for it
+  cotenant set acme.jobs limits '{\"burst\": 30}'            the fields named; the others stay
+  cotenant set acme.jobs motd hello                        a text needs no quotation marks
+  cotenant set acme.jobs timeout 1.5s                      a Duration
+  cotenant set acme.jobs 'hosts[2]' - < host.json          from standard input
+  cotenant set acme.web MAINTENANCE true --timeout 5s
+
+The value is checked against the object's type first, and nothing is changed if it does not suit. What no lock guards
+and is no atomic is refused: its programs believe that it never changes. A lock whose owner lives is waited for; a
+value whose owner died is left alone (look at it, then `cotenant reset`).
+
+Prints the value before and the one after.
+
+Exit status: 0 done, 1 failed and nothing is changed, 2 wrong usage.";
+
+/// Bytes of a value on standard input.
+const INPUT_BYTES_MAX: u64 = 64 << 20;
+
+/// Arguments of `cotenant set`.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Set {
+    /// Name, name@scope, file name or path, in full
+    #[arg(value_name = "SEGMENT")]
+    segment: String,
+    /// The object's name, and the way to a part of it
+    #[arg(value_name = "OBJECT[.field][index]")]
+    object: String,
+    /// JSON, or a bare text; - reads it from standard input
+    #[arg(value_name = "VALUE", allow_hyphen_values = true)]
+    value: String,
+    /// How long to wait for each lock on the way
+    #[arg(long, value_name = "DUR", default_value = "1s", value_parser = humantime::parse_duration)]
+    timeout: Duration,
+    /// Writes one JSON document (docs/tool.md)
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    from: From,
+}
+
+impl Set {
+    pub(crate) fn run(&self) -> Result<ExitCode> {
+        let view = View::new(&self.from)?;
+        let row = find_exactly(&view, &self.segment)?;
+        let Some(segment) = &row.segment else {
+            bail!("{}", row.complaint());
+        };
+        let found = addressed(segment, &row, &self.object)?;
+        let Some(path) = row.access() else {
+            bail!("{} has no name by which it could be joined: its own programs must set it", row.path());
+        };
+        let value = typed::from_words(&self.words()?, &found.part.layout)?;
+        let before = segment
+            .set(&path, &found.object, &found.part, &value, self.timeout)
+            .map_err(|error| anyhow!("{}", row.by_its_name(&error.to_string())))?;
+        // What was stored, even if a program has changed it since.
+        let after = segment.typed(&found.object, &found.part).map_err(|error| anyhow!("{error}"))?;
+        let mut out = std::io::stdout().lock();
+        finish(if self.json {
+            let mut document = document(&row, &found, &typed::to_json(&after));
+            document["before"] = typed::to_json(&before);
+            writeln!(out, "{document}")
+        } else {
+            let (name, before) = (printable(&found.name()), typed::to_json(&before));
+            writeln!(out, "{name}: {before} -> {}", typed::to_json(&after))
+        })?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn words(&self) -> Result<String> {
+        if self.value != "-" {
+            return Ok(self.value.clone());
+        }
+        let mut words = String::new();
+        let mut input = std::io::stdin().lock().take(INPUT_BYTES_MAX);
+        input.read_to_string(&mut words).context("cannot read the value from standard input")?;
+        // A shell's echo ends it with a line break.
+        Ok(words.strip_suffix('\n').map(str::to_owned).unwrap_or(words))
+    }
+}
