@@ -17,6 +17,7 @@
 //! - [`shared!`] declares variables; [`ProcessSync`] says which types may be shared, [`value`] has stand-ins for those
 //!   that may not;
 //! - [`sync::Mutex`] guards a value between processes, and says when its owner died;
+//! - [`published::Published`] is a value that one publishes and all see, whole, without a lock;
 //! - [`Segment`] is memory that processes share by a name, a key, a path or a fork, with typed objects that are made
 //!   while it is in use;
 //! - [`attachment()`] tells how this process is attached and with whom; [`attach()`] attaches blocks that wait for it.
@@ -44,6 +45,7 @@ mod image;
 pub mod inspect;
 mod lock;
 mod process_sync;
+pub mod published;
 pub mod schema;
 mod segment;
 pub mod sync;
@@ -88,3 +90,6 @@ struct SegmentsPage;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/locks.md")]
 struct LocksPage;
+#[cfg(doctest)]
+#[doc = include_str!("../docs/published.md")]
+struct PublishedPage;

@@ -88,6 +88,9 @@ pub enum Kind {
     Leader = 21,
     /// A cache: a head, and its entries in the bytes behind it.
     Cache = 28,
+    /// [`published::Published`](crate::published::Published): the newest snapshot's number, a lock word, a bell, and
+    /// buffers of snapshots.
+    Published = 32,
 }
 
 impl Kind {
@@ -202,9 +205,12 @@ const fn put(out: &mut [u8], at: usize, bytes: &[u8]) {
 /// The start of a fingerprint (FNV-1a, 64 bit: Fowler, Noll, Vo, 1991), with the word size and byte order in it.
 pub const FINGERPRINT_SEED: u64 = fingerprint_seed(size_of::<usize>() as u8, cfg!(target_endian = "little"));
 
+/// The start of FNV-1a, 64 bit.
+pub(crate) const FNV_SEED: u64 = 0xcbf2_9ce4_8422_2325;
+
 /// [`FINGERPRINT_SEED`] of a system with such pointers and byte order.
 pub(crate) const fn fingerprint_seed(pointer_bytes: u8, is_little_endian: bool) -> u64 {
-    hash(hash(0xcbf2_9ce4_8422_2325, &[pointer_bytes]), if is_little_endian { b"LE" } else { b"BE" })
+    hash(hash(FNV_SEED, &[pointer_bytes]), if is_little_endian { b"LE" } else { b"BE" })
 }
 
 /// Goes on hashing with the layout of `part`: what two builds must agree on to share bytes.

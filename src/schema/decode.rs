@@ -98,6 +98,7 @@ impl Node {
             20 => Kind::Event,
             21 => Kind::Leader,
             28 => Kind::Cache,
+            32 => Kind::Published,
             _ => return None,
         })
     }

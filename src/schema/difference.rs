@@ -248,6 +248,11 @@ pub(crate) fn type_text(node: &Node) -> String {
         (Some(Kind::Event), _) => "Event".to_owned(),
         (Some(Kind::Leader), _) => "Leader".to_owned(),
         (Some(Kind::Cache), _) => "Cache".to_owned(),
+        (Some(Kind::Published), _) => {
+            let buffers = node.children.iter().find(|child| child.name == "buffers");
+            let value = buffers.and_then(|it| it.children.first()?.children.iter().find(|it| it.name == "value"));
+            format!("Published<{}, {}>", value.map_or("?".to_owned(), type_text), cells("buffers"))
+        }
         (Some(Kind::Enum | Kind::Struct | Kind::Variant), _) if !node.type_name.is_empty() => {
             printable(&node.type_name)
         }

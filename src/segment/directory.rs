@@ -24,12 +24,10 @@ use super::object::TypeLayout;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::RawLock;
 use crate::schema::decode::{self, Node};
-use crate::schema::{NODE_HEAD_BYTES, hash};
+use crate::schema::{FNV_SEED, NODE_HEAD_BYTES, hash};
 
 /// Objects begin on these boundaries, so that no two share a cache line.
 pub(crate) const OBJECT_ALIGN_BYTES: u64 = 64;
-/// The start of FNV-1a, 64 bit.
-const FNV_SEED: u64 = 0xcbf2_9ce4_8422_2325;
 
 /// An entry of the objects area, as it lies in shared memory.
 #[repr(C)]

@@ -198,6 +198,11 @@ impl<T: ProcessSync> ReadOnly<'_, T> {
         unsafe { self.part(0) }
     }
 
+    /// Where the object lies, in memory that can only be read.
+    pub(crate) fn address(&self) -> NonNull<u8> {
+        self.address
+    }
+
     /// A copy of the part of the object that begins at `at`.
     ///
     /// # Safety

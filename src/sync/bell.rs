@@ -20,31 +20,31 @@ const SOMEBODY_LISTENS: u32 = 1;
 const ONE_RING: u32 = 2;
 
 #[repr(transparent)]
-pub(super) struct Bell {
+pub(crate) struct Bell {
     word: AtomicU32,
 }
 
 impl Bell {
-    pub(super) const fn new() -> Bell {
+    pub(crate) const fn new() -> Bell {
         Bell { word: AtomicU32::new(0) }
     }
 
     /// Announces a sleeper. Look at the predicate after it, then [`sleep`](Bell::sleep) with what it gave.
     ///
     /// SeqCst pairs with the load in `ring_one`: either the ringer sees the flag, or we see what it rings for.
-    pub(super) fn listen(&self) -> u32 {
+    pub(crate) fn listen(&self) -> u32 {
         self.word.fetch_or(SOMEBODY_LISTENS, SeqCst) | SOMEBODY_LISTENS
     }
 
     /// Sleeps, at most `longest`, unless it rang since `listen` gave `heard`. Wakes for any reason: look again.
-    pub(super) fn sleep(&self, heard: u32, longest: Duration) {
+    pub(crate) fn sleep(&self, heard: u32, longest: Duration) {
         futex::wait32(&self.word, heard, longest);
     }
 
     /// Wakes one sleeper, if there is one. What it rings for was changed before by a SeqCst operation, or under a lock
     /// that listeners hold when they look.
     #[inline]
-    pub(super) fn ring_one(&self) {
+    pub(crate) fn ring_one(&self) {
         if self.word.load(SeqCst) & SOMEBODY_LISTENS != 0 {
             self.ring(1);
         }
@@ -52,7 +52,7 @@ impl Bell {
 
     /// Wakes all sleepers.
     #[inline]
-    pub(super) fn ring_all(&self) {
+    pub(crate) fn ring_all(&self) {
         if self.word.load(SeqCst) & SOMEBODY_LISTENS != 0 {
             self.ring(u32::MAX);
         }
@@ -75,7 +75,7 @@ impl Bell {
 
 #[cfg(test)]
 impl Bell {
-    pub(super) fn has_a_listener(&self) -> bool {
+    pub(crate) fn has_a_listener(&self) -> bool {
         self.word.load(SeqCst) & SOMEBODY_LISTENS != 0
     }
 }

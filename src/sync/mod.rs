@@ -1,7 +1,7 @@
 //! Locks between processes that survive the death of whoever holds them.
 
 mod barrier;
-mod bell;
+pub(crate) mod bell;
 mod cells;
 mod condvar;
 mod event;

@@ -6,7 +6,7 @@ use crate::lock::{Locked, NotLocked, RawLock, Ticket};
 
 /// The longest sleep at all: whoever was to wake us may be killed before it does. Where nobody is killed, in the tests
 /// of this crate's insides, a lost wake-up is not to be healed but seen.
-pub(super) const LONGEST_SLEEP: Duration =
+pub(crate) const LONGEST_SLEEP: Duration =
     if cfg!(test) { Duration::from_secs(3600) } else { Duration::from_millis(100) };
 
 /// How long a call waits.
@@ -29,7 +29,7 @@ impl Patience {
     ///
     /// # Errors
     /// `WouldBlock` or `TimedOut` if there is no time left.
-    pub(super) fn sleep(self, longest: Duration) -> Result<Duration, NotLocked> {
+    pub(crate) fn sleep(self, longest: Duration) -> Result<Duration, NotLocked> {
         match self {
             Patience::None => Err(NotLocked::WouldBlock),
             Patience::Endless => Ok(longest),
@@ -51,7 +51,7 @@ impl Patience {
 
     /// As [`lock`](Patience::lock), for locks of which whatever they guard can be put right: nobody gives them up, and
     /// a word that says so is damage, taken for inconsistent.
-    pub(super) fn lock_even_given_up(self, lock: &RawLock) -> Result<(Ticket, Locked), NotLocked> {
+    pub(crate) fn lock_even_given_up(self, lock: &RawLock) -> Result<(Ticket, Locked), NotLocked> {
         match self {
             Patience::None => lock.try_lock_given_up(),
             Patience::Until(deadline) => lock.lock_given_up_until(deadline),
@@ -59,7 +59,7 @@ impl Patience {
         }
     }
 
-    pub(super) fn deadline(self) -> Option<Instant> {
+    pub(crate) fn deadline(self) -> Option<Instant> {
         match self {
             Patience::Until(deadline) => Some(deadline),
             _ => None,

@@ -59,6 +59,15 @@ pub(crate) fn boottime_ns() -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
+/// Nanoseconds since 1970, as of the last tick of the clock: some milliseconds old, for a quarter of the price.
+#[doc(alias = "CLOCK_REALTIME_COARSE")]
+pub(crate) fn unix_ns_coarse() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the structure is the call's own type; the clock exists since Linux 2.6.32.
+    unsafe { libc::clock_gettime(libc::CLOCK_REALTIME_COARSE, &raw mut time) };
+    (time.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(time.tv_nsec as u64)
+}
+
 /// CLOCK_BOOTTIME in milliseconds, its low half.
 pub(crate) fn uptime_ms() -> u32 {
     (boottime_ns() / 1_000_000) as u32

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
+use std::time::SystemTime;
 
 /// Nothing is shared, so nobody can misuse it.
 pub(crate) fn privileges_were_raised() -> bool {
@@ -16,6 +17,11 @@ pub(crate) fn environment(name: &str) -> Option<OsString> {
 /// Since when one waits for a lock that nobody shares interests nobody.
 pub(crate) fn uptime_ms() -> u32 {
     0
+}
+
+/// Nanoseconds since 1970.
+pub(crate) fn unix_ns_coarse() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
 }
 
 /// Writes one line to standard error and ends the process.

@@ -116,6 +116,11 @@ pub(crate) fn unix_time_ns() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_nanos() as u64)
 }
 
+/// As [`unix_time_ns`].
+pub(crate) fn unix_ns_coarse() -> u64 {
+    unix_time_ns()
+}
+
 /// Random bytes (`SystemFunction036` of advapi32).
 #[doc(alias = "RtlGenRandom")]
 pub(crate) fn random() -> io::Result<[u8; 16]> {

@@ -1,0 +1,98 @@
+//! Copies between private memory and shared memory that others may write or read at the same moment.
+//!
+//! Word by word, each an atomic access, so that a race with another process's copy is no undefined behaviour: a reader
+//! may get words of two publishes, and finds that out by the buffer's stamp before it makes a value of them.
+
+#![allow(unsafe_code)]
+
+use std::mem::MaybeUninit;
+use std::ptr::NonNull;
+
+use crate::lock::atomic::AtomicU64;
+use crate::lock::atomic::Ordering::Relaxed;
+
+const WORD_BYTES: usize = 8;
+
+/// Copies `bytes` bytes out of shared memory.
+///
+/// # Safety
+/// `from` is a multiple of 8, and from there on as many bytes as `bytes` rounded up to 8 are mapped for reading and
+/// only accessed atomically. `to` is valid for writes of `bytes` bytes, and nobody else's.
+#[inline(always)]
+pub(super) unsafe fn out_of_shared(from: NonNull<u8>, to: *mut u8, bytes: usize) {
+    let mut at = 0;
+    while at < bytes {
+        // SAFETY: inside what the caller vouches for.
+        let address = unsafe { from.add(at) };
+        // SAFETY: mapped, aligned, and everybody's accesses are atomic, says the caller.
+        let word = unsafe { address.cast::<AtomicU64>().as_ref() }.load(Relaxed).to_ne_bytes();
+        let count = WORD_BYTES.min(bytes - at);
+        // SAFETY: `count` bytes lie in the word, and from `at` on in what the caller owns.
+        unsafe { to.wrapping_add(at).copy_from_nonoverlapping(word.as_ptr(), count) };
+        at += WORD_BYTES;
+    }
+}
+
+/// Copies `bytes` bytes into shared memory; what is left of the last word becomes zero. The bytes may be padding.
+///
+/// # Safety
+/// `from` is valid for reads of `bytes` bytes, which nobody writes meanwhile. `to` is a multiple of 8, and from there
+/// on as many bytes as `bytes` rounded up to 8 are mapped for writing and only accessed atomically.
+#[inline(always)]
+pub(super) unsafe fn into_shared(from: *const u8, to: NonNull<u8>, bytes: usize) {
+    let mut at = 0;
+    while at < bytes {
+        let count = WORD_BYTES.min(bytes - at);
+        let mut word = MaybeUninit::<u64>::zeroed();
+        // SAFETY: `count` bytes lie in the word, and from `at` on in what the caller lets us read.
+        unsafe { word.as_mut_ptr().cast::<u8>().copy_from_nonoverlapping(from.wrapping_add(at), count) };
+        // SAFETY: inside what the caller vouches for.
+        let address = unsafe { to.add(at) };
+        // SAFETY: mapped, aligned, and everybody's accesses are atomic, says the caller.
+        unsafe { address.cast::<AtomicU64>().as_ref() }.store(frozen(word), Relaxed);
+        at += WORD_BYTES;
+    }
+}
+
+/// The word with some value in the place of bytes that have none: a struct's padding.
+#[inline(always)]
+#[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), not(miri)))]
+fn frozen(word: MaybeUninit<u64>) -> u64 {
+    let frozen;
+    // SAFETY: does nothing. A register has a value, whatever is known of it to the compiler, which cannot look in here.
+    unsafe {
+        std::arch::asm!("/* {0} */", inlateout(reg) word => frozen, options(pure, nomem, nostack, preserves_flags));
+    }
+    frozen
+}
+
+#[inline(always)]
+#[cfg(not(all(any(target_arch = "x86_64", target_arch = "aarch64"), not(miri))))]
+fn frozen(word: MaybeUninit<u64>) -> u64 {
+    // SAFETY: aligned and readable. Volatile: the compiler takes what it finds in memory, and concludes nothing from
+    // that nothing may have been written there.
+    unsafe { (&raw const word).cast::<u64>().read_volatile() }
+}
+
+#[cfg(all(test, not(cotenant_model)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_length_goes_in_and_out_and_touches_nothing_else() {
+        for bytes in 0..=40 {
+            let shared = [const { AtomicU64::new(u64::MAX) }; 6];
+            let from: Vec<u8> = (1..=bytes as u8).collect();
+            let mut to = vec![0xee_u8; bytes + 1];
+            let place = NonNull::from(&shared).cast();
+            // SAFETY: 48 bytes of atomics; both vectors are long enough.
+            unsafe { into_shared(from.as_ptr(), place, bytes) };
+            // SAFETY: as above.
+            unsafe { out_of_shared(place, to.as_mut_ptr(), bytes) };
+            assert_eq!(&to[..bytes], &from[..]);
+            assert_eq!(to[bytes], 0xee, "a byte behind it");
+            let untouched = shared.iter().skip(bytes.div_ceil(8)).all(|word| word.load(Relaxed) == u64::MAX);
+            assert!(untouched, "a word behind {bytes} bytes");
+        }
+    }
+}
