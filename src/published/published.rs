@@ -29,8 +29,8 @@ use crate::sync::patience::Patience;
 /// A value that one publishes and all see: every load gives a whole snapshot, of the newest publish.
 ///
 /// Usable in a [`shared!`](crate::shared!) block and in a segment. For small values that are read often and changed
-/// seldom: limits, routing tables, model parameters; a feature flag is a [`Flag`](super::Flag). `T` is copied by each load and each publish,
-/// hence `Copy`.
+/// seldom: limits, routing tables, model parameters; a feature flag is a [`Flag`](super::Flag). `T` is copied by each
+/// load and each publish, hence `Copy`.
 ///
 /// [`load`](Published::load) waits for nobody and writes nothing: it is repeated only if `BUFFERS` publishes happen
 /// during one copy. [`publish`](Published::publish) waits for others who publish. One that is killed in the middle
