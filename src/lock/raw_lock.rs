@@ -484,30 +484,34 @@ impl RawLock {
     /// Sleeps until nobody holds the word; does not take it. A dead owner's is given back on the way; it must be a
     /// cell's for that, not a lock's. `WouldDeadlock` if it names this thread.
     pub(crate) fn wait_until_free(&self, deadline: Option<Instant>) -> Result<(), NotLocked> {
-        let mut seen = self.word.load(Acquire);
+        let seen = self.word.load(Acquire);
         if seen & LOW == 0 {
             return Ok(());
         }
         let mine = owner::mine(&self.word).map_err(NotLocked::NoSlot)?;
         let mut sleeps = Sleeps::new(deadline.map_or(Waits::Forever, Waits::Until));
-        let result = loop {
-            // Acquire pairs with the Release in `release`.
-            if seen & LOW == 0 {
-                break Ok(());
-            }
-            if self.names_this_thread(seen, mine) {
-                break Err(NotLocked::WouldDeadlock);
-            }
-            if self.give_back_if_dead(seen) {
-                break Ok(());
-            }
-            match self.sleep(seen, &mut sleeps) {
-                Ok(_) => seen = self.word.load(Acquire),
-                Err(why) => break Err(why),
-            }
-        };
+        let result = self.sleep_until_free(mine, seen, &mut sleeps);
         sleeps.end(&self.word);
         result
+    }
+
+    fn sleep_until_free(&self, mine: Mine, mut seen: u64, sleeps: &mut Sleeps) -> Result<(), NotLocked> {
+        let mut asks = Asks::UnlessJustAsked;
+        // Acquire, here and below, pairs with the Release in `release`.
+        while seen & LOW != 0 {
+            if self.names_this_thread(seen, mine) {
+                return Err(NotLocked::WouldDeadlock);
+            }
+            if self.owner_is_found_dead(seen, mine, asks) && self.give_back(seen) {
+                return Ok(());
+            }
+            let has_slept = self.sleep(seen, sleeps)?.is_ok();
+            seen = self.word.load(Acquire);
+            if has_slept {
+                asks = sleeps.asks(&self.word, seen);
+            }
+        }
+        Ok(())
     }
 
     /// Frees a cell whose owner is dead; `true` if this call did.

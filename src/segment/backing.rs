@@ -105,7 +105,20 @@ impl Backing {
             Backing::FileMapping => BackingKind::FileMapping,
         }
     }
+
+    /// What it can do: as its kind, but System V memory without a key has no companion in a folder.
+    pub(super) fn abilities(&self) -> Abilities {
+        match self {
+            Backing::SysV(SysVKey::Private) => {
+                Abilities { keep: Err(NAMELESS), folder: Err(NO_FOLDER), ..self.kind().abilities() }
+            }
+            _ => self.kind().abilities(),
+        }
+    }
 }
+
+const NAMELESS: &str = "it has no name that could be kept";
+const NO_FOLDER: &str = "it lies in no folder";
 
 impl BackingKind {
     /// As people call it.
@@ -123,9 +136,7 @@ impl BackingKind {
     /// The table.
     pub(super) fn abilities(self) -> Abilities {
         const INHERITED: &str = "only children of a fork reach it: they have it already";
-        const NAMELESS: &str = "it has no name that could be kept";
         const ALL_OR_NONE: &str = "whoever inherits it may write it";
-        const NO_FOLDER: &str = "it lies in no folder";
         const NO_READERS: &str = "it is not found by a name and a mode: use `Backing::Posix` or `Backing::File`";
         const WINDOWS: &str = "Windows has no such thing for it";
         let forked = Abilities {

@@ -300,7 +300,7 @@ impl SegmentOptions {
         } else {
             check_name(name)?
         }
-        let abilities = kind.abilities();
+        let abilities = self.backing.abilities();
         let wishes = [
             (self.keep == Some(Keep::UntilRemoved), abilities.keep, "be kept until it is removed"),
             (self.keep == Some(Keep::WhileAttached), abilities.forget, "end with its last user"),

@@ -2,6 +2,11 @@
 
 use crate::actor::{A_WHILE, actors, tests};
 
+/// On Windows each asks for itself: one call tells.
+#[cfg(target_os = "linux")]
+pub(crate) const LINUX_TESTS: &[crate::support::Named] =
+    &[("candidates_take_turns_to_ask_about_the_leader", candidates_take_turns_to_ask_about_the_leader)];
+
 tests! {
     one_leads_and_the_others_would_block,
     next_one_leads_when_the_leader_steps_down,
@@ -114,4 +119,24 @@ fn panic_of_the_leader_steps_down() {
     one.ask("leader lead");
     one.ask("panic");
     assert_eq!(two.ask("leader try"), "term 2");
+}
+
+/// Candidates may wait for days, and many of them: only one in ten milliseconds makes the system calls of a question.
+#[cfg(target_os = "linux")]
+fn candidates_take_turns_to_ask_about_the_leader() {
+    let (sandbox, [mut leads, mut one, mut two, mut three]) = actors();
+    leads.ask("leader lead");
+    for candidate in [&mut one, &mut two, &mut three] {
+        candidate.tell("leader lead");
+    }
+    let segment = sandbox.file("image-");
+    crate::support::wait_until("one believes that another has asked", || {
+        let bytes = std::fs::read(&segment).expect("the segment");
+        // docs/format.md, "questions": bits 39-32 of each word.
+        bytes[2048..4096].chunks_exact(8).any(|word| word[4] > 0)
+    });
+    for mut dies in [two, three, leads] {
+        dies.kill();
+    }
+    assert_eq!(one.answer("leader lead"), "term 2");
 }

@@ -50,6 +50,8 @@ fn main() -> std::process::ExitCode {
         stress::TESTS,
         #[cfg(target_os = "linux")]
         fork::TESTS,
+        #[cfg(target_os = "linux")]
+        leader::LINUX_TESTS,
     ];
     support::run(&tests.concat(), &[], &[("actor", actor::play)])
 }

@@ -180,6 +180,9 @@ fn what_a_backing_cannot_do_is_refused() {
         let kept = crate::partner::options(backing).keep(Keep::UntilRemoved).create("test").map(drop);
         let error = kept.expect_err("it has no name");
         assert_eq!(error.kind(), ErrorKind::Unsupported, "{backing}: {error}");
+        let put = crate::partner::options(backing).folder("/dev/shm").create("test").map(drop);
+        let error = put.expect_err("it lies nowhere");
+        assert_eq!(error.kind(), ErrorKind::Unsupported, "{backing}: {error}");
     }
     let anonymous = crate::partner::options("anonymous").create("test").expect("a segment");
     let (socket, _other) = std::os::unix::net::UnixStream::pair().expect("two sockets");

@@ -14,6 +14,7 @@ use crate::support::sandbox::Sandbox;
 pub(crate) const TESTS: &[Named] = &[
     ("declared_maximum_is_told", declared_maximum_is_told),
     ("limit_of_the_process_for_files_is_told", limit_of_the_process_for_files_is_told),
+    ("limit_of_the_process_for_addresses_is_told", limit_of_the_process_for_addresses_is_told),
     ("memory_is_taken_as_it_is_used", memory_is_taken_as_it_is_used),
     ("all_users_grow_without_a_new_mapping", all_users_grow_without_a_new_mapping),
 ];
@@ -24,6 +25,7 @@ pub(crate) const ROOT_TESTS: &[Named] = &[
     ("full_disk_is_an_error", full_disk_is_an_error),
     ("two_that_fill_it_at_once_are_both_told", two_that_fill_it_at_once_are_both_told),
     ("shared_memory_without_inodes_is_told", shared_memory_without_inodes_is_told),
+    ("shared_memory_that_is_read_only_is_told", shared_memory_that_is_read_only_is_told),
 ];
 
 /// `MADE Kind: message` of "fill".
@@ -49,20 +51,31 @@ fn declared_maximum_is_told() {
     assert!(peer.ask("add n").starts_with("NoSpace: "));
 }
 
-fn limit_of_the_process_for_files_is_told() {
-    let sandbox = Sandbox::new();
+fn start_limited(sandbox: &Sandbox, resource: libc::__rlimit_resource_t, bytes: u64) -> Peer {
     let mut command = sandbox.command("holder");
-    let set = || {
-        let limit = libc::rlimit { rlim_cur: 4 << 20, rlim_max: 4 << 20 };
+    let set = move || {
+        let limit = libc::rlimit { rlim_cur: bytes, rlim_max: bytes };
         // SAFETY: the structure outlives the call.
-        match unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit) } {
+        match unsafe { libc::setrlimit(resource, &raw const limit) } {
             0 => Ok(()),
             _ => Err(std::io::Error::last_os_error()),
         }
     };
     // SAFETY: one system call.
     unsafe { command.pre_exec(set) };
-    let mut limited = Peer::start(&mut command);
+    Peer::start(&mut command)
+}
+
+fn limit_of_the_process_for_addresses_is_told() {
+    let sandbox = Sandbox::new();
+    let mut limited = start_limited(&sandbox, libc::RLIMIT_AS, 2 << 30);
+    assert_says(&limited.ask("create it max=4294967296"), &["NoSpace: ", "ulimit -v", "`max_bytes`"]);
+    assert_eq!(limited.ask("create it max=1048576"), "created");
+}
+
+fn limit_of_the_process_for_files_is_told() {
+    let sandbox = Sandbox::new();
+    let mut limited = start_limited(&sandbox, libc::RLIMIT_FSIZE, 4 << 20);
     assert_eq!(limited.ask("create it"), "created");
     let (made, error) = filled(&limited.ask("fill part"));
     assert!(made > 10, "{made}");
@@ -179,5 +192,15 @@ fn shared_memory_without_inodes_is_told() {
         mount_tmpfs(sandbox.path().to_str().expect("UTF-8"), "nr_inodes=1,mode=700");
         let mut peer = Peer::start(&mut copied.command("holder", Some(sandbox.path())));
         assert_says(&peer.ask("create it"), &["NoSpace: ", "none of its 1 inodes", "nr_inodes"]);
+    });
+}
+
+fn shared_memory_that_is_read_only_is_told() {
+    let copied = Copied::new();
+    let sandbox = Sandbox::new();
+    in_mount_namespace(|| {
+        mount_tmpfs(sandbox.path().to_str().expect("UTF-8"), "ro,mode=700");
+        let mut peer = Peer::start(&mut copied.command("holder", Some(sandbox.path())));
+        assert_says(&peer.ask("create it"), &["PermissionDenied: ", "Read-only", "read-write", "COTENANT_DIR"]);
     });
 }

@@ -35,7 +35,9 @@ fn folder(view: &View, survey: &Survey, place: &Path) -> Check {
         let writers = if view.given_folder.is_some() { 0o022 } else { 0o002 };
         if folder.mode & writers != 0 {
             let found = format!("{} can be written by others (mode {:04o})", paths[0], folder.mode);
-            return Check::problem(NAME, found, "name a folder of this user alone with COTENANT_DIR, or chmod go-w it");
+            // Never of /tmp and its like: there others must write.
+            let or = if folder.mode & 0o1000 == 0 { ", or chmod go-w it" } else { "" };
+            return Check::problem(NAME, found, format!("name a folder of this user alone with COTENANT_DIR{or}"));
         }
         let is_strange = view.uid.is_some_and(|uid| uid != folder.uid && folder.uid != 0);
         if is_strange && view.given_folder.is_some() {

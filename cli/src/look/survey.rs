@@ -70,7 +70,12 @@ pub(super) fn at_path(view: &View, path: &Path, census: &Census) -> Result<Optio
         Err(error) => return Err(error).with_context(|| format!("cannot look into {}", parent.display())),
     };
     let folder = Rc::new(Folder::at_path(parent, file)?);
-    Ok(row(&folder, name.to_owned(), census))
+    let mut found = row(&folder, name.to_owned(), census);
+    if let Some(error) = found.as_mut().and_then(|row| row.error.as_mut()) {
+        // Behind it stands what to do about a file in the way of programs; this one may just have been mistyped.
+        error.truncate(error.find("; ").unwrap_or(error.len()));
+    }
+    Ok(found)
 }
 
 fn rows_of(folder: &Rc<Folder>, census: &Census) -> impl Iterator<Item = Row> {

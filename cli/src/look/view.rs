@@ -10,6 +10,7 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use cotenant::inspect::printable;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 
 /// Options of every command that looks.
@@ -51,7 +52,7 @@ impl View {
             (None, None) => Ok(View {
                 root: None,
                 uid: Some(rustix::process::geteuid().as_raw()),
-                given_folder: std::env::var_os("COTENANT_DIR").filter(|folder| !folder.is_empty()).map(absolute),
+                given_folder: given_folder()?,
                 process: None,
                 mount_namespace: namespace_inode(Path::new("/proc/self/ns/mnt")),
             }),
@@ -143,9 +144,15 @@ fn open_step_by_step(root: &File, inside: &Path, flags: OFlags) -> std::io::Resu
     Ok(reached)
 }
 
-fn absolute(folder: impl Into<PathBuf>) -> PathBuf {
-    let folder = folder.into();
-    std::path::absolute(&folder).unwrap_or(folder)
+/// Our own `COTENANT_DIR`. A relative one is refused as programs refuse it: they share nothing there.
+fn given_folder() -> Result<Option<PathBuf>> {
+    let given = std::env::var_os("COTENANT_DIR").filter(|folder| !folder.is_empty()).map(PathBuf::from);
+    if let Some(folder) = given.as_ref().filter(|folder| folder.is_relative()) {
+        let folder = printable(&folder.display().to_string());
+        bail!("COTENANT_DIR is the relative path `{folder}`, which programs refuse; name an absolute one");
+    }
+    // Without what an absolute path may hold in vain (`//`, `/.`): it is compared with those that the system tells.
+    Ok(given.map(|folder| std::path::absolute(&folder).unwrap_or(folder)))
 }
 
 fn opened(path: &Path) -> Result<(PathBuf, File)> {

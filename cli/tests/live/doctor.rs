@@ -66,7 +66,12 @@ fn every_check_is_made_and_whatever_is_not_fine_has_a_cure() {
 fn folder_that_others_can_write_is_a_problem() {
     let place = Place::new();
     std::fs::set_permissions(place.folder(), std::fs::Permissions::from_mode(0o777)).expect("a mode");
-    assert_eq!(check(&place, "folder")["status"], "problem");
+    let said = check(&place, "folder");
+    assert_eq!(said["status"], "problem");
+    assert!(said["cure"].as_str().is_some_and(|it| it.contains("chmod")), "{said:#}");
+    std::fs::set_permissions(place.folder(), std::fs::Permissions::from_mode(0o1777)).expect("a mode");
+    let said = check(&place, "folder");
+    assert!(said["cure"].as_str().is_some_and(|it| !it.contains("chmod")), "it may be /tmp: {said:#}");
     std::fs::set_permissions(place.folder(), std::fs::Permissions::from_mode(0o700)).expect("a mode");
     assert_eq!(check(&place, "folder")["status"], "ok");
 }

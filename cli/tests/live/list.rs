@@ -34,6 +34,18 @@ fn living_segment_is_listed_with_its_participants_and_a_dead_one_as_dead() {
 }
 
 #[test]
+fn folder_that_programs_refuse_is_refused() {
+    for command in [&["ls"] as &[_], &["doctor"], &["show", "acme.jobs"], &["prune"]] {
+        let mut command = Place::new().command(command);
+        command.env("COTENANT_DIR", "segments");
+        let ran = run(command);
+        assert_eq!((ran.status, ran.out.as_str()), (Some(1), ""), "{ran:#?}");
+        let is_told = ran.err.contains("relative path `segments`") && ran.err.contains("name an absolute one");
+        assert!(is_told && ran.err.lines().count() == 1, "{ran:#?}");
+    }
+}
+
+#[test]
 fn folder_that_is_looked_into_is_nobody_elses_shared_memory() {
     let place = Place::new();
     Actor::start(&place).act("make posix acme.jobs");
@@ -114,6 +126,9 @@ fn system_v_segment_is_shown_by_its_companion_and_a_foreign_one_as_such() {
     let row = place.row(&name);
     assert_eq!((&row["state"], &row["backing"]), (&"alive".into(), &"sysv".into()), "{row:#}");
     assert_eq!(pids(&row["participants"]), [u64::from(actor.pid())], "{row:#}");
+    let number = |key: &str| row[key].as_u64().expect("a number");
+    let is_the_memorys = number("bytes") == number("max_bytes") && number("allocated_bytes") > number("max_bytes");
+    assert!(is_the_memorys, "all of it is there from the start: {row:#}");
     let shown = place.json(&["show", &name]);
     assert_eq!(shown["objects"][0]["value"], "11", "{shown:#}");
     let all = place.json(&["ls", "--all"]);
@@ -171,8 +186,13 @@ fn segment_is_named_by_path_by_file_and_by_the_beginning_and_slips_are_told() {
     let slip = place.run(&["show", "test.unique.jibs"]);
     assert!(slip.status == Some(1) && slip.err.contains("did you mean test.unique.jobs"), "{slip:#?}");
     assert_eq!(slip.err.lines().count(), 1, "{slip:#?}");
-    // Also outside of any folder of ours, by its path.
+    let other = place.file("notes");
+    std::fs::write(&other, "of somebody").expect("a file");
     let elsewhere = Place::new();
+    let mistyped = elsewhere.run(&["show", &other.display().to_string()]);
+    assert!(mistyped.status == Some(1) && mistyped.err.contains("is not a Cotenant segment"), "{mistyped:#?}");
+    assert!(!mistyped.err.contains("move it away"), "nobody asked for its folder: {mistyped:#?}");
+    // Also outside of any folder of ours, by its path.
     assert_eq!(elsewhere.json(&["show", &path])["segment"]["name"], "test.unique.jobs");
 }
 

@@ -225,9 +225,12 @@ impl LiveSegment {
         &self.description
     }
 
-    /// What the system knows of its file; `None` if it is read from a process's memory.
+    /// What the system knows of its file; `None` if it is read from a process's memory. Of a System V segment the
+    /// length is that of its memory, which is allocated beside the file.
     pub fn facts(&self) -> Option<FileFacts> {
         let look = survey::look(self.file()?).ok()?;
+        // All of it is there from the start.
+        let memory = if let Source::SysV(_) = self.source { self.source.bytes().unwrap_or(0) } else { 0 };
         Some(FileFacts {
             device: look.device,
             inode: look.inode,
@@ -235,8 +238,8 @@ impl LiveSegment {
             gid: look.gid,
             mode: look.mode,
             is_linked: look.links > 0,
-            bytes: look.bytes,
-            allocated_bytes: look.allocated_bytes,
+            bytes: if memory > 0 { memory } else { look.bytes },
+            allocated_bytes: look.allocated_bytes.saturating_add(memory),
         })
     }
 

@@ -127,7 +127,14 @@ fn prepare(folder: &folder::Folder, name: &CStr, open: &OpenSegment) -> Result<A
 /// Maps the first `bytes` bytes of a segment, its life byte included.
 pub(super) fn map(folder: &folder::Folder, name: &CStr, open: &OpenSegment, bytes: usize) -> Result<Attached> {
     let path = folder.path_of(name);
-    let failed = |cause: std::io::Error| Error::system(format!("map {bytes} bytes of {path}"), &cause);
+    let failed = |cause: std::io::Error| {
+        let error = Error::system(format!("map {bytes} bytes of {path}"), &cause);
+        match cause.raw_os_error() {
+            Some(libc::ENOMEM) => error
+                .hint("they need addresses, not memory: raise the limit for them (ulimit -v), or lower `max_bytes`"),
+            _ => error,
+        }
+    };
     let reopen = |name: &CStr, stat| {
         file::c_string(folder.path_of(name).as_bytes()).map(|path| Reopen::ByPath { path, stat }).map_err(failed)
     };

@@ -136,6 +136,9 @@ fn fill_in(info: &mut SegmentInfo, header: &Header, folder: &Folder, file: &File
     };
     // Of System V memory the file is the companion: what changes lies in the memory.
     let memory = file::stat(file).ok().and_then(|stat| sysv::look(header, &stat));
+    if let Some((header, _)) = &memory {
+        (info.file_bytes, info.allocated_bytes) = (header.max_bytes, info.allocated_bytes + header.max_bytes);
+    }
     info.used_bytes = memory.as_ref().map_or(header.data_bytes, |(header, _)| header.data_bytes);
     info.max_bytes = header.max_bytes;
     info.created = UNIX_EPOCH.checked_add(Duration::from_nanos(header.created_unix_ns)).unwrap_or(UNIX_EPOCH);
@@ -204,6 +207,7 @@ pub(crate) fn prune(options: &PruneOptions) -> Result<Vec<Pruned>> {
             let Ok(stat) = file::stat(&file) else { continue };
             let found = leftovers::find_dead(&folder, name, &file, options.kept_too);
             let Some(dead) = found else { continue };
+            let allocated_bytes = stat.allocated_bytes.saturating_add(dead.memory_bytes());
             if options.dry_run || dead.remove(&folder, name).is_ok() {
                 let leftover = match dead {
                     Dead::Segment { is_kept: true, .. } => Leftover::Kept,
@@ -211,7 +215,7 @@ pub(crate) fn prune(options: &PruneOptions) -> Result<Vec<Pruned>> {
                     Dead::Unfinished => Leftover::Unfinished,
                     Dead::Locks => Leftover::Locks,
                 };
-                pruned.push(Pruned { path: path_in(&folder, name), leftover, allocated_bytes: stat.allocated_bytes });
+                pruned.push(Pruned { path: path_in(&folder, name), leftover, allocated_bytes });
             }
         }
     }

@@ -156,7 +156,10 @@ pub(crate) fn of_file(path: &Path, audience: Audience) -> Result<Folder> {
     let path = std::path::absolute(path)
         .map_err(|cause| Error::system(format!("resolve the path {}", path.display()), &cause))?;
     let parent = path.parent().unwrap_or(Path::new("/"));
-    let failed = |cause: io::Error| Error::system(format!("open the folder {}", parent.display()), &cause);
+    let failed = |cause: io::Error| {
+        let error = Error::system(format!("open the folder {}", parent.display()), &cause);
+        if cause.kind() == io::ErrorKind::NotFound { error.hint("make it, or give another path") } else { error }
+    };
     let folder = open(parent, 0).map_err(failed)?;
     let stat = file::stat(&folder).map_err(failed)?;
     let is_sticky = stat.permissions() & 0o1000 != 0;

@@ -11,7 +11,7 @@ use std::path::Path;
 use super::file::{self, LockKind, Stat, lock_byte};
 use super::folder::Folder;
 use super::reopen::Reopen;
-use super::{process, segment_file};
+use super::{process, segment_file, sysv};
 use crate::segment::header::{HEADER_BYTES, Header};
 use crate::segment::request::is_makers_name;
 
@@ -93,6 +93,13 @@ pub(super) fn find_dead(folder: &Folder, name: &CStr, file: &File, kept_too: boo
 }
 
 impl Dead {
+    /// Bytes of memory that are no part of the file, and go with it: of a System V segment.
+    pub(super) fn memory_bytes(&self) -> u64 {
+        let Dead::Segment { stat, header, .. } = self else { return 0 };
+        let header = Header::check(&header[..], stat.bytes, &"").ok();
+        header.and_then(|header| sysv::look(&header, stat)).map_or(0, |(header, _)| header.max_bytes)
+    }
+
     /// Removes it, if the name still is that of the file it was found in.
     pub(super) fn remove(&self, folder: &Folder, name: &CStr) -> io::Result<()> {
         match self {

@@ -66,6 +66,7 @@ pub(super) fn explain(cause: &io::Error, doing: &str, file: &File, end: u64) -> 
             Some(limit) => error.hint(limit),
             None => error.hint("the machine has no memory left (free -m shows it)"),
         },
+        Some(libc::EROFS) => error.hint("mount it read-write, or name another folder with COTENANT_DIR"),
         _ => error,
     }
 }

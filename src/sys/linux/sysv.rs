@@ -466,10 +466,6 @@ fn utc(unix_s: i64) -> String {
 
 /// A segment that only children of a fork reach.
 fn private(request: &Request<'_>) -> Result<Attached> {
-    if request.plan.keep_until_removed {
-        let what = "a System V segment without a key cannot be kept: nobody could find it again";
-        return Err(Error::new(ErrorKind::Unsupported, what).hint("give it a key, or use the backing `Posix`"));
-    }
     memfd::refuse_to_open(request, "by fork from the process that makes it")?;
     let name = memfd::display_name(request, "System V without a key");
     let mut header = anonymous::new_header(request, &name)?;

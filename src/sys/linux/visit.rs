@@ -53,7 +53,13 @@ impl Drop for Visit {
 /// Joins the segment whose file is at `path`.
 pub(crate) fn join(path: &Path) -> Result<Visit> {
     let shown = path.display().to_string();
-    let failed = |cause: io::Error| Error::system(format!("join the segment {shown}"), &cause);
+    let failed = |cause: io::Error| {
+        let error = Error::system(format!("join the segment {shown}"), &cause);
+        match error.kind() {
+            ErrorKind::PermissionDenied => error.hint("who frees a lock must be able to write: be its user, or root"),
+            _ => error,
+        }
+    };
     let parent = File::open(path.parent().unwrap_or(Path::new("."))).map_err(failed)?;
     let folder = Folder { path: path.parent().unwrap_or(Path::new(".")).to_owned(), file: parent };
     let name = file::c_string(path.file_name().unwrap_or_default().as_bytes()).map_err(failed)?;
