@@ -83,6 +83,15 @@ pub mod __private {
     pub use cotenant_macros::shared_impl;
 }
 
+/// What `capi/` makes C functions of. Not for use by hand, and without any promise.
+#[doc(hidden)]
+pub mod __c {
+    pub use crate::image::attach::attach_at_load;
+    pub use crate::image::declaration::{Declaration, Word, attach, outcome, register, unregister, word};
+    pub use crate::schema::tables::{PartTable, TypeTable};
+    pub use crate::sync::unguarded::{NotOwner, Taken, UnguardedMutex};
+}
+
 // The examples of the pages for users run as tests.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/segments.md")]

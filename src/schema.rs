@@ -7,6 +7,8 @@
 
 pub(crate) mod decode;
 pub(crate) mod difference;
+#[allow(unreachable_pub)] // `__c` exports it.
+pub mod tables;
 
 /// The layout of one type: kind, size, alignment, parts.
 #[derive(Debug, Clone, Copy)]

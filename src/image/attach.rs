@@ -103,7 +103,17 @@ pub extern "C" fn attach_at_load() {
 /// ```
 pub fn attach() -> Result<()> {
     let _one_at_a_time = attaching();
-    let waiting: Vec<_> = blocks().filter(|block| block.status.outcome.get().is_none()).collect();
+    attach_waiting(blocks())
+}
+
+/// [`attach`] for one block alone.
+pub(crate) fn attach_one(block: &'static Descriptor) -> Result<()> {
+    let _one_at_a_time = attaching();
+    attach_waiting(std::iter::once(block))
+}
+
+fn attach_waiting(blocks: impl Iterator<Item = &'static Descriptor>) -> Result<()> {
+    let waiting: Vec<_> = blocks.filter(|block| block.status.outcome.get().is_none()).collect();
     let mut first_error = None;
     for (_, result) in attach_all(&waiting) {
         if let Err(error) = result {
@@ -160,8 +170,7 @@ fn attach_all(blocks: &[&'static Descriptor]) -> Vec<Attempt> {
     let mut attempts = Vec::new();
     let mut images: Vec<Rc<Image>> = Vec::new();
     for block in blocks {
-        let descriptor = std::ptr::from_ref(*block) as usize;
-        let image = match images.iter().find(|image| image.holds(descriptor, 1)) {
+        let image = match images.iter().find(|image| image.holds(block.declared_at(), 1)) {
             Some(image) => Ok(image.clone()),
             None => sys::image_of(block).map(Rc::new),
         };
@@ -189,7 +198,7 @@ fn join_group(groups: &mut Vec<Group>, block: &'static Descriptor, image: Rc<Ima
         !block.is_named()
             && !first.is_named()
             && block.words == first.words
-            && group.image.holds(std::ptr::from_ref(block) as usize, 1)
+            && group.image.holds(block.declared_at(), 1)
     };
     match groups.iter_mut().find(same) {
         Some(group) => group.blocks.push(block),
@@ -205,6 +214,13 @@ fn attach_group(group: &Group) -> Result<()> {
         return Err(error);
     }
     for block in &group.blocks {
+        if !block.status.says_on_failure && !block.words.attach_by_call && !group.image.is_program() {
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                "it belongs to a library, which must say what is to happen to its programs if it cannot be shared",
+            )
+            .hint("write on_failure(exit) or on_failure(private) into COTENANT_SHARED"));
+        }
         sys::check_block(block, &group.image)?;
     }
     let plan = plan(group)?;

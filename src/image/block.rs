@@ -120,6 +120,10 @@ unsafe impl Sync for Descriptor {}
 pub struct Status {
     pub(crate) next: AtomicPtr<Descriptor>,
     pub(crate) outcome: OnceLock<Outcome>,
+    /// Of a block that is declared in C: where, in its image; 0: the descriptor itself lies there.
+    declaration: usize,
+    /// Whether the declaration says what is to happen where sharing is impossible, or need not: a library in C must.
+    pub(crate) says_on_failure: bool,
 }
 
 /// What became of a block in this process.
@@ -132,7 +136,12 @@ impl Status {
     #[doc(hidden)]
     #[allow(clippy::new_without_default)]
     pub const fn new() -> Status {
-        Status { next: AtomicPtr::new(std::ptr::null_mut()), outcome: OnceLock::new() }
+        Status::of_declaration(0, true)
+    }
+
+    pub(crate) const fn of_declaration(declaration: usize, says_on_failure: bool) -> Status {
+        let next = AtomicPtr::new(std::ptr::null_mut());
+        Status { next, outcome: OnceLock::new(), declaration, says_on_failure }
     }
 }
 
@@ -153,6 +162,14 @@ impl Words {
 impl Descriptor {
     pub(crate) fn is_named(&self) -> bool {
         !self.name.as_str().is_empty()
+    }
+
+    /// An address in the image that declares the block.
+    pub(crate) fn declared_at(&self) -> usize {
+        match self.status.declaration {
+            0 => std::ptr::from_ref(self) as usize,
+            declaration => declaration,
+        }
     }
 
     /// The descriptor at an address that `register` was given; `None` for null.
@@ -214,18 +231,7 @@ pub const fn encode_schemas<const N: usize>(variables: &[Part]) -> [u8; N] {
 /// The directory entries of a block's variables.
 #[doc(hidden)]
 pub const fn objects<const N: usize>(variables: &[Part]) -> [ObjectEntry; N] {
-    const NONE: ObjectEntry = ObjectEntry {
-        schema_at: 0,
-        schema_bytes: 0,
-        state: 1,
-        data_at: 0,
-        bytes: 0,
-        fingerprint: 0,
-        initial_hash: 0,
-        init_lock: 0,
-        name_hash: 0,
-    };
-    let mut out = [NONE; N];
+    let mut out = [ObjectEntry::UNPLACED; N];
     let mut schema_at = 0;
     let mut i = 0;
     while i < N {

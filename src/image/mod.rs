@@ -2,5 +2,7 @@
 
 pub(crate) mod attach;
 pub(crate) mod block;
+#[allow(unreachable_pub)] // `__c` exports it.
+pub mod declaration;
 mod declare;
 pub(crate) mod variable;

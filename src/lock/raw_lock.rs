@@ -346,6 +346,31 @@ impl RawLock {
         ticket.0.withdraw(&self.word);
     }
 
+    /// Releases the lock if this very thread holds it; whether it did. For those who keep no ticket.
+    #[inline(always)]
+    pub(crate) fn unlock_own(&self) -> bool {
+        let Some(mine) = owner::remembered(&self.word) else { return self.unlock_own_slowly() };
+        // Release pairs with the Acquire in `lock`.
+        if self.word.compare_exchange(mine.word(), 0, Release, Relaxed).is_err() {
+            return self.unlock_own_slowly();
+        }
+        mine.withdraw(&self.word);
+        true
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn unlock_own_slowly(&self) -> bool {
+        self.own_ticket().inspect(|ticket| self.unlock(*ticket)).is_some()
+    }
+
+    /// What a guard of this thread would keep, if this thread holds the lock.
+    pub(crate) fn own_ticket(&self) -> Option<Ticket> {
+        let mine = owner::mine(&self.word).ok()?;
+        let seen = self.word.load(Relaxed);
+        (seen & LOW != 0 && names(seen, mine.word())).then_some(Ticket(mine))
+    }
+
     /// Waiters, or a flag in the high half.
     #[cold]
     #[inline(never)]

@@ -9,12 +9,10 @@ use std::fmt;
 
 #[cfg(test)]
 use super::FINGERPRINT_SEED;
-#[cfg(any(test, feature = "inspect"))]
-use super::hash;
-use super::{Kind, MAX_DEPTH, NODE_HEAD_BYTES};
+use super::{Kind, MAX_DEPTH, NODE_HEAD_BYTES, hash};
 
 /// A variable, field, element or variant, with its parts.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Node {
     /// A [`Kind`], or a number that a later format gives a meaning.
     pub(crate) kind_byte: u8,
@@ -121,7 +119,6 @@ pub(crate) fn layout_eq_elsewhere(a: &Node, b: &Node) -> bool {
 }
 
 /// Goes on hashing with the layout of `node`, exactly as [`fingerprint`](super::fingerprint) does while compiling.
-#[cfg(any(test, feature = "inspect"))]
 pub(crate) fn fingerprint(seed: u64, node: &Node) -> u64 {
     let mut h = hash(seed, &(node.name.len() as u64).to_le_bytes());
     h = hash(h, node.name.as_bytes());

@@ -268,6 +268,21 @@ pub struct ObjectEntry {
 const _: () = assert!(size_of::<ObjectEntry>() == OBJECT_BYTES as usize);
 
 impl ObjectEntry {
+    /// Of a block's variable, before its place is known.
+    pub(crate) const UNPLACED: ObjectEntry = ObjectEntry {
+        schema_at: 0,
+        schema_bytes: 0,
+        state: object_state::READY,
+        data_at: 0,
+        bytes: 0,
+        fingerprint: 0,
+        initial_hash: 0,
+        init_lock: 0,
+        name_hash: 0,
+    };
+}
+
+impl ObjectEntry {
     pub(crate) fn to_bytes(self) -> [u8; OBJECT_BYTES as usize] {
         // SAFETY: `repr(C)`, all integers, no padding (asserted above).
         unsafe { std::mem::transmute(self) }

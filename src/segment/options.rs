@@ -334,7 +334,7 @@ impl SegmentOptions {
         self.mode.unwrap_or(DEFAULT_MODE)
     }
 
-    fn check_mode(&self, name: &str) -> Result<()> {
+    pub(crate) fn check_mode(&self, name: &str) -> Result<()> {
         let mode = self.mode_or_default();
         if mode & 0o002 != 0 {
             return Err(refused(name, "its mode would let every user of this machine write: use `group`, and 0o660"));

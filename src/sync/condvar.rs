@@ -179,15 +179,25 @@ impl Condvar {
 
     fn sleep<'a, T>(&self, guard: MutexGuard<'a, T>, longest: Duration, note: &mut Note) -> Waited<'a, T> {
         let mutex = MutexGuard::mutex(&guard);
+        self.sleep_without(|| drop(guard), longest, note);
+        mutex.lock()
+    }
+
+    /// One sleep of a thread that holds the lock until `unlock` releases it.
+    fn sleep_without(&self, unlock: impl FnOnce(), longest: Duration, note: &mut Note) {
         // Under the lock: who changes the condition after us sees that we listen, and who changed it before was seen.
         let heard = self.bell.listen();
         // Killed before this, the owner died; from here on a waiter that nobody misses.
-        drop(guard);
+        unlock();
         note.write(self);
         self.bell.sleep(heard, longest);
         // What it waits for next is the mutex.
         note.erase(self);
-        mutex.lock()
+    }
+
+    /// [`wait_timeout`](Condvar::wait_timeout) up to where it locks again, for a lock without a guard.
+    pub(super) fn sleep_unlocked(&self, unlock: impl FnOnce(), timeout: Duration) {
+        self.sleep_without(unlock, timeout.min(LONGEST_SLEEP), &mut Note::new());
     }
 }
 

@@ -15,6 +15,8 @@ pub(crate) mod raw_rwlock;
 mod rwlock;
 mod semaphore;
 mod snapshot;
+#[allow(unreachable_pub)] // `__c` exports it.
+pub mod unguarded;
 mod unwind;
 
 #[cfg(test)]

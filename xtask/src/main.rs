@@ -5,6 +5,7 @@ mod debian;
 mod docs;
 mod examples;
 mod fmt;
+mod header;
 mod install;
 mod lint;
 mod linux;
@@ -93,6 +94,12 @@ enum Task {
     Package,
     /// Kill processes at every instruction of every operation, and write the table of it into docs/safety.md
     Crash(crash::Choice),
+    /// Make capi/include/cotenant.h of capi/header and the comments in capi/src
+    Header {
+        /// Write nothing: fail if the header is not what would be written
+        #[arg(long)]
+        check: bool,
+    },
     /// Install what the tasks need
     Install,
 }
@@ -129,6 +136,7 @@ fn dispatch(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Task::Others => suite::one("others", || others::run(w)),
         Task::Package => suite::one("package", || package::run(w)),
         Task::Crash(choice) => suite::one("crash", || crash::run(w, choice)),
+        Task::Header { check } => suite::one("header", || header::run(w, *check)),
         Task::Install => suite::one("install", || install::run(w)),
     })
 }

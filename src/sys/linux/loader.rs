@@ -14,13 +14,18 @@ use crate::segment::header::MAX_BUILD_ID_BYTES;
 pub(crate) struct Image {
     /// The loader's name for it; empty for the program itself.
     pub(crate) path: String,
-    pub(crate) is_program: bool,
+    is_program: bool,
     /// The linker's build id; without one, device and inode of the mapped file.
     pub(crate) build_id: Vec<u8>,
     segments: Vec<(usize, usize)>,
 }
 
 impl Image {
+    /// Whether it is the program itself, not a library.
+    pub(crate) fn is_program(&self) -> bool {
+        self.is_program
+    }
+
     /// A name for people.
     pub(crate) fn program_name(&self) -> String {
         let path = std::path::Path::new(&self.path).file_name();
@@ -39,7 +44,7 @@ impl Image {
 
 /// The image that declares `block`: the one that holds its descriptor.
 pub(crate) fn image_of(block: &'static Descriptor) -> Result<Image> {
-    image_at(std::ptr::from_ref(block) as usize).ok_or_else(|| {
+    image_at(block.declared_at()).ok_or_else(|| {
         Error::new(ErrorKind::Unsupported, "this image has no build id, and /proc does not tell which file it is")
             .hint("link with `-Wl,--build-id` (cc) or `-C link-arg=-Wl,--build-id` (rustc)")
     })

@@ -24,6 +24,10 @@ pub(crate) struct Image {
 }
 
 impl Image {
+    pub(crate) fn is_program(&self) -> bool {
+        true
+    }
+
     pub(crate) fn program_name(&self) -> String {
         String::new()
     }

@@ -14,7 +14,7 @@ use windows_sys::Win32::Storage::FileSystem::{
 };
 use windows_sys::Win32::System::LibraryLoader::{
     GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT, GetModuleFileNameW,
-    GetModuleHandleExW,
+    GetModuleHandleExW, GetModuleHandleW,
 };
 
 use super::handle::Handle;
@@ -45,6 +45,12 @@ struct Section {
 }
 
 impl Image {
+    /// Whether it is the program itself, not a DLL.
+    pub(crate) fn is_program(&self) -> bool {
+        // SAFETY: a null name asks for the program.
+        self.base == unsafe { GetModuleHandleW(null()) } as usize
+    }
+
     /// A name for people.
     pub(crate) fn program_name(&self) -> String {
         file_name(&self.path)
@@ -73,8 +79,8 @@ pub(crate) fn program_name() -> String {
 
 /// The image that declares `block`: the one that holds its descriptor.
 pub(crate) fn image_of(block: &'static Descriptor) -> Result<Image> {
-    let address = std::ptr::from_ref(block) as usize;
-    image_at(address).map_err(|cause| Error::system("find out which file holds the shared variables", &cause))
+    image_at(block.declared_at())
+        .map_err(|cause| Error::system("find out which file holds the shared variables", &cause))
 }
 
 /// Refuses a block that the linker put where the loader does not share it.

@@ -1,0 +1,314 @@
+
+/* --- Variables: one word each, which every process reads and changes in one step. ---
+ *
+ * Of each type, for example cotenant_u64: _load (which acquires), _store (which releases), and _exchange, _add, _sub,
+ * _and, _or, _xor (which do both, and give the value before), and _compare_exchange: true if the variable held
+ * *expected and holds desired now, else *expected becomes what it holds. They cost what plain accesses cost, never
+ * block, and a process that is killed in one has done it or has not. cotenant.hpp has operators for them. */
+
+#define COTENANT_X_VARIABLE_OPERATIONS(name, type)                                                                     \
+    static inline type cotenant_##name##_load(const cotenant_##name *variable) COTENANT_NOEXCEPT                       \
+    {                                                                                                                  \
+        return __atomic_load_n(&variable->value, __ATOMIC_ACQUIRE);                                                    \
+    }                                                                                                                  \
+    static inline void cotenant_##name##_store(cotenant_##name *variable, type value) COTENANT_NOEXCEPT                \
+    {                                                                                                                  \
+        __atomic_store_n(&variable->value, value, __ATOMIC_RELEASE);                                                   \
+    }                                                                                                                  \
+    static inline type cotenant_##name##_exchange(cotenant_##name *variable, type value) COTENANT_NOEXCEPT             \
+    {                                                                                                                  \
+        return __atomic_exchange_n(&variable->value, value, __ATOMIC_ACQ_REL);                                         \
+    }                                                                                                                  \
+    static inline bool cotenant_##name##_compare_exchange(cotenant_##name *variable, type *expected, type desired)     \
+        COTENANT_NOEXCEPT                                                                                              \
+    {                                                                                                                  \
+        return __atomic_compare_exchange_n(&variable->value, expected, desired, false, __ATOMIC_ACQ_REL,               \
+                                           __ATOMIC_ACQUIRE);                                                          \
+    }
+
+#define COTENANT_X_INTEGER_OPERATION(name, type, operation)                                                            \
+    static inline type cotenant_##name##_##operation(cotenant_##name *variable, type operand) COTENANT_NOEXCEPT        \
+    {                                                                                                                  \
+        return __atomic_fetch_##operation(&variable->value, operand, __ATOMIC_ACQ_REL);                                \
+    }
+
+#define COTENANT_X_SCALAR(name, type, bytes, rust_kind)                                                                \
+    typedef type cotenant_value_##name;                                                                                \
+    static cotenant_type cotenant_value_type_##name COTENANT_X_UNUSED = {                                              \
+        #name, NULL, sizeof(type), COTENANT_X_ALIGNOF(type), 0, 0, rust_kind, 0, {0, 0}, NULL};                        \
+    COTENANT_X_STATIC_ASSERT(sizeof(type) == bytes, #name " has another size here than in other programs")
+
+#define COTENANT_X_VARIABLE(name, type, bytes, rust_kind, rust_name)                                                   \
+    typedef struct cotenant_##name {                                                                                   \
+        type value __attribute__((aligned(bytes)));                                                                    \
+    } cotenant_##name;                                                                                                 \
+    typedef cotenant_##name cotenant_variable_##name;                                                                  \
+    typedef cotenant_##name cotenant_value_atomic_##name;                                                              \
+    static cotenant_type cotenant_variable_type_##name COTENANT_X_UNUSED = {                                           \
+        rust_name, NULL, bytes, bytes, 0, 0, rust_kind, 1, {0, 0}, NULL};                                              \
+    static cotenant_type cotenant_value_type_atomic_##name COTENANT_X_UNUSED = {                                       \
+        rust_name, NULL, bytes, bytes, 0, 0, rust_kind, 1, {0, 0}, NULL}
+
+#define COTENANT_X_INTEGER(name, type, bytes, rust_kind, rust_name)                                                    \
+    COTENANT_X_SCALAR(name, type, bytes, rust_kind);                                                                   \
+    COTENANT_X_VARIABLE(name, type, bytes, rust_kind, rust_name);                                                      \
+    COTENANT_X_VARIABLE_OPERATIONS(name, type)                                                                         \
+    COTENANT_X_INTEGER_OPERATION(name, type, add)                                                                      \
+    COTENANT_X_INTEGER_OPERATION(name, type, sub)                                                                      \
+    COTENANT_X_INTEGER_OPERATION(name, type, and)                                                                      \
+    COTENANT_X_INTEGER_OPERATION(name, type, or)                                                                       \
+    COTENANT_X_INTEGER_OPERATION(name, type, xor)
+
+#define COTENANT_X_UNUSED __attribute__((unused))
+
+COTENANT_X_INTEGER(u8, uint8_t, 1, 1, "AtomicU8")
+COTENANT_X_INTEGER(u16, uint16_t, 2, 1, "AtomicU16")
+COTENANT_X_INTEGER(u32, uint32_t, 4, 1, "AtomicU32")
+COTENANT_X_INTEGER(u64, uint64_t, 8, 1, "AtomicU64")
+COTENANT_X_INTEGER(i8, int8_t, 1, 2, "AtomicI8")
+COTENANT_X_INTEGER(i16, int16_t, 2, 2, "AtomicI16")
+COTENANT_X_INTEGER(i32, int32_t, 4, 2, "AtomicI32")
+COTENANT_X_INTEGER(i64, int64_t, 8, 2, "AtomicI64")
+
+COTENANT_X_SCALAR(f32, float, 4, 3);
+COTENANT_X_SCALAR(f64, double, 8, 3);
+COTENANT_X_SCALAR(bool, bool, 1, 4);
+COTENANT_X_VARIABLE(bool, bool, 1, 4, "AtomicBool");
+COTENANT_X_VARIABLE_OPERATIONS(bool, bool)
+
+/* Where <stdbool.h> makes `bool` a macro, that is what arrives here. */
+#define cotenant__Bool cotenant_bool
+#define cotenant__Bool_load cotenant_bool_load
+#define cotenant__Bool_store cotenant_bool_store
+#define cotenant__Bool_exchange cotenant_bool_exchange
+#define cotenant__Bool_compare_exchange cotenant_bool_compare_exchange
+#define cotenant_value__Bool cotenant_value_bool
+#define cotenant_value_type__Bool cotenant_value_type_bool
+#define cotenant_variable__Bool cotenant_variable_bool
+#define cotenant_variable_type__Bool cotenant_variable_type_bool
+
+/* --- Types. Each of these declares a type word, which then stands in lists of fields. ---
+ *
+ * A word is of a *variable* (u8 to u64, i8 to i64, bool, texts, locks), which may stand in a block, or of a *value*
+ * (the same words, f32, f64, structs, enums), which lies under a lock. In a list of values `u64` is a plain uint64_t
+ * and `atomic_u64` is the variable. */
+
+#define COTENANT_X_NATURAL UINT64_MAX
+
+#define COTENANT_X_VALUE_MEMBER(...) COTENANT_X_VALUE_MEMBER_(__VA_ARGS__, )
+#define COTENANT_X_VALUE_MEMBER_(type, name, ...) cotenant_value_##type name;
+#define COTENANT_X_VALUE_PART(...) COTENANT_X_VALUE_PART_(__VA_ARGS__, )
+#define COTENANT_X_VALUE_PART_(type, name, ...) {#name, COTENANT_X_NATURAL, &cotenant_value_type_##type},
+#define COTENANT_X_COUNT(array) ((uint32_t)(sizeof(array) / sizeof(array[0])))
+
+/* A struct of values: #define LIMITS(F) F(u32, rate) F(u32, burst)   COTENANT_STRUCT(limits, LIMITS);
+ * It is the struct of the same fields that `#[repr(C)]` gives Rust. It lies under a lock (COTENANT_MUTEX) or in an
+ * object of a segment. */
+#define COTENANT_STRUCT(name, FIELDS)                                                                                  \
+    typedef struct name {                                                                                              \
+        FIELDS(COTENANT_X_VALUE_MEMBER)                                                                                \
+    } name;                                                                                                            \
+    typedef name cotenant_value_##name;                                                                                \
+    static const cotenant_part cotenant_x_parts_##name[] COTENANT_X_UNUSED = {FIELDS(COTENANT_X_VALUE_PART)};          \
+    static cotenant_type cotenant_value_type_##name COTENANT_X_UNUSED = {                                              \
+        #name, cotenant_x_parts_##name, sizeof(name), COTENANT_X_ALIGNOF(name),                                        \
+        COTENANT_X_COUNT(cotenant_x_parts_##name), 0, 7, 0, {0, 0}, NULL}
+
+/* An array of values: COTENANT_ARRAY(samples, f64, 16);   samples s; s.at[0] */
+#define COTENANT_ARRAY(name, type, count)                                                                              \
+    typedef struct name {                                                                                              \
+        cotenant_value_##type at[count];                                                                               \
+    } name;                                                                                                            \
+    typedef name cotenant_value_##name;                                                                                \
+    static const cotenant_part cotenant_x_parts_##name[] COTENANT_X_UNUSED = {{"", 0, &cotenant_value_type_##type}};   \
+    static cotenant_type cotenant_value_type_##name COTENANT_X_UNUSED = {                                              \
+        "array", cotenant_x_parts_##name, sizeof(name), COTENANT_X_ALIGNOF(name), 1, count, 8, 0, {0, 0}, NULL}
+
+/* An array of variables, which may stand in a block: COTENANT_VARIABLE_ARRAY(per_core, u64, 8); */
+#define COTENANT_VARIABLE_ARRAY(name, type, count)                                                                     \
+    typedef struct name {                                                                                              \
+        cotenant_variable_##type at[count];                                                                            \
+    } name;                                                                                                            \
+    static const cotenant_part cotenant_x_parts_##name[] COTENANT_X_UNUSED = {                                         \
+        {"", 0, &cotenant_variable_type_##type}};                                                                      \
+    COTENANT_X_BOTH(name, "array", cotenant_x_parts_##name, 1, count, 8)
+
+/* The table of a type that may stand in a block and under a lock. */
+#define COTENANT_X_BOTH(name, rust_name, parts, part_count, count, rust_kind)                                          \
+    typedef name cotenant_value_##name;                                                                                \
+    typedef name cotenant_variable_##name;                                                                             \
+    static cotenant_type cotenant_value_type_##name COTENANT_X_UNUSED = {                                              \
+        rust_name, parts, sizeof(name), COTENANT_X_ALIGNOF(name), part_count, count, rust_kind, 0, {0, 0}, NULL};      \
+    static cotenant_type cotenant_variable_type_##name COTENANT_X_UNUSED = {                                           \
+        rust_name, parts, sizeof(name), COTENANT_X_ALIGNOF(name), part_count, count, rust_kind, 0, {0, 0}, NULL}
+
+/* A mutex and the value that it guards: COTENANT_MUTEX(limits);   mutex_limits m; m.lock, m.value */
+#define COTENANT_MUTEX(type)                                                                                           \
+    typedef struct mutex_##type {                                                                                      \
+        cotenant_mutex lock;                                                                                           \
+        cotenant_value_##type value;                                                                                   \
+    } mutex_##type;                                                                                                    \
+    static const cotenant_part cotenant_x_parts_mutex_##type[] COTENANT_X_UNUSED = {                                   \
+        {"lock", 0, &cotenant_value_type_u64}, {"value", COTENANT_X_NATURAL, &cotenant_value_type_##type}};            \
+    COTENANT_X_BOTH(mutex_##type, "Mutex", cotenant_x_parts_mutex_##type, 2, 0, 12)
+
+/* The word `mutex`: one that guards what lies beside it. */
+static cotenant_type cotenant_x_type_nothing COTENANT_X_UNUSED = {"()", NULL, 0, 1, 0, 0, 7, 0, {0, 0}, NULL};
+static const cotenant_part cotenant_x_parts_mutex[] COTENANT_X_UNUSED = {{"lock", 0, &cotenant_value_type_u64},
+                                                                        {"value", 8, &cotenant_x_type_nothing}};
+typedef cotenant_mutex cotenant_value_mutex;
+typedef cotenant_mutex cotenant_variable_mutex;
+static cotenant_type cotenant_value_type_mutex COTENANT_X_UNUSED = {
+    "Mutex", cotenant_x_parts_mutex, 8, 8, 2, 0, 12, 0, {0, 0}, NULL};
+static cotenant_type cotenant_variable_type_mutex COTENANT_X_UNUSED = {
+    "Mutex", cotenant_x_parts_mutex, 8, 8, 2, 0, 12, 0, {0, 0}, NULL};
+
+/* --- Blocks of shared variables ---
+ *
+ *     #define WEB(F) F(u64, hits) F(u32, rate, 100)
+ *     COTENANT_SHARED(web, WEB, name("acme.web"), on_failure(private));
+ *
+ * declares, once in the image and at file scope, the variables web()->hits and web()->rate (which begins with 100; no
+ * third argument: zero), and their block web_block. Words, of which a program may leave out all and a library must say
+ * on_failure; the first value is what holds without the word:
+ *
+ *     name("acme.web")                      shared with every program that declares the block, else with the same build
+ *     mode(0600), group("www-data")         who may open it; needs a name
+ *     keep(while_attached | until_removed)  how long values live
+ *     on_failure(exit | private)            where sharing is impossible: end with status 78, or private values
+ *     on_mismatch(refuse | separate)        when a running program has another layout: fail, or share with its like
+ *     when_privileged(private | share)      in a set-uid program
+ *
+ * Other files of the image see the variables with COTENANT_SHARED_DECLARE(web, WEB); the one file that has the words
+ * then says COTENANT_SHARED_DEFINE(web, WEB, ...). With COTENANT_SHARED_BY_CALL (and _BY_CALL_DECLARE,
+ * _BY_CALL_DEFINE) the variables are private until cotenant_block_attach(&web_block). */
+
+#define COTENANT_WORD_name(text) {1, 0, text},
+#define COTENANT_WORD_mode(bits) {2, bits, NULL},
+#define COTENANT_WORD_group(text) {3, 0, text},
+#define COTENANT_WORD_keep(choice) {4, COTENANT_X_KEEP_##choice, NULL},
+#define COTENANT_WORD_on_failure(choice) {6, COTENANT_X_ON_FAILURE_##choice, NULL},
+#define COTENANT_WORD_on_mismatch(choice) {7, COTENANT_X_ON_MISMATCH_##choice, NULL},
+#define COTENANT_WORD_when_privileged(choice) {8, COTENANT_X_WHEN_PRIVILEGED_##choice, NULL},
+#define COTENANT_WORD_none
+#define COTENANT_X_KEEP_while_attached 0
+#define COTENANT_X_KEEP_until_removed 1
+#define COTENANT_X_ON_FAILURE_exit 0
+#define COTENANT_X_ON_FAILURE_private 1
+#define COTENANT_X_ON_MISMATCH_refuse 0
+#define COTENANT_X_ON_MISMATCH_separate 1
+#define COTENANT_X_WHEN_PRIVILEGED_private 0
+#define COTENANT_X_WHEN_PRIVILEGED_share 1
+
+/* The largest page of the target's kernels. */
+#if defined(__aarch64__) || defined(__powerpc64__) || defined(__loongarch64)
+#define COTENANT_X_PAGE_BYTES 65536
+#else
+#define COTENANT_X_PAGE_BYTES 4096
+#endif
+
+#define COTENANT_X_MEMBER(...) COTENANT_X_MEMBER_(__VA_ARGS__, )
+#define COTENANT_X_MEMBER_(type, name, ...) cotenant_variable_##type name;
+#define COTENANT_X_PART(...) COTENANT_X_PART_(__VA_ARGS__, )
+#define COTENANT_X_PART_(type, name, ...) {#name, COTENANT_X_NATURAL, &cotenant_variable_type_##type},
+#define COTENANT_X_INITIAL(...) COTENANT_X_INITIAL_(__VA_ARGS__, )
+#define COTENANT_X_INITIAL_(type, name, ...) {__VA_ARGS__},
+
+#ifdef _WIN32
+#define COTENANT_X_HIDDEN
+#define COTENANT_X_RETAIN
+#define COTENANT_X_SECTION_META ".cotmeta"
+/* Behind the blocks of shared! that a library in Rust has, before the constructors of C and C++. */
+#define COTENANT_X_AT_LOAD(name, order, function)                                                                      \
+    __attribute__((section(".CRT$XC" order), used)) static void (*const cotenant_x_##name)(void) = function
+#else
+#ifndef COTENANT_X_HIDDEN
+#define COTENANT_X_HIDDEN __attribute__((visibility("hidden")))
+#endif
+/* Kept by the linker's --gc-sections. */
+#if defined(__has_attribute)
+#if __has_attribute(retain)
+#define COTENANT_X_RETAIN , retain
+#endif
+#endif
+#ifndef COTENANT_X_RETAIN
+#define COTENANT_X_RETAIN
+#endif
+#define COTENANT_X_SECTION_META "cotenant_meta"
+#define COTENANT_X_SECTION "cotenant"
+#endif
+
+#define COTENANT_SHARED(...)                                                                                           \
+    COTENANT_X_SHARED(__VA_ARGS__, none, none, none, none, none, none, none, none, none)
+#define COTENANT_X_SHARED(name, FIELDS, a, b, c, d, e, f, g, h, ...)                                                   \
+    COTENANT_SHARED_DECLARE(name, FIELDS);                                                                             \
+    COTENANT_X_DEFINE(name, FIELDS, COTENANT_WORD_##a COTENANT_WORD_##b COTENANT_WORD_##c COTENANT_WORD_##d            \
+                                        COTENANT_WORD_##e COTENANT_WORD_##f COTENANT_WORD_##g COTENANT_WORD_##h)
+#define COTENANT_SHARED_DEFINE(...)                                                                                    \
+    COTENANT_X_SHARED_DEFINE(__VA_ARGS__, none, none, none, none, none, none, none, none, none)
+#define COTENANT_X_SHARED_DEFINE(name, FIELDS, a, b, c, d, e, f, g, h, ...)                                            \
+    COTENANT_X_DEFINE(name, FIELDS, COTENANT_WORD_##a COTENANT_WORD_##b COTENANT_WORD_##c COTENANT_WORD_##d            \
+                                        COTENANT_WORD_##e COTENANT_WORD_##f COTENANT_WORD_##g COTENANT_WORD_##h)
+
+#ifndef _WIN32
+
+/* The block is mapped where it lies. */
+#define COTENANT_SHARED_DECLARE(name, FIELDS)                                                                          \
+    typedef struct name##_variables {                                                                                  \
+        FIELDS(COTENANT_X_MEMBER)                                                                                      \
+    } name##_variables;                                                                                                \
+    typedef struct name##_pages {                                                                                      \
+        name##_variables variables;                                                                                    \
+    } __attribute__((aligned(COTENANT_X_PAGE_BYTES))) name##_pages;                                                    \
+    COTENANT_X_EXTERN COTENANT_X_HIDDEN name##_pages name##_shared;                                                  \
+    COTENANT_X_EXTERN COTENANT_X_HIDDEN cotenant_block name##_block;                                                 \
+    COTENANT_X_UNUSED static inline name##_variables *name(void) COTENANT_NOEXCEPT                                     \
+    {                                                                                                                  \
+        return &name##_shared.variables;                                                                               \
+    }                                                                                                                  \
+    struct name##_block_follows
+
+#define COTENANT_X_DEFINE(name, FIELDS, ...)                                                                           \
+    __extension__ __attribute__((section(COTENANT_X_SECTION), used COTENANT_X_RETAIN))                                 \
+    name##_pages name##_shared = {{FIELDS(COTENANT_X_INITIAL)}};                                                       \
+    COTENANT_X_BLOCK(name, FIELDS, &name##_shared.variables, NULL, sizeof(name##_shared), NULL, __VA_ARGS__)
+
+#define COTENANT_X_BLOCK(name, FIELDS, address, pristine, padded_bytes, target, ...)                                   \
+    static const cotenant_part name##_cotenant_parts[] = {FIELDS(COTENANT_X_PART)};                                    \
+    static const cotenant_word name##_cotenant_words[] = {__VA_ARGS__{0, 0, NULL}};                                    \
+    __attribute__((section(COTENANT_X_SECTION_META), used COTENANT_X_RETAIN)) cotenant_block name##_block = {          \
+        {'C', 'O', 'T', 'C', 'D', 'E', 'C', 'L'},                                                                      \
+        sizeof(cotenant_block),                                                                                        \
+        COTENANT_X_COUNT(name##_cotenant_parts),                                                                       \
+        name##_cotenant_parts,                                                                                         \
+        name##_cotenant_words,                                                                                         \
+        #name,                                                                                                         \
+        address,                                                                                                       \
+        pristine,                                                                                                      \
+        sizeof(name##_variables),                                                                                      \
+        padded_bytes,                                                                                                  \
+        target,                                                                                                        \
+        NULL,                                                                                                          \
+        COTENANT_X_COUNT(name##_cotenant_words) - 1,                                                                   \
+        COTENANT_X_ALIGNOF(name##_variables)};                                                                         \
+    __attribute__((constructor(101))) static void name##_cotenant_register(void)                                       \
+    {                                                                                                                  \
+        cotenant_block_register(&name##_block);                                                                        \
+    }                                                                                                                  \
+    __attribute__((constructor(102))) static void name##_cotenant_attach(void)                                         \
+    {                                                                                                                  \
+        cotenant_attach_at_load();                                                                                     \
+    }                                                                                                                  \
+    __attribute__((destructor)) static void name##_cotenant_unregister(void)                                           \
+    {                                                                                                                  \
+        cotenant_block_unregister(&name##_block);                                                                      \
+    }                                                                                                                  \
+    struct name##_block_follows
+
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* COTENANT_H */

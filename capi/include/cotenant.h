@@ -1,0 +1,650 @@
+/* cotenant.h: variables, segments and locks that processes share, and that survive the death of whoever uses them.
+ *
+ *     #define WEB(F) F(u64, hits) F(text64, motd)
+ *     COTENANT_SHARED(web, WEB);
+ *
+ *     cotenant_u64_add(&web()->hits, 1);
+ *
+ * All processes that run the same program, or that declare a block of the same name, count on one variable: no set-up
+ * call, no handle. C11 and C++17, gcc and clang, Linux and Windows. docs/c.md is the manual.
+ *
+ * Link with libcotenant (pkg-config cotenant). Whoever links with libcotenant.a compiles with -DCOTENANT_STATIC.
+ *
+ * Conventions: functions return a cotenant_status; out-parameters come last and are set only if it is COTENANT_OK (or
+ * COTENANT_OWNER_DIED, of calls that lock); texts are UTF-8 that ends with a zero byte; times are in milliseconds and
+ * have _ms in their names; all functions may be called by any thread. No function calls exit or throws.
+ *
+ * This file is made by `cargo xtask header` from capi/header and the comments in capi/src. */
+#ifndef COTENANT_H
+#define COTENANT_H
+
+#if !defined(__GNUC__) && !defined(__clang__)
+#error "cotenant.h needs gcc or clang (on Windows: mingw, or clang-cl)"
+#endif
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/* The version of this header. Of the library that runs: cotenant_version(). */
+#define COTENANT_VERSION "0.1.0"
+
+#if defined(_WIN32) && !defined(COTENANT_STATIC)
+#define COTENANT_API __declspec(dllimport)
+#elif defined(_WIN32)
+#define COTENANT_API
+#elif defined(COTENANT_STATIC)
+/* Of a library of its own: two plug-ins in one process, each with another version, do not meet. */
+#define COTENANT_API __attribute__((visibility("hidden")))
+#else
+#define COTENANT_API __attribute__((visibility("default")))
+#endif
+
+#define COTENANT_X_ALIGNED(bytes) __attribute__((aligned(bytes)))
+
+#ifdef __cplusplus
+#define COTENANT_NOEXCEPT noexcept
+#define COTENANT_X_EXTERN extern "C"
+#define COTENANT_X_ALIGNOF(type) alignof(type)
+#define COTENANT_X_STATIC_ASSERT static_assert
+extern "C" {
+#else
+#define COTENANT_NOEXCEPT
+#define COTENANT_X_EXTERN extern
+#define COTENANT_X_ALIGNOF(type) _Alignof(type)
+#define COTENANT_X_STATIC_ASSERT _Static_assert
+#endif
+
+/* --- Tables: what the macros below declare of types and blocks. For this library and for tools that read binaries. --- */
+
+struct cotenant_type;
+
+/* A field, an array's element, or an enum's value. */
+typedef struct cotenant_part {
+    const char *name;
+    /* A field's offset, or COTENANT_X_NATURAL; an enum's value. */
+    uint64_t at;
+    struct cotenant_type *type;
+} cotenant_part;
+
+/* The layout of a type. */
+typedef struct cotenant_type {
+    const char *name;
+    const cotenant_part *parts;
+    uint64_t size_bytes;
+    uint32_t align_bytes;
+    uint32_t part_count;
+    uint32_t array_len;
+    uint8_t kind;
+    uint8_t is_atomic;
+    uint8_t reserved[2];
+    void *known;
+} cotenant_type;
+
+/* A word of a block: name("acme.web"). */
+typedef struct cotenant_word {
+    uint32_t about;
+    uint32_t number;
+    const char *text;
+} cotenant_word;
+
+/* A block of shared variables. */
+typedef struct cotenant_block {
+    uint8_t magic[8];
+    uint32_t declaration_bytes;
+    uint32_t variable_count;
+    const cotenant_part *variables;
+    const cotenant_word *words;
+    const char *identifier;
+    void *block;
+    void *pristine;
+    uint64_t used_bytes;
+    uint64_t padded_bytes;
+    void **target;
+    void *known;
+    uint32_t word_count;
+    uint32_t align_bytes;
+} cotenant_block;
+
+#if UINTPTR_MAX == UINT64_MAX
+COTENANT_X_STATIC_ASSERT(sizeof(cotenant_part) == 24, "cotenant_part has the layout that the library reads");
+COTENANT_X_STATIC_ASSERT(sizeof(cotenant_type) == 48, "cotenant_type has the layout that the library reads");
+COTENANT_X_STATIC_ASSERT(sizeof(cotenant_word) == 16, "cotenant_word has the layout that the library reads");
+COTENANT_X_STATIC_ASSERT(sizeof(cotenant_block) == 96, "cotenant_block has the layout that the library reads");
+#endif
+
+/* --- Statuses --- */
+
+/**
+ * What a call came to. The numbers are fixed: they stay what they are in every version, and none is a number of errno.
+ *
+ * Only COTENANT_OK and, of calls that lock, COTENANT_OWNER_DIED mean that the call did what it was asked to.
+ * cotenant_error_message() says more.
+ */
+typedef enum cotenant_status {
+    /**
+     * It is done.
+     */
+    COTENANT_OK = 0,
+    /**
+     * No room for the memory: a full tmpfs, a quota, a limit. Make room and try again.
+     */
+    COTENANT_NO_SPACE = 1,
+    /**
+     * The system does not let this user do it.
+     */
+    COTENANT_PERMISSION_DENIED = 2,
+    /**
+     * Something that is not ours lies where the segment should.
+     */
+    COTENANT_FOREIGN = 3,
+    /**
+     * The segment's own bytes make no sense: truncated or damaged.
+     */
+    COTENANT_CORRUPT = 4,
+    /**
+     * The segment holds variables of another layout than this program's.
+     */
+    COTENANT_MISMATCH = 5,
+    /**
+     * As many participants as the segment has slots are attached.
+     */
+    COTENANT_FULL = 6,
+    /**
+     * This system, file system or program image cannot do what was asked.
+     */
+    COTENANT_UNSUPPORTED = 7,
+    /**
+     * There is no segment or object of that name.
+     */
+    COTENANT_NOT_FOUND = 8,
+    /**
+     * There is one already.
+     */
+    COTENANT_ALREADY_EXISTS = 9,
+    /**
+     * A name, scope, option, or an argument that is not allowed.
+     */
+    COTENANT_INVALID_INPUT = 10,
+    /**
+     * Other processes kept changing the segment at the same moment, longer than we try.
+     */
+    COTENANT_BUSY = 11,
+    /**
+     * This thread would wait for itself.
+     */
+    COTENANT_WOULD_DEADLOCK = 12,
+    /**
+     * Somebody else has it. Of calls that do not wait.
+     */
+    COTENANT_WOULD_BLOCK = 13,
+    /**
+     * What was waited for did not happen in the time that was given.
+     */
+    COTENANT_TIMED_OUT = 14,
+    /**
+     * The lock is held now, by this thread. Its owner died, or unlocked it unrepaired: what it guards may be half
+     * changed. Put it right, then say so (cotenant_mutex_consistent); until then the next one is told the same.
+     */
+    COTENANT_OWNER_DIED = 15,
+    /**
+     * Sharing was switched off for this process (COTENANT_PRIVATE, raised privileges), or the block is not attached.
+     */
+    COTENANT_PRIVATE = 16,
+    /**
+     * Anything else that the system said.
+     */
+    COTENANT_SYSTEM = 17,
+    /**
+     * Whoever was to repair what the lock guards gave up. The lock is not held.
+     */
+    COTENANT_NOT_RECOVERABLE = 18,
+    /**
+     * This thread does not hold what it was to release. Nothing was changed.
+     */
+    COTENANT_NOT_OWNER = 19,
+    /**
+     * A defect of this library: it panicked, and went no further. Please report the message.
+     */
+    COTENANT_INTERNAL = 20,
+} cotenant_status;
+
+/**
+ * Why the last call of this thread that failed did: what it did, to what, what the system said and what to do about
+ * it, in UTF-8, some with several lines. "" if none has failed yet.
+ *
+ * The text stays until the next call of this thread that fails. Does not block.
+ */
+COTENANT_API const char *cotenant_error_message(void) COTENANT_NOEXCEPT;
+
+/**
+ * The name of a status, for logs: "COTENANT_NO_SPACE". Of a number that is none: "unknown". Does not block.
+ */
+COTENANT_API const char *cotenant_status_name(int32_t status) COTENANT_NOEXCEPT;
+
+/**
+ * The version of the library that runs, as "0.1.0". That of the header is COTENANT_VERSION. Does not block.
+ */
+COTENANT_API const char *cotenant_version(void) COTENANT_NOEXCEPT;
+
+/* --- Blocks of shared variables --- */
+
+/**
+ * Called by what COTENANT_SHARED expands to, before main: makes the block known.
+ */
+COTENANT_API void cotenant_block_register(const cotenant_block *block) COTENANT_NOEXCEPT;
+
+/**
+ * Called by what COTENANT_SHARED expands to, before main and after all blocks of the image are known: attaches them.
+ * Ends the program with status 78 and one line on standard error if that cannot be done, unless the block says
+ * on_failure(private).
+ */
+COTENANT_API void cotenant_attach_at_load(void) COTENANT_NOEXCEPT;
+
+/**
+ * Called by what COTENANT_SHARED expands to, when the library that declares the block is unloaded.
+ */
+COTENANT_API void cotenant_block_unregister(const cotenant_block *block) COTENANT_NOEXCEPT;
+
+/**
+ * Attaches a block that was declared with COTENANT_SHARED_BY_CALL; of one that is attached does nothing. From then on
+ * its accessor gives the shared variables, whatever the private ones held before.
+ *
+ * May be called any number of times, from any thread. Blocks for the time of a few system calls, or while another
+ * process that removes or grows the same segment finishes (about two seconds at most). If it fails the variables stay
+ * private, and the call can be repeated.
+ */
+COTENANT_API cotenant_status cotenant_block_attach(const cotenant_block *block) COTENANT_NOEXCEPT;
+
+/**
+ * Whether the block is shared: COTENANT_OK, or what kept it from being (cotenant_error_message() says it in words).
+ * For blocks with on_failure(private), and those attached by call. Does not block.
+ */
+COTENANT_API cotenant_status cotenant_block_status(const cotenant_block *block) COTENANT_NOEXCEPT;
+
+/* --- Mutex --- */
+
+/**
+ * Mutual exclusion between the threads of all processes that share it; 8 bytes, all zero when nobody holds it.
+ *
+ * It lies in a block of shared variables or in an object of a segment, beside what it guards or, as COTENANT_MUTEX
+ * declares it, before it. In other memory it works between the threads of one process. A process that is killed while
+ * it holds the lock holds nobody up: the next one gets COTENANT_OWNER_DIED. A live owner, stopped or slow, is never
+ * robbed. Not recursive, not fair, without priority inheritance. After a fork the child does not hold what its parent
+ * held.
+ */
+typedef struct COTENANT_X_ALIGNED(8) cotenant_mutex {
+    /**
+     * For the functions below alone.
+     */
+    uint64_t word;
+} cotenant_mutex;
+
+/**
+ * Waits until the lock is free, and takes it.
+ *
+ * Gives COTENANT_OK or COTENANT_OWNER_DIED with the lock held. Else it is not held: COTENANT_WOULD_DEADLOCK (this
+ * thread holds it already), COTENANT_NOT_RECOVERABLE, or COTENANT_FULL and what else kept the process from taking a
+ * slot of the segment. Blocks while somebody else who lives holds the lock. A dead owner is noticed at once where the
+ * kernel tells (glibc, the outermost lock of a thread), else within some 20 ms of its memory being given back.
+ */
+COTENANT_API cotenant_status cotenant_mutex_lock(struct cotenant_mutex *mutex) COTENANT_NOEXCEPT;
+
+/**
+ * As cotenant_mutex_lock, but does not wait: COTENANT_WOULD_BLOCK if somebody else who lives holds the lock.
+ */
+COTENANT_API cotenant_status cotenant_mutex_try_lock(struct cotenant_mutex *mutex) COTENANT_NOEXCEPT;
+
+/**
+ * As cotenant_mutex_lock, but waits at most timeout_ms milliseconds: then COTENANT_TIMED_OUT.
+ */
+COTENANT_API
+cotenant_status cotenant_mutex_lock_timeout(struct cotenant_mutex *mutex,
+                                            uint64_t timeout_ms)
+COTENANT_NOEXCEPT;
+
+/**
+ * As cotenant_mutex_lock, and takes also a lock that was given up: with COTENANT_OWNER_DIED. The way out of
+ * COTENANT_NOT_RECOVERABLE for whoever can make what it guards anew.
+ */
+COTENANT_API cotenant_status cotenant_mutex_lock_given_up(struct cotenant_mutex *mutex) COTENANT_NOEXCEPT;
+
+/**
+ * Releases the lock and wakes one who waits. If it was taken with COTENANT_OWNER_DIED and is not said to be
+ * consistent, the next one gets COTENANT_OWNER_DIED again.
+ *
+ * COTENANT_NOT_OWNER: this thread does not hold it (a child of a fork never holds its parent's). Does not block.
+ */
+COTENANT_API cotenant_status cotenant_mutex_unlock(struct cotenant_mutex *mutex) COTENANT_NOEXCEPT;
+
+/**
+ * Says that what the lock guards is whole again, after COTENANT_OWNER_DIED. The lock stays held.
+ *
+ * COTENANT_NOT_OWNER: this thread does not hold it. Does not block. Killed before it, the next one gets
+ * COTENANT_OWNER_DIED.
+ */
+COTENANT_API cotenant_status cotenant_mutex_consistent(struct cotenant_mutex *mutex) COTENANT_NOEXCEPT;
+
+/**
+ * Releases the lock, and says that what it guards cannot be repaired: everybody gets COTENANT_NOT_RECOVERABLE from now
+ * on, until cotenant_mutex_lock_given_up is called.
+ *
+ * COTENANT_NOT_OWNER: this thread does not hold it. Does not block.
+ */
+COTENANT_API cotenant_status cotenant_mutex_give_up(struct cotenant_mutex *mutex) COTENANT_NOEXCEPT;
+
+
+/* --- Variables: one word each, which every process reads and changes in one step. ---
+ *
+ * Of each type, for example cotenant_u64: _load (which acquires), _store (which releases), and _exchange, _add, _sub,
+ * _and, _or, _xor (which do both, and give the value before), and _compare_exchange: true if the variable held
+ * *expected and holds desired now, else *expected becomes what it holds. They cost what plain accesses cost, never
+ * block, and a process that is killed in one has done it or has not. cotenant.hpp has operators for them. */
+
+#define COTENANT_X_VARIABLE_OPERATIONS(name, type)                                                                     \
+    static inline type cotenant_##name##_load(const cotenant_##name *variable) COTENANT_NOEXCEPT                       \
+    {                                                                                                                  \
+        return __atomic_load_n(&variable->value, __ATOMIC_ACQUIRE);                                                    \
+    }                                                                                                                  \
+    static inline void cotenant_##name##_store(cotenant_##name *variable, type value) COTENANT_NOEXCEPT                \
+    {                                                                                                                  \
+        __atomic_store_n(&variable->value, value, __ATOMIC_RELEASE);                                                   \
+    }                                                                                                                  \
+    static inline type cotenant_##name##_exchange(cotenant_##name *variable, type value) COTENANT_NOEXCEPT             \
+    {                                                                                                                  \
+        return __atomic_exchange_n(&variable->value, value, __ATOMIC_ACQ_REL);                                         \
+    }                                                                                                                  \
+    static inline bool cotenant_##name##_compare_exchange(cotenant_##name *variable, type *expected, type desired)     \
+        COTENANT_NOEXCEPT                                                                                              \
+    {                                                                                                                  \
+        return __atomic_compare_exchange_n(&variable->value, expected, desired, false, __ATOMIC_ACQ_REL,               \
+                                           __ATOMIC_ACQUIRE);                                                          \
+    }
+
+#define COTENANT_X_INTEGER_OPERATION(name, type, operation)                                                            \
+    static inline type cotenant_##name##_##operation(cotenant_##name *variable, type operand) COTENANT_NOEXCEPT        \
+    {                                                                                                                  \
+        return __atomic_fetch_##operation(&variable->value, operand, __ATOMIC_ACQ_REL);                                \
+    }
+
+#define COTENANT_X_SCALAR(name, type, bytes, rust_kind)                                                                \
+    typedef type cotenant_value_##name;                                                                                \
+    static cotenant_type cotenant_value_type_##name COTENANT_X_UNUSED = {                                              \
+        #name, NULL, sizeof(type), COTENANT_X_ALIGNOF(type), 0, 0, rust_kind, 0, {0, 0}, NULL};                        \
+    COTENANT_X_STATIC_ASSERT(sizeof(type) == bytes, #name " has another size here than in other programs")
+
+#define COTENANT_X_VARIABLE(name, type, bytes, rust_kind, rust_name)                                                   \
+    typedef struct cotenant_##name {                                                                                   \
+        type value __attribute__((aligned(bytes)));                                                                    \
+    } cotenant_##name;                                                                                                 \
+    typedef cotenant_##name cotenant_variable_##name;                                                                  \
+    typedef cotenant_##name cotenant_value_atomic_##name;                                                              \
+    static cotenant_type cotenant_variable_type_##name COTENANT_X_UNUSED = {                                           \
+        rust_name, NULL, bytes, bytes, 0, 0, rust_kind, 1, {0, 0}, NULL};                                              \
+    static cotenant_type cotenant_value_type_atomic_##name COTENANT_X_UNUSED = {                                       \
+        rust_name, NULL, bytes, bytes, 0, 0, rust_kind, 1, {0, 0}, NULL}
+
+#define COTENANT_X_INTEGER(name, type, bytes, rust_kind, rust_name)                                                    \
+    COTENANT_X_SCALAR(name, type, bytes, rust_kind);                                                                   \
+    COTENANT_X_VARIABLE(name, type, bytes, rust_kind, rust_name);                                                      \
+    COTENANT_X_VARIABLE_OPERATIONS(name, type)                                                                         \
+    COTENANT_X_INTEGER_OPERATION(name, type, add)                                                                      \
+    COTENANT_X_INTEGER_OPERATION(name, type, sub)                                                                      \
+    COTENANT_X_INTEGER_OPERATION(name, type, and)                                                                      \
+    COTENANT_X_INTEGER_OPERATION(name, type, or)                                                                       \
+    COTENANT_X_INTEGER_OPERATION(name, type, xor)
+
+#define COTENANT_X_UNUSED __attribute__((unused))
+
+COTENANT_X_INTEGER(u8, uint8_t, 1, 1, "AtomicU8")
+COTENANT_X_INTEGER(u16, uint16_t, 2, 1, "AtomicU16")
+COTENANT_X_INTEGER(u32, uint32_t, 4, 1, "AtomicU32")
+COTENANT_X_INTEGER(u64, uint64_t, 8, 1, "AtomicU64")
+COTENANT_X_INTEGER(i8, int8_t, 1, 2, "AtomicI8")
+COTENANT_X_INTEGER(i16, int16_t, 2, 2, "AtomicI16")
+COTENANT_X_INTEGER(i32, int32_t, 4, 2, "AtomicI32")
+COTENANT_X_INTEGER(i64, int64_t, 8, 2, "AtomicI64")
+
+COTENANT_X_SCALAR(f32, float, 4, 3);
+COTENANT_X_SCALAR(f64, double, 8, 3);
+COTENANT_X_SCALAR(bool, bool, 1, 4);
+COTENANT_X_VARIABLE(bool, bool, 1, 4, "AtomicBool");
+COTENANT_X_VARIABLE_OPERATIONS(bool, bool)
+
+/* Where <stdbool.h> makes `bool` a macro, that is what arrives here. */
+#define cotenant__Bool cotenant_bool
+#define cotenant__Bool_load cotenant_bool_load
+#define cotenant__Bool_store cotenant_bool_store
+#define cotenant__Bool_exchange cotenant_bool_exchange
+#define cotenant__Bool_compare_exchange cotenant_bool_compare_exchange
+#define cotenant_value__Bool cotenant_value_bool
+#define cotenant_value_type__Bool cotenant_value_type_bool
+#define cotenant_variable__Bool cotenant_variable_bool
+#define cotenant_variable_type__Bool cotenant_variable_type_bool
+
+/* --- Types. Each of these declares a type word, which then stands in lists of fields. ---
+ *
+ * A word is of a *variable* (u8 to u64, i8 to i64, bool, texts, locks), which may stand in a block, or of a *value*
+ * (the same words, f32, f64, structs, enums), which lies under a lock. In a list of values `u64` is a plain uint64_t
+ * and `atomic_u64` is the variable. */
+
+#define COTENANT_X_NATURAL UINT64_MAX
+
+#define COTENANT_X_VALUE_MEMBER(...) COTENANT_X_VALUE_MEMBER_(__VA_ARGS__, )
+#define COTENANT_X_VALUE_MEMBER_(type, name, ...) cotenant_value_##type name;
+#define COTENANT_X_VALUE_PART(...) COTENANT_X_VALUE_PART_(__VA_ARGS__, )
+#define COTENANT_X_VALUE_PART_(type, name, ...) {#name, COTENANT_X_NATURAL, &cotenant_value_type_##type},
+#define COTENANT_X_COUNT(array) ((uint32_t)(sizeof(array) / sizeof(array[0])))
+
+/* A struct of values: #define LIMITS(F) F(u32, rate) F(u32, burst)   COTENANT_STRUCT(limits, LIMITS);
+ * It is the struct of the same fields that `#[repr(C)]` gives Rust. It lies under a lock (COTENANT_MUTEX) or in an
+ * object of a segment. */
+#define COTENANT_STRUCT(name, FIELDS)                                                                                  \
+    typedef struct name {                                                                                              \
+        FIELDS(COTENANT_X_VALUE_MEMBER)                                                                                \
+    } name;                                                                                                            \
+    typedef name cotenant_value_##name;                                                                                \
+    static const cotenant_part cotenant_x_parts_##name[] COTENANT_X_UNUSED = {FIELDS(COTENANT_X_VALUE_PART)};          \
+    static cotenant_type cotenant_value_type_##name COTENANT_X_UNUSED = {                                              \
+        #name, cotenant_x_parts_##name, sizeof(name), COTENANT_X_ALIGNOF(name),                                        \
+        COTENANT_X_COUNT(cotenant_x_parts_##name), 0, 7, 0, {0, 0}, NULL}
+
+/* An array of values: COTENANT_ARRAY(samples, f64, 16);   samples s; s.at[0] */
+#define COTENANT_ARRAY(name, type, count)                                                                              \
+    typedef struct name {                                                                                              \
+        cotenant_value_##type at[count];                                                                               \
+    } name;                                                                                                            \
+    typedef name cotenant_value_##name;                                                                                \
+    static const cotenant_part cotenant_x_parts_##name[] COTENANT_X_UNUSED = {{"", 0, &cotenant_value_type_##type}};   \
+    static cotenant_type cotenant_value_type_##name COTENANT_X_UNUSED = {                                              \
+        "array", cotenant_x_parts_##name, sizeof(name), COTENANT_X_ALIGNOF(name), 1, count, 8, 0, {0, 0}, NULL}
+
+/* An array of variables, which may stand in a block: COTENANT_VARIABLE_ARRAY(per_core, u64, 8); */
+#define COTENANT_VARIABLE_ARRAY(name, type, count)                                                                     \
+    typedef struct name {                                                                                              \
+        cotenant_variable_##type at[count];                                                                            \
+    } name;                                                                                                            \
+    static const cotenant_part cotenant_x_parts_##name[] COTENANT_X_UNUSED = {                                         \
+        {"", 0, &cotenant_variable_type_##type}};                                                                      \
+    COTENANT_X_BOTH(name, "array", cotenant_x_parts_##name, 1, count, 8)
+
+/* The table of a type that may stand in a block and under a lock. */
+#define COTENANT_X_BOTH(name, rust_name, parts, part_count, count, rust_kind)                                          \
+    typedef name cotenant_value_##name;                                                                                \
+    typedef name cotenant_variable_##name;                                                                             \
+    static cotenant_type cotenant_value_type_##name COTENANT_X_UNUSED = {                                              \
+        rust_name, parts, sizeof(name), COTENANT_X_ALIGNOF(name), part_count, count, rust_kind, 0, {0, 0}, NULL};      \
+    static cotenant_type cotenant_variable_type_##name COTENANT_X_UNUSED = {                                           \
+        rust_name, parts, sizeof(name), COTENANT_X_ALIGNOF(name), part_count, count, rust_kind, 0, {0, 0}, NULL}
+
+/* A mutex and the value that it guards: COTENANT_MUTEX(limits);   mutex_limits m; m.lock, m.value */
+#define COTENANT_MUTEX(type)                                                                                           \
+    typedef struct mutex_##type {                                                                                      \
+        cotenant_mutex lock;                                                                                           \
+        cotenant_value_##type value;                                                                                   \
+    } mutex_##type;                                                                                                    \
+    static const cotenant_part cotenant_x_parts_mutex_##type[] COTENANT_X_UNUSED = {                                   \
+        {"lock", 0, &cotenant_value_type_u64}, {"value", COTENANT_X_NATURAL, &cotenant_value_type_##type}};            \
+    COTENANT_X_BOTH(mutex_##type, "Mutex", cotenant_x_parts_mutex_##type, 2, 0, 12)
+
+/* The word `mutex`: one that guards what lies beside it. */
+static cotenant_type cotenant_x_type_nothing COTENANT_X_UNUSED = {"()", NULL, 0, 1, 0, 0, 7, 0, {0, 0}, NULL};
+static const cotenant_part cotenant_x_parts_mutex[] COTENANT_X_UNUSED = {{"lock", 0, &cotenant_value_type_u64},
+                                                                        {"value", 8, &cotenant_x_type_nothing}};
+typedef cotenant_mutex cotenant_value_mutex;
+typedef cotenant_mutex cotenant_variable_mutex;
+static cotenant_type cotenant_value_type_mutex COTENANT_X_UNUSED = {
+    "Mutex", cotenant_x_parts_mutex, 8, 8, 2, 0, 12, 0, {0, 0}, NULL};
+static cotenant_type cotenant_variable_type_mutex COTENANT_X_UNUSED = {
+    "Mutex", cotenant_x_parts_mutex, 8, 8, 2, 0, 12, 0, {0, 0}, NULL};
+
+/* --- Blocks of shared variables ---
+ *
+ *     #define WEB(F) F(u64, hits) F(u32, rate, 100)
+ *     COTENANT_SHARED(web, WEB, name("acme.web"), on_failure(private));
+ *
+ * declares, once in the image and at file scope, the variables web()->hits and web()->rate (which begins with 100; no
+ * third argument: zero), and their block web_block. Words, of which a program may leave out all and a library must say
+ * on_failure; the first value is what holds without the word:
+ *
+ *     name("acme.web")                      shared with every program that declares the block, else with the same build
+ *     mode(0600), group("www-data")         who may open it; needs a name
+ *     keep(while_attached | until_removed)  how long values live
+ *     on_failure(exit | private)            where sharing is impossible: end with status 78, or private values
+ *     on_mismatch(refuse | separate)        when a running program has another layout: fail, or share with its like
+ *     when_privileged(private | share)      in a set-uid program
+ *
+ * Other files of the image see the variables with COTENANT_SHARED_DECLARE(web, WEB); the one file that has the words
+ * then says COTENANT_SHARED_DEFINE(web, WEB, ...). With COTENANT_SHARED_BY_CALL (and _BY_CALL_DECLARE,
+ * _BY_CALL_DEFINE) the variables are private until cotenant_block_attach(&web_block). */
+
+#define COTENANT_WORD_name(text) {1, 0, text},
+#define COTENANT_WORD_mode(bits) {2, bits, NULL},
+#define COTENANT_WORD_group(text) {3, 0, text},
+#define COTENANT_WORD_keep(choice) {4, COTENANT_X_KEEP_##choice, NULL},
+#define COTENANT_WORD_on_failure(choice) {6, COTENANT_X_ON_FAILURE_##choice, NULL},
+#define COTENANT_WORD_on_mismatch(choice) {7, COTENANT_X_ON_MISMATCH_##choice, NULL},
+#define COTENANT_WORD_when_privileged(choice) {8, COTENANT_X_WHEN_PRIVILEGED_##choice, NULL},
+#define COTENANT_WORD_none
+#define COTENANT_X_KEEP_while_attached 0
+#define COTENANT_X_KEEP_until_removed 1
+#define COTENANT_X_ON_FAILURE_exit 0
+#define COTENANT_X_ON_FAILURE_private 1
+#define COTENANT_X_ON_MISMATCH_refuse 0
+#define COTENANT_X_ON_MISMATCH_separate 1
+#define COTENANT_X_WHEN_PRIVILEGED_private 0
+#define COTENANT_X_WHEN_PRIVILEGED_share 1
+
+/* The largest page of the target's kernels. */
+#if defined(__aarch64__) || defined(__powerpc64__) || defined(__loongarch64)
+#define COTENANT_X_PAGE_BYTES 65536
+#else
+#define COTENANT_X_PAGE_BYTES 4096
+#endif
+
+#define COTENANT_X_MEMBER(...) COTENANT_X_MEMBER_(__VA_ARGS__, )
+#define COTENANT_X_MEMBER_(type, name, ...) cotenant_variable_##type name;
+#define COTENANT_X_PART(...) COTENANT_X_PART_(__VA_ARGS__, )
+#define COTENANT_X_PART_(type, name, ...) {#name, COTENANT_X_NATURAL, &cotenant_variable_type_##type},
+#define COTENANT_X_INITIAL(...) COTENANT_X_INITIAL_(__VA_ARGS__, )
+#define COTENANT_X_INITIAL_(type, name, ...) {__VA_ARGS__},
+
+#ifdef _WIN32
+#define COTENANT_X_HIDDEN
+#define COTENANT_X_RETAIN
+#define COTENANT_X_SECTION_META ".cotmeta"
+/* Behind the blocks of shared! that a library in Rust has, before the constructors of C and C++. */
+#define COTENANT_X_AT_LOAD(name, order, function)                                                                      \
+    __attribute__((section(".CRT$XC" order), used)) static void (*const cotenant_x_##name)(void) = function
+#else
+#ifndef COTENANT_X_HIDDEN
+#define COTENANT_X_HIDDEN __attribute__((visibility("hidden")))
+#endif
+/* Kept by the linker's --gc-sections. */
+#if defined(__has_attribute)
+#if __has_attribute(retain)
+#define COTENANT_X_RETAIN , retain
+#endif
+#endif
+#ifndef COTENANT_X_RETAIN
+#define COTENANT_X_RETAIN
+#endif
+#define COTENANT_X_SECTION_META "cotenant_meta"
+#define COTENANT_X_SECTION "cotenant"
+#endif
+
+#define COTENANT_SHARED(...)                                                                                           \
+    COTENANT_X_SHARED(__VA_ARGS__, none, none, none, none, none, none, none, none, none)
+#define COTENANT_X_SHARED(name, FIELDS, a, b, c, d, e, f, g, h, ...)                                                   \
+    COTENANT_SHARED_DECLARE(name, FIELDS);                                                                             \
+    COTENANT_X_DEFINE(name, FIELDS, COTENANT_WORD_##a COTENANT_WORD_##b COTENANT_WORD_##c COTENANT_WORD_##d            \
+                                        COTENANT_WORD_##e COTENANT_WORD_##f COTENANT_WORD_##g COTENANT_WORD_##h)
+#define COTENANT_SHARED_DEFINE(...)                                                                                    \
+    COTENANT_X_SHARED_DEFINE(__VA_ARGS__, none, none, none, none, none, none, none, none, none)
+#define COTENANT_X_SHARED_DEFINE(name, FIELDS, a, b, c, d, e, f, g, h, ...)                                            \
+    COTENANT_X_DEFINE(name, FIELDS, COTENANT_WORD_##a COTENANT_WORD_##b COTENANT_WORD_##c COTENANT_WORD_##d            \
+                                        COTENANT_WORD_##e COTENANT_WORD_##f COTENANT_WORD_##g COTENANT_WORD_##h)
+
+#ifndef _WIN32
+
+/* The block is mapped where it lies. */
+#define COTENANT_SHARED_DECLARE(name, FIELDS)                                                                          \
+    typedef struct name##_variables {                                                                                  \
+        FIELDS(COTENANT_X_MEMBER)                                                                                      \
+    } name##_variables;                                                                                                \
+    typedef struct name##_pages {                                                                                      \
+        name##_variables variables;                                                                                    \
+    } __attribute__((aligned(COTENANT_X_PAGE_BYTES))) name##_pages;                                                    \
+    COTENANT_X_EXTERN COTENANT_X_HIDDEN name##_pages name##_shared;                                                  \
+    COTENANT_X_EXTERN COTENANT_X_HIDDEN cotenant_block name##_block;                                                 \
+    COTENANT_X_UNUSED static inline name##_variables *name(void) COTENANT_NOEXCEPT                                     \
+    {                                                                                                                  \
+        return &name##_shared.variables;                                                                               \
+    }                                                                                                                  \
+    struct name##_block_follows
+
+#define COTENANT_X_DEFINE(name, FIELDS, ...)                                                                           \
+    __extension__ __attribute__((section(COTENANT_X_SECTION), used COTENANT_X_RETAIN))                                 \
+    name##_pages name##_shared = {{FIELDS(COTENANT_X_INITIAL)}};                                                       \
+    COTENANT_X_BLOCK(name, FIELDS, &name##_shared.variables, NULL, sizeof(name##_shared), NULL, __VA_ARGS__)
+
+#define COTENANT_X_BLOCK(name, FIELDS, address, pristine, padded_bytes, target, ...)                                   \
+    static const cotenant_part name##_cotenant_parts[] = {FIELDS(COTENANT_X_PART)};                                    \
+    static const cotenant_word name##_cotenant_words[] = {__VA_ARGS__{0, 0, NULL}};                                    \
+    __attribute__((section(COTENANT_X_SECTION_META), used COTENANT_X_RETAIN)) cotenant_block name##_block = {          \
+        {'C', 'O', 'T', 'C', 'D', 'E', 'C', 'L'},                                                                      \
+        sizeof(cotenant_block),                                                                                        \
+        COTENANT_X_COUNT(name##_cotenant_parts),                                                                       \
+        name##_cotenant_parts,                                                                                         \
+        name##_cotenant_words,                                                                                         \
+        #name,                                                                                                         \
+        address,                                                                                                       \
+        pristine,                                                                                                      \
+        sizeof(name##_variables),                                                                                      \
+        padded_bytes,                                                                                                  \
+        target,                                                                                                        \
+        NULL,                                                                                                          \
+        COTENANT_X_COUNT(name##_cotenant_words) - 1,                                                                   \
+        COTENANT_X_ALIGNOF(name##_variables)};                                                                         \
+    __attribute__((constructor(101))) static void name##_cotenant_register(void)                                       \
+    {                                                                                                                  \
+        cotenant_block_register(&name##_block);                                                                        \
+    }                                                                                                                  \
+    __attribute__((constructor(102))) static void name##_cotenant_attach(void)                                         \
+    {                                                                                                                  \
+        cotenant_attach_at_load();                                                                                     \
+    }                                                                                                                  \
+    __attribute__((destructor)) static void name##_cotenant_unregister(void)                                           \
+    {                                                                                                                  \
+        cotenant_block_unregister(&name##_block);                                                                      \
+    }                                                                                                                  \
+    struct name##_block_follows
+
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* COTENANT_H */

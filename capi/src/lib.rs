@@ -1,0 +1,27 @@
+//! The C ABI of Cotenant: `libcotenant` and, generated from the comments here, `cotenant.h`.
+//!
+//! ```text
+//! cotenant.h: macros declare blocks and types as tables of constants, inline functions access variables
+//!   |
+//!   v   extern "C" functions of this crate: a status, an out-parameter, a message for each thread
+//!   |
+//!   v   the library: the same blocks, segments and locks as Rust's
+//! ```
+//!
+//! docs/c.md is for users, and says under "Adding a function" how one is added. Comments of public items go into the
+//! header, so they speak of C.
+
+// Names are those of C, and every function is one that C calls.
+#![allow(non_camel_case_types, unsafe_code)]
+// The header is the documentation; rustdoc's rules are for Rust.
+#![allow(clippy::missing_safety_doc)]
+
+// In the order in which the header has them: what is between blank lines is sorted.
+mod status;
+
+mod block;
+mod mutex;
+
+pub use block::*;
+pub use mutex::*;
+pub use status::*;

@@ -1,0 +1,259 @@
+//! Layouts as programs in C declare them: a type is a struct of constants, a struct's fields are an array of parts.
+//!
+//! ```text
+//! TypeTable: name, size, alignment, kind --> PartTable[]: name, at, type --> TypeTable ...
+//! ```
+//!
+//! A [`Schema`](super::Schema) as plain structs of fixed layout, with addresses in place of slices, which `cotenant.h`
+//! fills in. From here on they become the [`Node`]s that schemas are everywhere, so a type that is declared in C has
+//! the encoding and the fingerprint of the same type in Rust.
+
+#![allow(unsafe_code)]
+#![allow(missing_docs)] // Hidden: the header's names are in docs/c.md.
+
+use std::ffi::{CStr, c_char};
+use std::sync::atomic::AtomicPtr;
+
+use super::decode::{self, Node};
+use super::{Kind, MAX_DEPTH, NODE_HEAD_BYTES};
+use crate::error::{Error, ErrorKind, Result};
+
+/// A type's layout.
+#[repr(C)]
+pub struct TypeTable {
+    pub name: *const c_char,
+    pub parts: *const PartTable,
+    pub size_bytes: u64,
+    pub align_bytes: u32,
+    pub part_count: u32,
+    /// Elements of an array, capacity of a text; 0 for others.
+    pub array_len: u32,
+    /// A [`Kind`].
+    pub kind: u8,
+    pub is_atomic: u8,
+    pub reserved: [u8; 2],
+    /// What this process made of the table; null at first.
+    pub known: AtomicPtr<u8>,
+}
+
+/// A field, an array's element, or an enum's value.
+#[repr(C)]
+pub struct PartTable {
+    pub name: *const c_char,
+    /// A field's offset, or [`NATURAL`]; an enum's value.
+    pub at: u64,
+    /// Null for an enum's value.
+    pub schema: *const TypeTable,
+}
+
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<TypeTable>() == 48 && size_of::<PartTable>() == 24);
+
+// SAFETY: addresses of constants; what changes is an atomic.
+unsafe impl Sync for TypeTable {}
+// SAFETY: addresses of constants.
+unsafe impl Sync for PartTable {}
+
+/// The offset that C gives a field behind those before it: the next multiple of its alignment. Lists of fields (the
+/// header's X-macros) cannot name the struct that they are put into, so they cannot say `offsetof`; that the compiler
+/// chose the same offsets shows in the struct's size.
+pub const NATURAL: u64 = u64::MAX;
+
+/// Parts that a table may have: a bound for one that is damaged.
+const PARTS_MAX: u32 = 65_536;
+
+impl PartTable {
+    /// The parts of a struct of this size and alignment as nodes, checked like those that come from a segment.
+    ///
+    /// # Safety
+    /// The tables and all that they refer to are what `cotenant.h` made of a declaration.
+    pub(crate) unsafe fn nodes(parts: &[PartTable], size_bytes: u64, align_bytes: u32) -> Result<Vec<Node>> {
+        // SAFETY: the caller's promise.
+        let nodes: Result<Vec<Node>> = parts.iter().map(|part| unsafe { part_node(part, 0) }).collect();
+        let mut nodes = nodes?;
+        place(&mut nodes, size_bytes, align_bytes)?;
+        for node in &nodes {
+            decode::decode(&encode(node)).map_err(|error| damaged(&error.to_string()))?;
+        }
+        Ok(nodes)
+    }
+}
+
+#[cfg(test)]
+impl TypeTable {
+    /// The type as a node without a name, at offset 0: an object of a segment.
+    ///
+    /// # Safety
+    /// As of [`PartTable::nodes`].
+    pub(crate) unsafe fn node(&self) -> Result<Node> {
+        let part = [PartTable { name: c"".as_ptr(), at: 0, schema: self }];
+        // SAFETY: the caller's promise.
+        let mut nodes = unsafe { PartTable::nodes(&part, self.size_bytes, self.align_bytes) }?;
+        nodes.pop().ok_or_else(|| damaged("it is empty"))
+    }
+}
+
+fn damaged(what: &str) -> Error {
+    let error = Error::new(ErrorKind::InvalidInput, format!("a declaration in C makes no sense: {what}"));
+    error.hint("declare shared variables and types with the macros of cotenant.h, compiled with its own version")
+}
+
+/// # Safety
+/// Null, or a C string that stays.
+unsafe fn text(text: *const c_char) -> Result<String> {
+    if text.is_null() {
+        return Ok(String::new());
+    }
+    // SAFETY: the caller's promise.
+    let text = unsafe { CStr::from_ptr(text) };
+    text.to_str().map(str::to_owned).map_err(|_| damaged("a name is not UTF-8"))
+}
+
+/// # Safety
+/// As of [`PartTable::nodes`].
+unsafe fn part_node(part: &PartTable, depth: usize) -> Result<Node> {
+    if depth >= MAX_DEPTH {
+        return Err(damaged("types lie too deep inside others"));
+    }
+    // SAFETY: the caller's promise.
+    let name = unsafe { text(part.name) }?;
+    // SAFETY: the caller's promise.
+    let Some(table) = (unsafe { part.schema.as_ref() }) else {
+        return Ok(Node { kind_byte: Kind::Variant as u8, name, at: part.at, ..Node::default() });
+    };
+    if table.part_count > PARTS_MAX || table.part_count > 0 && table.parts.is_null() {
+        return Err(damaged("a type has no table of its parts"));
+    }
+    let mut children = Vec::new();
+    for index in 0..table.part_count as usize {
+        // SAFETY: within the table, of which the caller says that it is whole.
+        let part = unsafe { &*table.parts.add(index) };
+        // SAFETY: the caller's promise.
+        children.push(unsafe { part_node(part, depth + 1) }?);
+    }
+    place(&mut children, table.size_bytes, table.align_bytes)?;
+    // SAFETY: the caller's promise.
+    let type_name = unsafe { text(table.name) }?;
+    let has_len = [Kind::Array as u8, Kind::List as u8, Kind::Text as u8].contains(&table.kind);
+    Ok(Node {
+        kind_byte: table.kind,
+        is_atomic: table.is_atomic != 0,
+        name,
+        type_name,
+        doc: String::new(),
+        size_bytes: table.size_bytes,
+        at: part.at,
+        count: if has_len { table.array_len } else { table.part_count },
+        align_bytes: table.align_bytes,
+        children,
+    })
+}
+
+/// Gives the fields without an offset the one that C gives them; `size_bytes` and `align_bytes` are of the whole.
+pub(crate) fn place(fields: &mut [Node], size_bytes: u64, align_bytes: u32) -> Result<()> {
+    let mut end: u64 = 0;
+    let mut is_natural = false;
+    for field in fields.iter_mut().filter(|field| field.kind() != Some(Kind::Variant)) {
+        if field.at == NATURAL {
+            let aligned = end.checked_next_multiple_of(field.align_bytes.max(1).into());
+            field.at = aligned.ok_or_else(|| damaged("a struct is larger than any memory"))?;
+            is_natural = true;
+        }
+        end = field.at.saturating_add(field.size_bytes);
+    }
+    if is_natural && end.checked_next_multiple_of(align_bytes.max(1).into()) != Some(size_bytes) {
+        return Err(damaged("the compiler laid a struct out in a way of its own (`#pragma pack`, -fpack-struct)"));
+    }
+    Ok(())
+}
+
+/// The node and those below it, as a schema is encoded everywhere: [`super::encode`] for what is known while compiling.
+pub(crate) fn encode(node: &Node) -> Vec<u8> {
+    let mut out = Vec::new();
+    put(&mut out, node);
+    out
+}
+
+fn put(out: &mut Vec<u8>, node: &Node) {
+    let texts = [&node.name, &node.type_name, &node.doc].map(|text| &text.as_bytes()[..text.len().min(0xffff)]);
+    let start = out.len();
+    out.extend([node.kind_byte, u8::from(node.is_atomic)]);
+    texts.iter().for_each(|text| out.extend((text.len() as u16).to_le_bytes()));
+    out.extend(node.size_bytes.to_le_bytes());
+    out.extend(node.at.to_le_bytes());
+    out.extend(node.count.to_le_bytes());
+    out.extend(node.align_bytes.to_le_bytes());
+    debug_assert_eq!(out.len() - start, NODE_HEAD_BYTES);
+    texts.iter().for_each(|text| out.extend_from_slice(text));
+    node.children.iter().for_each(|child| put(out, child));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{FINGERPRINT_SEED, Part, encoded_bytes};
+    use super::*;
+    use crate::process_sync::ProcessSync;
+    use crate::value::{Optional, Text};
+
+    const PARTS: [Part; 3] = [
+        Part { name: "motd", at: 8, doc: "", schema: Some(Text::<64>::SCHEMA) },
+        Part { name: "limit", at: 80, doc: "", schema: Some(Optional::<[u16; 3]>::SCHEMA) },
+        Part { name: "hits", at: 0, doc: "of all", schema: Some(std::sync::atomic::AtomicU64::SCHEMA) },
+    ];
+
+    #[test]
+    fn a_node_is_encoded_as_it_was_while_compiling() {
+        for part in &PARTS {
+            let mut bytes = vec![0; encoded_bytes(part)];
+            super::super::encode(&mut bytes, 0, part);
+            let (node, _) = decode::decode(&bytes).expect("a schema");
+            assert_eq!(encode(&node), bytes);
+            assert_eq!(decode::fingerprint(FINGERPRINT_SEED, &node), super::super::fingerprint(FINGERPRINT_SEED, part));
+        }
+    }
+
+    #[test]
+    fn a_table_of_c_is_the_schema_of_rust() {
+        let leaf = TypeTable {
+            name: c"AtomicU64".as_ptr(),
+            parts: std::ptr::null(),
+            size_bytes: 8,
+            align_bytes: 8,
+            part_count: 0,
+            array_len: 0,
+            kind: Kind::Unsigned as u8,
+            is_atomic: 1,
+            reserved: [0; 2],
+            known: AtomicPtr::default(),
+        };
+        let parts = [c"first", c"hits"].map(|name| PartTable { name: name.as_ptr(), at: NATURAL, schema: &leaf });
+        // SAFETY: a whole table.
+        let nodes = unsafe { PartTable::nodes(&parts, 16, 8) }.expect("nodes");
+        let node = &nodes[1];
+        let ours = Part { doc: "", at: 8, ..PARTS[2] };
+        assert_eq!(decode::fingerprint(FINGERPRINT_SEED, node), super::super::fingerprint(FINGERPRINT_SEED, &ours));
+        assert_eq!(node.type_name, "AtomicU64");
+        // SAFETY: a whole table.
+        let packed = unsafe { PartTable::nodes(&parts, 17, 1) };
+        assert_eq!(packed.map_err(|error| error.kind()), Err(ErrorKind::InvalidInput));
+    }
+
+    #[test]
+    fn a_table_that_makes_no_sense_is_refused() {
+        let odd = TypeTable {
+            name: c"odd".as_ptr(),
+            parts: std::ptr::null(),
+            size_bytes: 3,
+            align_bytes: 3,
+            part_count: 0,
+            array_len: 0,
+            kind: Kind::Unsigned as u8,
+            is_atomic: 0,
+            reserved: [0; 2],
+            known: AtomicPtr::default(),
+        };
+        // SAFETY: its addresses are whole.
+        let error = unsafe { odd.node() }.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    }
+}
