@@ -93,13 +93,16 @@ pub enum Kind {
     /// [`published::Published`](crate::published::Published): the newest snapshot's number, a lock word, a bell, and
     /// buffers of snapshots.
     Published = 32,
+    /// [`published::PublishedBytes`](crate::published::PublishedBytes): as `Published`, the buffers in the bytes behind
+    /// it.
+    PublishedBytes = 33,
 }
 
 impl Kind {
     /// Whether a value of this kind is the head of an *area*: an object that has bytes behind its value, as many as its
     /// maker chose.
     pub const fn is_area(self) -> bool {
-        matches!(self, Kind::Cache)
+        matches!(self, Kind::Cache | Kind::PublishedBytes)
     }
 }
 

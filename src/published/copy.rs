@@ -6,7 +6,6 @@
 #![allow(unsafe_code)]
 
 use std::mem::MaybeUninit;
-use std::ptr::NonNull;
 
 use crate::lock::atomic::AtomicU64;
 use crate::lock::atomic::Ordering::Relaxed;
@@ -19,13 +18,12 @@ const WORD_BYTES: usize = 8;
 /// `from` is a multiple of 8, and from there on as many bytes as `bytes` rounded up to 8 are mapped for reading and
 /// only accessed atomically. `to` is valid for writes of `bytes` bytes, and nobody else's.
 #[inline(always)]
-pub(super) unsafe fn out_of_shared(from: NonNull<u8>, to: *mut u8, bytes: usize) {
+pub(super) unsafe fn out_of_shared(from: *const u8, to: *mut u8, bytes: usize) {
     let mut at = 0;
     while at < bytes {
-        // SAFETY: inside what the caller vouches for.
-        let address = unsafe { from.add(at) };
         // SAFETY: mapped, aligned, and everybody's accesses are atomic, says the caller.
-        let word = unsafe { address.cast::<AtomicU64>().as_ref() }.load(Relaxed).to_ne_bytes();
+        let shared = unsafe { &*from.wrapping_add(at).cast::<AtomicU64>() };
+        let word = shared.load(Relaxed).to_ne_bytes();
         let count = WORD_BYTES.min(bytes - at);
         // SAFETY: `count` bytes lie in the word, and from `at` on in what the caller owns.
         unsafe { to.wrapping_add(at).copy_from_nonoverlapping(word.as_ptr(), count) };
@@ -39,17 +37,16 @@ pub(super) unsafe fn out_of_shared(from: NonNull<u8>, to: *mut u8, bytes: usize)
 /// `from` is valid for reads of `bytes` bytes, which nobody writes meanwhile. `to` is a multiple of 8, and from there
 /// on as many bytes as `bytes` rounded up to 8 are mapped for writing and only accessed atomically.
 #[inline(always)]
-pub(super) unsafe fn into_shared(from: *const u8, to: NonNull<u8>, bytes: usize) {
+pub(super) unsafe fn into_shared(from: *const u8, to: *mut u8, bytes: usize) {
     let mut at = 0;
     while at < bytes {
         let count = WORD_BYTES.min(bytes - at);
         let mut word = MaybeUninit::<u64>::zeroed();
         // SAFETY: `count` bytes lie in the word, and from `at` on in what the caller lets us read.
         unsafe { word.as_mut_ptr().cast::<u8>().copy_from_nonoverlapping(from.wrapping_add(at), count) };
-        // SAFETY: inside what the caller vouches for.
-        let address = unsafe { to.add(at) };
         // SAFETY: mapped, aligned, and everybody's accesses are atomic, says the caller.
-        unsafe { address.cast::<AtomicU64>().as_ref() }.store(frozen(word), Relaxed);
+        let shared = unsafe { &*to.wrapping_add(at).cast::<AtomicU64>() };
+        shared.store(frozen(word), Relaxed);
         at += WORD_BYTES;
     }
 }
@@ -84,7 +81,7 @@ mod tests {
             let shared = [const { AtomicU64::new(u64::MAX) }; 6];
             let from: Vec<u8> = (1..=bytes as u8).collect();
             let mut to = vec![0xee_u8; bytes + 1];
-            let place = NonNull::from(&shared).cast();
+            let place: *mut u8 = (&raw const shared).cast_mut().cast();
             // SAFETY: 48 bytes of atomics; both vectors are long enough.
             unsafe { into_shared(from.as_ptr(), place, bytes) };
             // SAFETY: as above.

@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn so_many_of_a_hundred_and_more_only_adds() {
         let flag = Flag::new("new_checkout", 0.0);
-        assert_eq!(on(&flag), []);
+        assert!(on(&flag).is_empty());
         let mut before = Vec::new();
         for percent in [1.0, 10.0, 12.5, 50.0, 99.0, 100.0] {
             flag.set(percent).expect("free");

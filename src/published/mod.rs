@@ -27,8 +27,12 @@
 //! ([`Snapshot::repeats`]) and bounded (1,000, then an error). Readers write nothing, so they may map the memory
 //! read-only, and one that is killed leaves nothing behind. docs/published.md has the rest.
 
+mod bytes;
 mod copy;
 mod flag;
+#[cfg(feature = "json")]
+mod json;
+mod named;
 #[allow(clippy::module_inception)]
 mod published;
 mod reader;
@@ -40,7 +44,9 @@ mod wait;
 #[cfg(test)]
 mod tests;
 
+pub use bytes::{BytesReader, PublishedBytes};
 pub use flag::{Flag, Rollout};
+pub use named::{Named, NamedReader, OBJECT_NAME};
 pub use published::Published;
 pub use snapshot::{HistoryEntry, Snapshot};
 pub use stamp::Publisher;

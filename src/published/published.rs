@@ -21,7 +21,7 @@ use super::copy::{into_shared, out_of_shared};
 use super::ring::{Head, Publishing, Ring, Writers};
 use super::snapshot::{HistoryEntry, Snapshot};
 use super::stamp::{STAMP_PARTS, Stamp};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::process_sync::ProcessSync;
 use crate::schema::{Kind, Part, Schema};
 use crate::sync::patience::Patience;
@@ -30,7 +30,7 @@ use crate::sync::patience::Patience;
 ///
 /// Usable in a [`shared!`](crate::shared!) block and in a segment. For small values that are read often and changed
 /// seldom: limits, routing tables, model parameters; a feature flag is a [`Flag`](super::Flag). `T` is copied by each
-/// load and each publish, hence `Copy`.
+/// load and each publish, hence `Copy`; what has no fixed size is for [`PublishedBytes`](super::PublishedBytes).
 ///
 /// [`load`](Published::load) waits for nobody and writes nothing: it is repeated only if `BUFFERS` publishes happen
 /// during one copy. [`publish`](Published::publish) waits for others who publish. One that is killed in the middle
@@ -307,11 +307,16 @@ impl<T: ProcessSync + Copy + Send, const BUFFERS: usize> Published<T, BUFFERS> {
     }
 }
 
+#[inline(always)]
+fn value_of<T>(buffer: NonNull<u8>) -> *mut u8 {
+    buffer.as_ptr().wrapping_add(offset_of!(Buffer<T>, value))
+}
+
 /// Copies what lies in a buffer: a value, or a mixture of values if it is being written.
 #[inline(always)]
 fn copy_value<T>(buffer: NonNull<u8>, to: &mut MaybeUninit<T>) {
     // SAFETY: buffers of this type have their value there, on a multiple of 8, and room for whole words.
-    unsafe { out_of_shared(buffer.add(offset_of!(Buffer<T>, value)), to.as_mut_ptr().cast(), size_of::<T>()) };
+    unsafe { out_of_shared(value_of::<T>(buffer), to.as_mut_ptr().cast(), size_of::<T>()) };
 }
 
 #[inline(always)]
@@ -319,19 +324,8 @@ fn publish<T>(publishing: Publishing<'_>, value: &T) -> Result<u64> {
     publishing.publish(|buffer| {
         let from = std::ptr::from_ref(value).cast();
         // SAFETY: as in `copy_value`; the lock is held, so nobody else writes.
-        unsafe { into_shared(from, buffer.add(offset_of!(Buffer<T>, value)), size_of::<T>()) };
+        unsafe { into_shared(from, value_of::<T>(buffer), size_of::<T>()) };
     })
-}
-
-impl Publishing<'_> {
-    /// In the middle of an `update` user code runs, which may fork.
-    fn is_still_ours(&self) -> Result<()> {
-        if self.is_this_process() {
-            return Ok(());
-        }
-        let why = "a child of a fork cannot end the update that its parent began";
-        Err(Error::new(ErrorKind::Unsupported, why).hint("begin an update of its own"))
-    }
 }
 
 // A panic in `update` publishes nothing.

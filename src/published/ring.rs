@@ -57,6 +57,11 @@ pub(super) struct Ring<'a> {
     mask: u64,
 }
 
+// SAFETY: all that it leads to is accessed atomically.
+unsafe impl Send for Ring<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for Ring<'_> {}
+
 /// Which snapshot a load copied.
 #[derive(Clone, Copy)]
 pub(super) struct Loaded {
@@ -199,10 +204,22 @@ impl<'a> Ring<'a> {
     }
 }
 
+#[cfg(test)]
+impl Ring<'_> {
+    pub(super) fn head_for_tests(&self) -> *const u8 {
+        std::ptr::from_ref(self.head).cast()
+    }
+}
+
 impl Publishing<'_> {
-    /// Whether the lock is held by this process, and not by the parent of whose fork this one is the child.
-    pub(super) fn is_this_process(&self) -> bool {
-        self.ticket.still_this_process()
+    /// Refuses a child of a fork, which holds a copy of its parent's lock: in the middle of an `update` user code runs,
+    /// which may fork.
+    pub(super) fn is_still_ours(&self) -> Result<()> {
+        if self.ticket.still_this_process() {
+            return Ok(());
+        }
+        let why = "a child of a fork cannot end the update that its parent began";
+        Err(Error::new(ErrorKind::Unsupported, why).hint("begin one of its own"))
     }
 
     /// Has `write` write the next snapshot into its buffer, and makes it the newest one. Gives its number.

@@ -7,17 +7,21 @@ use std::time::Duration;
 
 use super::Published;
 use super::ring::LAST_SEQUENCE;
-use crate::error::ErrorKind;
+use crate::error::{Error, ErrorKind};
+use crate::segment::segment::Segment;
 
 /// A word inside of a published value.
 fn word<T>(published: &T, at: usize) -> &AtomicU64 {
-    assert!(at + 8 <= size_of::<T>() && at % 8 == 0);
-    let base = std::ptr::from_ref(published).cast::<AtomicU64>();
-    #[allow(unsafe_code)]
-    // SAFETY: inside of the value, aligned; all words of it are only accessed atomically.
-    unsafe {
-        &*base.byte_add(at)
-    }
+    assert!(at + 8 <= size_of::<T>());
+    word_at(std::ptr::from_ref(published).cast(), at)
+}
+
+/// A word behind `base`, in memory that outlives the test's use of it.
+#[allow(unsafe_code)]
+fn word_at<'a>(base: *const u8, at: usize) -> &'a AtomicU64 {
+    assert_eq!(at % 8, 0);
+    // SAFETY: inside of the value that the test made, aligned; all words of it are only accessed atomically.
+    unsafe { &*base.wrapping_add(at).cast() }
 }
 
 const HEAD_AT: usize = 0;
@@ -60,7 +64,7 @@ fn stamp_of_the_newest_that_is_not_whole_is_an_error() {
         let pair = Pair::with_buffers([1, 1]);
         word(&pair, FIRST_AT).store(hostile, Relaxed);
         assert_eq!(pair.load().map_err(|error| error.kind()).err(), Some(ErrorKind::Corrupt), "{hostile}");
-        assert_eq!(pair.history(), []);
+        assert!(pair.history().is_empty());
     }
 }
 
@@ -158,4 +162,74 @@ fn waiters_are_woken_by_each_publish() {
             }
         }
     });
+}
+
+fn segment() -> Segment {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let name = format!("test.published.{}.{}", std::process::id(), COUNT.fetch_add(1, Relaxed));
+    Segment::options().max_bytes(1 << 20).create(&name).expect("a segment")
+}
+
+#[test]
+fn bytes_of_every_length_are_published_whole() {
+    let segment = segment();
+    let bytes = segment.published_bytes("config", 1000).expect("room");
+    assert_eq!(bytes.max_bytes(), 1024, "whole lines");
+    assert_eq!((bytes.load().expect("whole").value, bytes.sequence()), (Vec::new(), 0));
+    for length in (0..=1024).rev() {
+        let published: Vec<_> = (0..length).map(|i| (i + length) as u8).collect();
+        bytes.publish(&published).expect("free");
+        assert_eq!(bytes.load().expect("whole").value, published);
+    }
+    let error = bytes.publish(&[0; 1025]).expect_err("too long");
+    assert_eq!((error.kind(), bytes.sequence()), (ErrorKind::NoSpace, 1025));
+    assert_eq!(bytes.history().iter().map(|entry| entry.value.len()).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5, 6, 7]);
+    // Who comes later finds the maker's size.
+    let again = segment.published_bytes("config", 5).expect("there");
+    assert_eq!((again.max_bytes(), again.sequence()), (1024, 1025));
+    again.update(|old| [old, b"x"].concat()).expect("free");
+    assert_eq!(bytes.load_if_newer(1025).expect("whole").expect("newer").value, b"x");
+    assert!(segment.get_published_bytes("none").expect("no error").is_none());
+}
+
+#[test]
+fn geometry_and_lengths_that_cannot_be_are_errors_or_cut() {
+    let segment = segment();
+    let bytes = segment.published_bytes("config", 64).expect("room");
+    bytes.publish(b"abc").expect("free");
+    // The area's head lies 384 bytes in front of its first buffer; of each buffer the length at 56.
+    let head = bytes.head_for_tests();
+    let length = |buffer: usize| word_at(head, 384 + buffer * 128 + 56);
+    assert_eq!(length(1).load(Relaxed), 3);
+    for hostile in [65, 1 << 40, u64::MAX] {
+        length(1).store(hostile, Relaxed);
+        assert!(bytes.load().expect("the stamp is whole").value.len() <= 64);
+        assert!(bytes.history()[0].value.len() <= 64);
+    }
+    let buffers = word_at(head, 256);
+    for hostile in [0, 1, 3, 1 << 15, 1 << 40, u64::MAX] {
+        buffers.store(hostile, Relaxed);
+        let opened = segment.published_bytes("config", 64);
+        assert_eq!(opened.map(|_| ()).map_err(|error| error.kind()), Err(ErrorKind::Corrupt), "{hostile}");
+    }
+    for possible in [2, 4, 16] {
+        buffers.store(possible, Relaxed);
+        let opened = segment.published_bytes("config", 64).expect("it fits");
+        assert!(opened.max_bytes() < 2048 / possible as usize);
+        let _ = opened.load();
+        let _ = opened.history();
+    }
+}
+
+#[test]
+fn refused_update_publishes_nothing_and_unlocks() {
+    let segment = segment();
+    let bytes = segment.published_bytes("config", 64).expect("room");
+    let refused = bytes.try_update(|_| Err(Error::new(ErrorKind::InvalidInput, "no")));
+    assert_eq!(refused.map_err(|error| error.kind()), Err(ErrorKind::InvalidInput));
+    assert_eq!(bytes.update(|_| vec![0; 65]).map_err(|error| error.kind()), Err(ErrorKind::NoSpace));
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| bytes.update(|_| panic!("no"))));
+    assert!(panicked.is_err());
+    assert_eq!(bytes.update(|_| bytes.publish(b"x").map_or_else(|_| b"nested".to_vec(), |_| Vec::new())).ok(), Some(1));
+    assert_eq!(bytes.load().expect("whole").value, b"nested", "publishing within an update is refused");
 }

@@ -97,6 +97,7 @@ impl Node {
             21 => Kind::Leader,
             28 => Kind::Cache,
             32 => Kind::Published,
+            33 => Kind::PublishedBytes,
             _ => return None,
         })
     }

@@ -248,6 +248,7 @@ pub(crate) fn type_text(node: &Node) -> String {
         (Some(Kind::Event), _) => "Event".to_owned(),
         (Some(Kind::Leader), _) => "Leader".to_owned(),
         (Some(Kind::Cache), _) => "Cache".to_owned(),
+        (Some(Kind::PublishedBytes), _) => "PublishedBytes".to_owned(),
         (Some(Kind::Published), _) => {
             let buffers = node.children.iter().find(|child| child.name == "buffers");
             let value = buffers.and_then(|it| it.children.first()?.children.iter().find(|it| it.name == "value"));

@@ -8,8 +8,9 @@ use crate::workshop::Workshop;
 
 pub(crate) fn run(workshop: &Workshop) -> Result<Tally> {
     let mut doc = workshop.cargo();
-    doc.args(["doc", "--no-deps", "--workspace"]).env("RUSTDOCFLAGS", "-D warnings");
+    doc.args(["doc", "--no-deps", "--workspace", "--all-features"]).env("RUSTDOCFLAGS", "-D warnings");
     let mut tally = Tally::of(check(workshop, &mut doc));
-    tally += tests(workshop, workshop.cargo().args(["test", "--workspace", "--doc", "--no-fail-fast"]))?;
+    tally +=
+        tests(workshop, workshop.cargo().args(["test", "--workspace", "--all-features", "--doc", "--no-fail-fast"]))?;
     Ok(tally)
 }

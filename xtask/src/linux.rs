@@ -25,7 +25,8 @@ pub(crate) fn run(workshop: &Workshop, arguments: &[String]) -> Result<Tally> {
         return Ok(tally);
     }
     // The examples in the documentation belong to the task `docs`.
-    tally += tests(workshop, test.args(["--workspace", "--tests"]).env("COTENANT_CRASH_IN_RELEASE", "1"))?;
+    tally +=
+        tests(workshop, test.args(["--workspace", "--all-features", "--tests"]).env("COTENANT_CRASH_IN_RELEASE", "1"))?;
     // Processes are killed after each n-th instruction, of which an optimised build has a tenth.
     tally += tests(workshop, cargo("test").args(["--release", "--package", "cotenant", "--test", "crash"]))?;
     tally += examples::run(workshop, &cargo)?;
