@@ -39,6 +39,7 @@
 //! `on_failure = private`. docs/platform.md has what each system can do, SECURITY.md who is protected from whom.
 
 mod attachment;
+pub mod channel;
 mod error;
 mod image;
 #[cfg(feature = "inspect")]
@@ -69,6 +70,8 @@ pub use segment::segment::Segment;
 /// What the macros expand to. Not for use by hand, and without any promise.
 #[doc(hidden)]
 pub mod __private {
+    #[cfg(cotenant_model)]
+    pub use crate::channel::private::queue as queue_in_private_memory;
     pub use crate::image::attach::{attach_at_load, detach_at_unload, register};
     pub use crate::image::block::{
         DESCRIPTOR_MAGIC, Descriptor, ObjectEntry, StaticSlice, StaticText, Status, Words, assert_variable,

@@ -96,13 +96,15 @@ pub enum Kind {
     /// [`published::PublishedBytes`](crate::published::PublishedBytes): as `Published`, the buffers in the bytes behind
     /// it.
     PublishedBytes = 33,
+    /// [`channel::Queue`](crate::channel::Queue): a head, and a ring of records in the bytes behind it.
+    Queue = 36,
 }
 
 impl Kind {
     /// Whether a value of this kind is the head of an *area*: an object that has bytes behind its value, as many as its
     /// maker chose.
     pub const fn is_area(self) -> bool {
-        matches!(self, Kind::Cache | Kind::PublishedBytes)
+        matches!(self, Kind::Cache | Kind::PublishedBytes | Kind::Queue)
     }
 }
 

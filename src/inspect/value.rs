@@ -168,6 +168,7 @@ fn lock_text(node: &Node, value: Value<'_>) -> Option<String> {
         Kind::Condvar => "Condvar".to_owned(),
         Kind::Leader => format!("Leader(term {})", number("term")?),
         Kind::Cache => "Cache".to_owned(),
+        Kind::Queue => "Queue".to_owned(),
         Kind::Semaphore => {
             let cells = part("cells")?;
             let permits = number("permits")?.min(cells.count.into()) as u64;

@@ -12,9 +12,9 @@ pub(crate) mod raw_lock;
 pub(crate) mod word;
 
 #[cfg(cotenant_model)]
-pub(crate) use model::{futex, owner, ranges};
+pub(crate) use model::{barrier, futex, owner, ranges};
 pub(crate) use raw_lock::{RawLock, Ticket};
 pub(crate) use word::{Locked, NotLocked};
 
 #[cfg(not(cotenant_model))]
-pub(crate) use crate::sys::{futex, owner, ranges};
+pub(crate) use crate::sys::{barrier, futex, owner, ranges};

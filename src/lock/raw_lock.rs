@@ -316,6 +316,13 @@ impl RawLock {
             || seen & THREAD_ID == mine & THREAD_ID && ranges::is_this_process(&self.word, (seen >> 32) as u32)
     }
 
+    /// Keeps the lock for longer than a call: any thread of the process may release it. The kernel does not look after
+    /// it any more; the slot's lock tells of the owner's death.
+    pub(crate) fn keep(&self, ticket: Ticket) -> Ticket {
+        ticket.0.withdraw(&self.word);
+        Ticket(ticket.0.unannounced())
+    }
+
     /// Says that the value is whole again. Only the owner calls it.
     pub(crate) fn mark_consistent(&self, ticket: Ticket) {
         if ticket.0.still_this_process() {

@@ -98,6 +98,7 @@ impl Node {
             28 => Kind::Cache,
             32 => Kind::Published,
             33 => Kind::PublishedBytes,
+            36 => Kind::Queue,
             _ => return None,
         })
     }

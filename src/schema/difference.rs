@@ -254,6 +254,7 @@ pub(crate) fn type_text(node: &Node) -> String {
             let value = buffers.and_then(|it| it.children.first()?.children.iter().find(|it| it.name == "value"));
             format!("Published<{}, {}>", value.map_or("?".to_owned(), type_text), cells("buffers"))
         }
+        (Some(Kind::Queue), _) => "Queue".to_owned(),
         (Some(Kind::Enum | Kind::Struct | Kind::Variant), _) if !node.type_name.is_empty() => {
             printable(&node.type_name)
         }

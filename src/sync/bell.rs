@@ -41,6 +41,12 @@ impl Bell {
         futex::wait32(&self.word, heard, longest);
     }
 
+    /// Whether somebody sleeps, or is about to. SeqCst as in `ring_one`.
+    #[inline]
+    pub(crate) fn has_a_listener(&self) -> bool {
+        self.word.load(SeqCst) & SOMEBODY_LISTENS != 0
+    }
+
     /// Wakes one sleeper, if there is one. What it rings for was changed before by a SeqCst operation, or under a lock
     /// that listeners hold when they look.
     #[inline]
@@ -70,13 +76,6 @@ impl Bell {
         if self.word.compare_exchange(rung, rung & !SOMEBODY_LISTENS, SeqCst, Relaxed).is_ok() {
             futex::wake32(&self.word, u32::MAX);
         }
-    }
-}
-
-#[cfg(test)]
-impl Bell {
-    pub(crate) fn has_a_listener(&self) -> bool {
-        self.word.load(SeqCst) & SOMEBODY_LISTENS != 0
     }
 }
 

@@ -22,6 +22,10 @@ mod other;
 #[cfg(not(any(target_os = "linux", windows)))]
 pub(crate) use other::*;
 
+#[cfg(windows)]
+#[path = "other/barrier.rs"]
+pub(crate) mod barrier;
+
 #[cfg(all(feature = "inspect", not(target_os = "linux")))]
 #[path = "other/survey.rs"]
 pub(crate) mod survey;

@@ -6,6 +6,7 @@ compile_error!("cotenant shares on 64-bit Linux only: its locks are 64-bit words
 pub(crate) mod anonymous;
 pub(crate) mod attach;
 pub(crate) mod attached;
+pub(crate) mod barrier;
 pub(crate) mod catalog;
 pub(crate) mod descriptor;
 pub(crate) mod file;

@@ -2,6 +2,7 @@
 //!
 //! Said three times: by a warning wherever `shared!` is used (`place`), by `attach()`'s error, and by `attachment()`.
 
+pub(crate) mod barrier;
 pub(crate) mod catalog;
 pub(crate) mod futex;
 pub(crate) mod owner;

@@ -1,0 +1,500 @@
+//! `Receiver`: takes messages out of a queue; a message that its receiver has not done with comes again.
+//!
+//! ```text
+//! any receiver    lock -> TAKEN, next -> unlock;   the bytes where they lie;   DONE or RETURNED
+//! sole receiver   next;                            the bytes where they lie;   head, DONE or RETURNED
+//! ```
+//!
+//! A sole receiver holds `receiving` as long as it lives, so what is READY before `next` is its: whoever takes the lock
+//! over from the dead gives it back (`places.rs`). Nobody moves `head` over a record that is neither DONE nor SKIP, so a
+//! message's bytes stay as long as somebody has it.
+
+#![allow(unsafe_code)]
+
+use std::cell::Cell;
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::time::Duration;
+
+use super::errors;
+use super::places::{Fate, Places, Refusal, give_back, lock_for_a_moment, lock_receiving};
+use super::record::{is, lines_of, owned, owner_half, what};
+use super::ring::Ring;
+use super::waiting::{Wait, Waiting};
+use crate::error::Result;
+use crate::lock::atomic::Ordering::{Acquire, Relaxed, Release};
+use crate::lock::naps::Naps;
+use crate::lock::raw_lock::Asks;
+use crate::lock::{NotLocked, Ticket};
+use crate::sync::patience::Patience;
+
+/// Receives messages of a [`Queue`](super::Queue). Made by [`Queue::receiver`](super::Queue::receiver), or
+/// [`sole_receiver`](super::Queue::sole_receiver), to which a message costs no atomic read-modify-write.
+///
+/// It may go to another thread; each thread has its own. What a process that is killed had received and not
+/// acknowledged comes again, to any receiver, if the queue delivers at least once; else it is lost with it.
+pub struct Receiver<'q> {
+    ring: Ring,
+    fate: Fate,
+    /// Of a sole receiver that of `receiving`.
+    ticket: Cell<Ticket>,
+    is_sole: bool,
+    /// Of a sole receiver.
+    places: Cell<Places>,
+    waiting: Waiting,
+    queue: PhantomData<&'q ()>,
+}
+
+// SAFETY: what it points to is shared by atomics; its tickets may be used by any thread of the process.
+unsafe impl Send for Receiver<'_> {}
+
+/// A message that was taken.
+#[derive(Clone, Copy)]
+struct Taken {
+    position: u64,
+    bytes: u64,
+    deliveries: u32,
+}
+
+impl<'q> Receiver<'q> {
+    pub(super) fn new(ring: Ring, fate: Fate) -> Result<Receiver<'q>> {
+        let ticket = ring.head().receiving.this_thread().map_err(errors::of_lock)?;
+        Ok(Receiver::with(ring, fate, ticket, None))
+    }
+
+    /// Waits so long for other receivers to let go.
+    pub(super) fn sole(ring: Ring, fate: Fate, wait: Duration) -> Result<Receiver<'q>> {
+        let lock = &ring.head().receiving;
+        let ticket = match lock_receiving(&ring, fate, |lock| Patience::of(wait).lock_even_given_up(lock)) {
+            Ok(ticket) => lock.keep(ticket),
+            Err(Refusal::Lock(why)) => return Err(errors::role_is_taken("receiver", lock, why)),
+            Err(Refusal::Error(error)) => return Err(error),
+        };
+        match Places::read(&ring) {
+            Ok(places) => Ok(Receiver::with(ring, fate, ticket, Some(places))),
+            Err(error) => {
+                lock.unlock(ticket);
+                Err(error)
+            }
+        }
+    }
+
+    fn with(ring: Ring, fate: Fate, ticket: Ticket, places: Option<Places>) -> Receiver<'q> {
+        Receiver {
+            ring,
+            fate,
+            ticket: Cell::new(ticket),
+            is_sole: places.is_some(),
+            places: Cell::new(places.unwrap_or(Places { head: 0, next: 0 })),
+            waiting: Waiting::new(),
+            queue: PhantomData,
+        }
+    }
+
+    /// The next message; waits while there is none.
+    ///
+    /// # Errors
+    /// The queue is damaged, or this process cannot take part.
+    #[inline]
+    pub fn recv(&self) -> Result<Message<'_, 'q>> {
+        self.recv_within(Wait::Ever)?.ok_or_else(errors::interrupted)
+    }
+
+    /// The next message; `None` if there is none now.
+    ///
+    /// # Errors
+    /// As [`recv`](Receiver::recv).
+    #[inline]
+    pub fn try_recv(&self) -> Result<Option<Message<'_, 'q>>> {
+        self.recv_within(Wait::No)
+    }
+
+    /// The next message; `None` if there was none within `timeout`.
+    ///
+    /// # Errors
+    /// As [`recv`](Receiver::recv).
+    #[inline]
+    pub fn recv_timeout(&self, timeout: Duration) -> Result<Option<Message<'_, 'q>>> {
+        self.recv_within(Wait::AtMost(timeout))
+    }
+
+    /// Up to `most` messages that are there, at least one; waits while there is none.
+    ///
+    /// # Errors
+    /// As [`recv`](Receiver::recv).
+    pub fn recv_many(&self, most: usize) -> Result<Vec<Message<'_, 'q>>> {
+        let mut messages = Vec::new();
+        if most > 0 {
+            messages.push(self.recv()?);
+        }
+        while messages.len() < most {
+            match self.take(Asks::UnlessMarked) {
+                Ok(Some(taken)) => messages.push(self.message(taken)),
+                // What was taken is to be handled; the error comes again.
+                _ => break,
+            }
+        }
+        Ok(messages)
+    }
+
+    #[inline]
+    fn message(&self, taken: Taken) -> Message<'_, 'q> {
+        Message { receiver: self, taken }
+    }
+
+    #[inline]
+    fn recv_within(&self, wait: Wait) -> Result<Option<Message<'_, 'q>>> {
+        if let Some(taken) = self.take_at_once() {
+            return Ok(Some(self.message(taken)));
+        }
+        let taken = self.take_slowly(wait)?;
+        Ok(taken.map(|taken| self.message(taken)))
+    }
+
+    /// The fast way of a sole receiver.
+    #[inline]
+    fn take_at_once(&self) -> Option<Taken> {
+        let mut places = self.places.get();
+        let may = self.is_sole && self.ring.head().returned.load(Relaxed) == 0;
+        // Acquire pairs with the Release of `Sender::commit`.
+        if !may || what(self.ring.mark(places.next).load(Acquire)) != is::READY {
+            return None;
+        }
+        if !self.ticket.get().still_this_process() {
+            return None;
+        }
+        let (bytes, deliveries) = self.ring.length(places.next).ok()?;
+        let taken = Taken { position: places.next, bytes, deliveries };
+        places.pass(&self.ring, bytes);
+        self.places.set(places);
+        Some(taken)
+    }
+
+    fn take_slowly(&self, wait: Wait) -> Result<Option<Taken>> {
+        if !self.ticket.get().still_this_process() {
+            if self.is_sole {
+                return Err(errors::role_is_the_parents("receiver"));
+            }
+            self.ticket.set(self.ring.head().receiving.this_thread().map_err(errors::of_lock)?);
+        }
+        if let Some(taken) = self.take(Asks::UnlessMarked)? {
+            return Ok(Some(taken));
+        }
+        let patience = match wait {
+            Wait::No => return self.take_from_the_dead(Asks::UnlessJustAsked),
+            Wait::AtMost(timeout) => Patience::of(timeout),
+            Wait::Ever => Patience::Endless,
+        };
+        if self.waiting.spin(|| self.is_something_there()) {
+            if let Some(taken) = self.take(Asks::UnlessMarked)? {
+                return Ok(Some(taken));
+            }
+        }
+        let mut naps = Naps::new();
+        let result = self.wait_and_take(patience, &mut naps);
+        naps.end(&self.ring.head().committed);
+        result
+    }
+
+    fn wait_and_take(&self, patience: Patience, naps: &mut Naps) -> Result<Option<Taken>> {
+        let bell = &self.ring.head().committed;
+        loop {
+            let sleeper = Waiting::listen(bell);
+            let asks = if naps.is_our_turn(bell, 0) { Asks::Always } else { Asks::UnlessMarked };
+            if let Some(taken) = self.take_from_the_dead(asks)? {
+                return Ok(Some(taken));
+            }
+            match patience.sleep(Duration::MAX) {
+                Ok(left) => sleeper.sleep(naps, left, self.is_watching()),
+                Err(_) => return Ok(None),
+            }
+        }
+    }
+
+    /// As `take`, also what the dead had.
+    fn take_from_the_dead(&self, asks: Asks) -> Result<Option<Taken>> {
+        if let Some(taken) = self.take(asks)? {
+            return Ok(Some(taken));
+        }
+        if !self.is_watching() {
+            return Ok(None);
+        }
+        let mine = self.ticket.get().owner_half();
+        let recovered = self.at_places(|places| {
+            let came_back = places.recover(&self.ring, self.fate, mine, asks)?;
+            Ok((came_back, places.free(&self.ring)?))
+        })?;
+        let Some((came_back, freed)) = recovered else { return Ok(None) };
+        if freed {
+            self.tell_senders();
+        }
+        if came_back { self.take(Asks::UnlessMarked) } else { Ok(None) }
+    }
+
+    /// Without a lock: something to take, or the record of one who is at it.
+    #[inline]
+    fn is_something_there(&self) -> bool {
+        let head = self.ring.head();
+        let next = if self.is_sole { self.places.get().next } else { head.next.load(Relaxed) };
+        what(self.ring.mark(next).load(Relaxed)) != is::EMPTY || head.returned.load(Relaxed) > 0
+    }
+
+    /// Whether somebody's death would change what there is to take.
+    fn is_watching(&self) -> bool {
+        let head = self.ring.head();
+        let places = Places { head: head.head.load(Relaxed), next: head.next.load(Relaxed) };
+        places.head != places.next || what(self.ring.mark(places.next).load(Relaxed)) != is::EMPTY
+    }
+
+    /// Calls `change` under `receiving`. `None`: a sole receiver has it.
+    fn at_places<T>(&self, change: impl FnOnce(&mut Places) -> Result<T>) -> Result<Option<T>> {
+        if self.is_sole {
+            let mut places = self.places.get();
+            let result = change(&mut places);
+            self.places.set(places);
+            return result.map(Some);
+        }
+        let ticket = match lock_receiving(&self.ring, self.fate, lock_for_a_moment) {
+            Ok(ticket) => ticket,
+            Err(Refusal::Lock(NotLocked::WouldBlock | NotLocked::TimedOut)) => return Ok(None),
+            Err(refusal) => return Err(errors::of_refusal(refusal)),
+        };
+        let result = Places::read(&self.ring).and_then(|mut places| change(&mut places));
+        self.ring.head().receiving.unlock(ticket);
+        result.map(Some)
+    }
+
+    /// Takes a message, if there is one.
+    fn take(&self, asks: Asks) -> Result<Option<Taken>> {
+        let taken = self.at_places(|places| {
+            // A sole receiver does so where it acknowledges.
+            let freed = !self.is_sole && places.free(&self.ring)?;
+            let taken = match self.take_returned(places)? {
+                None => self.take_next(places, asks)?,
+                returned => returned,
+            };
+            Ok((taken, freed))
+        })?;
+        let Some((taken, freed)) = taken else { return Ok(None) };
+        if freed {
+            self.tell_senders();
+        }
+        if taken.is_some() && !self.is_sole && self.is_something_there() {
+            // Who was woken for this message may have been too late for it, and is not to sleep on over the next.
+            self.ring.head().committed.ring_one();
+        }
+        Ok(taken)
+    }
+
+    fn take_next(&self, places: &mut Places, asks: Asks) -> Result<Option<Taken>> {
+        let ring = &self.ring;
+        let mine = self.ticket.get().owner_half();
+        for _ in 0..ring.line_count() {
+            let position = places.next;
+            // Acquire pairs with the Release of whoever wrote the mark.
+            let mark = ring.mark(position).load(Acquire);
+            match what(mark) {
+                is::EMPTY => return Ok(None),
+                is::READY => return self.take_at(places, mine, false).map(Some),
+                is::RETURNED => return self.take_at(places, mine, true).map(Some),
+                is::SKIP | is::DONE => places.pass(ring, ring.length(position)?.0),
+                is::RESERVED | is::TAKEN if !ring.is_dead(position, owner_half(mark), mine, asks) => return Ok(None),
+                is::RESERVED => {
+                    // Not over a mark that its owner changed just before it died.
+                    let _ = ring.mark(position).compare_exchange(mark, is::SKIP.into(), Release, Relaxed);
+                }
+                // Killed before it moved `next`.
+                is::TAKEN if self.fate == Fate::Return => return self.take_at(places, mine, true).map(Some),
+                is::TAKEN => ring.mark(position).store(is::DONE.into(), Release),
+                _ => return Err(ring.corrupt("a mark makes no sense")),
+            }
+        }
+        Ok(None)
+    }
+
+    fn take_at(&self, places: &mut Places, mine: u32, again: bool) -> Result<Taken> {
+        let taken = self.claim(places.next, mine, again)?;
+        // Killed before it: TAKEN at `next`, of a dead owner.
+        places.pass(&self.ring, taken.bytes);
+        Ok(taken)
+    }
+
+    /// Puts this process's name on a record.
+    fn claim(&self, position: u64, mine: u32, again: bool) -> Result<Taken> {
+        let ring = &self.ring;
+        let (bytes, before) = ring.length(position)?;
+        let deliveries = if again { before.saturating_add(1) } else { before };
+        if again {
+            ring.header(position).length.store(u64::from(deliveries) << 32 | bytes, Relaxed);
+        }
+        let mark = if self.is_sole { is::READY.into() } else { owned(is::TAKEN, mine) };
+        // Release pairs with the Acquire of who takes it from us.
+        ring.mark(position).store(mark, Release);
+        Ok(Taken { position, bytes, deliveries })
+    }
+
+    /// A message that came back.
+    #[inline]
+    fn take_returned(&self, places: &Places) -> Result<Option<Taken>> {
+        let returned = &self.ring.head().returned;
+        let seen = returned.load(Relaxed);
+        if seen == 0 {
+            return Ok(None);
+        }
+        let mine = self.ticket.get().owner_half();
+        let taken = places.find(&self.ring, |position, mark| {
+            if what(mark) != is::RETURNED {
+                return Ok(None);
+            }
+            self.claim(position, mine, true).map(Some)
+        })?;
+        // One less; or none, unless one comes back meanwhile.
+        let left = if taken.is_some() { seen - 1 } else { 0 };
+        if returned.compare_exchange(seen, left, Relaxed, Relaxed).is_err() && taken.is_some() {
+            let _ = returned.fetch_update(Relaxed, Relaxed, |now| now.checked_sub(1));
+        }
+        Ok(taken)
+    }
+
+    /// Room was made.
+    #[inline]
+    fn tell_senders(&self) {
+        self.waiting.fence();
+        let head = self.ring.head();
+        if head.freed.has_a_listener() {
+            self.wake_senders();
+        }
+    }
+
+    /// Not before a quarter is free: a sender that is woken for each line would be woken for each message.
+    #[cold]
+    fn wake_senders(&self) {
+        let head = self.ring.head();
+        let used = head.tail.load(Relaxed).wrapping_sub(head.head.load(Relaxed));
+        if used <= self.ring.line_count() / 4 * 3 {
+            head.freed.ring_all();
+        }
+    }
+
+    /// The record is used no more, or to come again.
+    #[inline]
+    fn leave(&self, taken: Taken, fate: Fate) {
+        // In a child of a fork the message is its parent's.
+        if !self.ticket.get().still_this_process() {
+            return;
+        }
+        let ring = &self.ring;
+        if fate == Fate::Return {
+            give_back(ring, taken.position, fate);
+            self.waiting.fence();
+            ring.head().committed.ring_one();
+            return;
+        }
+        if !self.is_sole {
+            // Release pairs with the Acquire of `Places::free`.
+            ring.mark(taken.position).store(is::DONE.into(), Release);
+            self.waiting.fence();
+            if ring.head().freed.has_a_listener() {
+                self.free_for_senders();
+            }
+            return;
+        }
+        let mut places = self.places.get();
+        if places.head == taken.position {
+            places.head += lines_of(taken.bytes);
+            // Release pairs with the Acquire of senders.
+            ring.head().head.store(places.head, Release);
+        } else {
+            ring.mark(taken.position).store(is::DONE.into(), Release);
+        }
+        // Those behind it that were done with before; damage is told by the next call.
+        let _ = places.free(ring);
+        self.places.set(places);
+        self.tell_senders();
+    }
+
+    #[cold]
+    fn free_for_senders(&self) {
+        // Another one has the lock: senders look for themselves.
+        if let Ok(Some(true)) = self.at_places(|places| places.free(&self.ring)) {
+            self.wake_senders();
+        }
+    }
+}
+
+impl Drop for Receiver<'_> {
+    fn drop(&mut self) {
+        if self.is_sole && self.ticket.get().still_this_process() {
+            // Messages that were leaked; damage is told by whoever comes next.
+            let _ = self.places.get().settle(&self.ring, self.fate);
+            self.ring.head().receiving.unlock(self.ticket.get());
+        }
+    }
+}
+
+/// A message, where it lies in the queue. It derefs to its bytes.
+///
+/// In a queue that delivers at least once, [`ack`](Message::ack) says that it was handled; dropped without that, it
+/// comes again. Else it is gone when this is dropped. Its memory is used again only then, so do not keep many of them
+/// long.
+///
+/// The bytes are those of the sender as long as whoever may write the queue keeps to its rules. Who does not trust them
+/// copies first ([`to_vec`](slice::to_vec)) and then looks.
+#[must_use = "a message that is dropped without `ack` comes again, or is gone"]
+pub struct Message<'r, 'q> {
+    receiver: &'r Receiver<'q>,
+    taken: Taken,
+}
+
+impl Message<'_, '_> {
+    /// Says that the message was handled: it does not come again.
+    ///
+    /// Killed before it returns, it may have been acknowledged or come again.
+    #[inline]
+    pub fn ack(self) {
+        let (receiver, taken) = (self.receiver, self.taken);
+        std::mem::forget(self);
+        receiver.leave(taken, Fate::Drop);
+    }
+
+    /// Whether it may have been handled before: a receiver that had it did not acknowledge it, or died.
+    pub fn is_redelivered(&self) -> bool {
+        self.taken.deliveries > 0
+    }
+
+    /// How often it was handed out before this time.
+    pub fn deliveries_before(&self) -> u32 {
+        self.taken.deliveries
+    }
+}
+
+impl Deref for Message<'_, '_> {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        let bytes = self.receiver.ring.message(self.taken.position);
+        // SAFETY: `Ring::length` checked that so many bytes lie in the ring; nobody writes them before the record is
+        // left, if whoever shares the queue keeps to that (docs/safety.md, the second promise).
+        unsafe { std::slice::from_raw_parts(bytes.as_ptr(), self.taken.bytes as usize) }
+    }
+}
+
+impl Drop for Message<'_, '_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.receiver.leave(self.taken, self.receiver.fate);
+    }
+}
+
+impl std::fmt::Debug for Message<'_, '_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Message").field("bytes", &self.taken.bytes).field("deliveries", &self.taken.deliveries).finish()
+    }
+}
+
+impl std::fmt::Debug for Receiver<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Receiver").field("is_sole", &self.is_sole).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,143 @@
+//! `Ring`: a queue's records as anybody reads them, whatever the bytes say.
+//!
+//! ```text
+//!        head            next                 tail
+//!  ...    | DONE | TAKEN  | READY | RESERVED   | EMPTY | anything ...      of so many lines, a power of two
+//! ```
+//!
+//! A position counts lines from the queue's beginning and is never used again; the low bits are its place. A record
+//! lies in one piece: where it would pass the ring's end, a SKIP fills the rest. Behind the last record there is always
+//! a line whose mark is EMPTY: it is written before the record can be seen, so that nobody takes old bytes for a record.
+//!
+//! Everything is distrusted: each number is read once, checked, then used. A place is masked, so it lies in the ring
+//! whatever a position says; a length must end before the ring does; no walk is longer than the ring.
+
+#![allow(unsafe_code)]
+
+use std::ptr::NonNull;
+
+use super::head::QueueHead;
+use super::record::{HEADER_BYTES, Header, LINE_BYTES, is, lines_of, what};
+use crate::error::{Error, ErrorKind, Result};
+use crate::lock::atomic::AtomicU64;
+use crate::lock::atomic::Ordering::{Acquire, Relaxed};
+use crate::lock::ranges;
+use crate::lock::raw_lock::Asks;
+
+/// The smallest ring: two messages of a line each, and what keeps them apart.
+pub(super) const MIN_LINES: u64 = 16;
+/// Lengths are 32-bit numbers of bytes.
+pub(super) const MAX_LINES: u64 = (1 << 32) / LINE_BYTES;
+
+#[derive(Clone, Copy)]
+pub(super) struct Ring {
+    head: NonNull<QueueHead>,
+    lines: NonNull<u8>,
+    mask: u64,
+}
+
+impl Ring {
+    /// # Safety
+    /// A head, and at least `line_count` lines behind `lines`, on a boundary of lines: mapped, writable and reserved as
+    /// long as the value or a copy is used. `line_count` is a power of two.
+    pub(super) unsafe fn new(head: &QueueHead, lines: NonNull<u8>, line_count: u64) -> Ring {
+        debug_assert!(line_count.is_power_of_two() && lines.addr().get() % LINE_BYTES as usize == 0);
+        Ring { head: NonNull::from(head), lines, mask: line_count - 1 }
+    }
+
+    #[inline(always)]
+    pub(super) fn head(&self) -> &QueueHead {
+        // SAFETY: mapped as long as this is used, by `new`'s contract; all that changes in it is atomic.
+        unsafe { self.head.as_ref() }
+    }
+
+    #[inline(always)]
+    pub(super) fn line_count(&self) -> u64 {
+        self.mask + 1
+    }
+
+    /// The longest message for which there is always room once others are gone: also where a SKIP goes before it.
+    pub(super) fn message_max_bytes(&self) -> u64 {
+        self.line_count() / 2 * LINE_BYTES - HEADER_BYTES - LINE_BYTES
+    }
+
+    /// Lines from the position's place to the ring's end.
+    #[inline(always)]
+    pub(super) fn lines_to_end(&self, position: u64) -> u64 {
+        self.line_count() - (position & self.mask)
+    }
+
+    #[inline(always)]
+    fn at(&self, position: u64) -> NonNull<u8> {
+        // SAFETY: masked, so inside the lines.
+        unsafe { self.lines.add(((position & self.mask) * LINE_BYTES) as usize) }
+    }
+
+    #[inline(always)]
+    pub(super) fn header(&self, position: u64) -> &Header {
+        // SAFETY: the first bytes of a line, aligned; everybody uses them as atomics whenever they are a header, and
+        // whoever is misled by damage reads some word of the ring.
+        unsafe { self.at(position).cast::<Header>().as_ref() }
+    }
+
+    #[inline(always)]
+    pub(super) fn mark(&self, position: u64) -> &AtomicU64 {
+        &self.header(position).mark
+    }
+
+    /// Where the message of the record lies; the caller has checked its length.
+    #[inline(always)]
+    pub(super) fn message(&self, position: u64) -> NonNull<u8> {
+        // SAFETY: behind the header, in the same line.
+        unsafe { self.at(position).add(HEADER_BYTES as usize) }
+    }
+
+    /// Bytes of the message there, and how often it was handed out before. Its mark was read with Acquire.
+    #[inline]
+    pub(super) fn length(&self, position: u64) -> Result<(u64, u32)> {
+        let length = self.header(position).length.load(Relaxed);
+        let bytes = length & 0xffff_ffff;
+        if lines_of(bytes) > self.lines_to_end(position) {
+            return Err(self.corrupt("a record is longer than the ring"));
+        }
+        Ok((bytes, (length >> 32) as u32))
+    }
+
+    /// Lines of the record there.
+    #[inline]
+    pub(super) fn lines(&self, position: u64) -> Result<u64> {
+        self.length(position).map(|(bytes, _)| lines_of(bytes))
+    }
+
+    /// The first position from `from` on whose mark is EMPTY: behind the last record, although its sender was killed
+    /// before it moved `tail`. Under `sending`.
+    pub(super) fn end(&self, from: u64) -> Result<u64> {
+        let mut position = from;
+        // Acquire pairs with the Release of who wrote the record: with its mark comes its length.
+        while what(self.mark(position).load(Acquire)) != is::EMPTY {
+            position += self.lines(position)?;
+            if position - from > self.line_count() {
+                return Err(self.corrupt("its records have no end"));
+            }
+        }
+        Ok(position)
+    }
+
+    /// Whether `owner_half`, which has the record there, is dead.
+    pub(super) fn is_dead(&self, position: u64, owner_half: u32, mine: u32, asks: Asks) -> bool {
+        let word = self.mark(position);
+        // Another thread of this process lives as long as we do.
+        owner_half != mine
+            && match asks {
+                Asks::UnlessMarked => false,
+                Asks::UnlessJustAsked => ranges::is_dead_unless_just_asked(word, owner_half),
+                Asks::Always => ranges::is_dead(word, owner_half, false),
+            }
+    }
+
+    #[cold]
+    pub(super) fn corrupt(&self, why: &str) -> Error {
+        Error::new(ErrorKind::Corrupt, format!("a queue is damaged: {why}"))
+            .hint("end the programs that use it and make it anew")
+    }
+}

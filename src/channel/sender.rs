@@ -1,0 +1,471 @@
+//! `Sender`: puts messages into a queue, whole or not at all.
+//!
+//! ```text
+//! any sender    lock -> EMPTY behind, RESERVED, tail -> unlock;   bytes;   READY        two compare-and-swaps
+//! sole sender   bytes;   EMPTY behind, READY, tail                                      stores
+//! ```
+//!
+//! A sole sender holds `sending` as long as it lives, so nobody else reserves. READY is the commit: killed before it,
+//! there is no message (a RESERVED record whose owner is dead is passed over); after it, the message is accepted.
+
+#![allow(unsafe_code)]
+
+use std::cell::Cell;
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+use std::time::Duration;
+
+use super::errors::{self, SendAllError, SendError};
+use super::places::{Fate, Places, Refusal, lock_for_a_moment, lock_receiving};
+use super::record::{bytes_to_skip, is, lines_of, owned};
+use super::ring::Ring;
+use super::waiting::{Wait, Waiting};
+use crate::error::Result;
+use crate::lock::atomic::Ordering::{Acquire, Relaxed, Release};
+use crate::lock::naps::Naps;
+use crate::lock::raw_lock::Asks;
+use crate::lock::{Locked, NotLocked, Ticket};
+use crate::sync::patience::Patience;
+
+/// Sends messages into a [`Queue`](super::Queue). Made by [`Queue::sender`](super::Queue::sender), or
+/// [`sole_sender`](super::Queue::sole_sender), whose messages cost no atomic read-modify-write.
+///
+/// It may go to another thread; each thread has its own. A process that is killed while it sends loses that message
+/// and holds up nobody; whatever `send` or `commit` has returned for is accepted and stays.
+pub struct Sender<'q> {
+    ring: Ring,
+    fate: Fate,
+    /// Of a sole sender that of `sending`.
+    ticket: Cell<Ticket>,
+    is_sole: bool,
+    /// Of a sole sender: where the next record begins.
+    tail: Cell<u64>,
+    /// `head` when it was last looked at: there is at least so much room.
+    head: Cell<u64>,
+    waiting: Waiting,
+    queue: PhantomData<&'q ()>,
+}
+
+// SAFETY: what it points to is shared by atomics; its tickets may be used by any thread of the process.
+unsafe impl Send for Sender<'_> {}
+
+/// Where a record goes.
+#[derive(Clone, Copy)]
+struct Place {
+    tail: u64,
+    /// Lines up to the ring's end that it does not fit into.
+    skipped: u64,
+    bytes: u64,
+}
+
+impl Place {
+    fn at(self) -> u64 {
+        self.tail + self.skipped
+    }
+
+    fn end(self) -> u64 {
+        self.at() + lines_of(self.bytes)
+    }
+}
+
+impl<'q> Sender<'q> {
+    pub(super) fn new(ring: Ring, fate: Fate) -> Result<Sender<'q>> {
+        let ticket = ring.head().sending.this_thread().map_err(errors::of_lock)?;
+        Ok(Sender::with(ring, fate, ticket, None))
+    }
+
+    /// Waits so long for other senders to let go.
+    pub(super) fn sole(ring: Ring, fate: Fate, wait: Duration) -> Result<Sender<'q>> {
+        let lock = &ring.head().sending;
+        let (ticket, _) =
+            Patience::of(wait).lock_even_given_up(lock).map_err(|why| errors::role_is_taken("sender", lock, why))?;
+        lock.mark_consistent(ticket); // `end` repairs what the dead left.
+        let ticket = lock.keep(ticket);
+        match ring.end(ring.head().tail.load(Acquire)) {
+            Ok(tail) => Ok(Sender::with(ring, fate, ticket, Some(tail))),
+            Err(error) => {
+                lock.unlock(ticket);
+                Err(error)
+            }
+        }
+    }
+
+    fn with(ring: Ring, fate: Fate, ticket: Ticket, tail: Option<u64>) -> Sender<'q> {
+        Sender {
+            ring,
+            fate,
+            ticket: Cell::new(ticket),
+            is_sole: tail.is_some(),
+            tail: Cell::new(tail.unwrap_or(0)),
+            // Acquire pairs with the Release of `Places::free`.
+            head: Cell::new(ring.head().head.load(Acquire)),
+            waiting: Waiting::new(),
+            queue: PhantomData,
+        }
+    }
+
+    /// Sends the message; waits while there is no room.
+    ///
+    /// # Errors
+    /// `Refused`: it is longer than any message can be, the queue is damaged, or this process cannot take part.
+    #[inline]
+    pub fn send<M: AsRef<[u8]>>(&self, message: M) -> std::result::Result<(), SendError<M>> {
+        self.send_within(message, Wait::Ever)
+    }
+
+    /// Sends the message if there is room now.
+    ///
+    /// # Errors
+    /// `Full` gives the message back; else as [`send`](Sender::send).
+    #[inline]
+    pub fn try_send<M: AsRef<[u8]>>(&self, message: M) -> std::result::Result<(), SendError<M>> {
+        self.send_within(message, Wait::No)
+    }
+
+    /// Sends the message; waits at most `timeout` for room.
+    ///
+    /// # Errors
+    /// `TimedOut` gives the message back; else as [`send`](Sender::send).
+    #[inline]
+    pub fn send_timeout<M: AsRef<[u8]>>(&self, message: M, timeout: Duration) -> std::result::Result<(), SendError<M>> {
+        self.send_within(message, Wait::AtMost(timeout))
+    }
+
+    /// Sends the messages in their order, and wakes receivers once at the end; waits while there is no room. Gives how
+    /// many were accepted: all of them, unless there is an error.
+    ///
+    /// # Errors
+    /// As [`send`](Sender::send), of the first message that could not be sent, with how many were sent before it.
+    pub fn send_all<M: AsRef<[u8]>>(&self, messages: &[M]) -> std::result::Result<(), SendAllError> {
+        for (sent, message) in messages.iter().enumerate() {
+            let bytes = message.as_ref();
+            let placed = match self.place(bytes.len(), Wait::No) {
+                Ok(None) => {
+                    // Receivers make room.
+                    self.tell_receivers();
+                    self.place(bytes.len(), Wait::Ever)
+                }
+                placed => placed,
+            };
+            match placed {
+                Ok(Some(place)) => self.write(place, bytes),
+                Ok(None) => return Err(SendAllError { sent, error: errors::interrupted() }),
+                Err(error) => {
+                    self.tell_receivers();
+                    return Err(SendAllError { sent, error });
+                }
+            }
+        }
+        self.tell_receivers();
+        Ok(())
+    }
+
+    /// A place for a message of `len` bytes in the queue itself, to be written there and
+    /// [committed](Reservation::commit); waits while there is no room. What it holds at first are old bytes.
+    ///
+    /// Messages behind it wait for it as long as this process lives, so do not keep it long; dropped, or when the
+    /// process dies, it is passed over.
+    ///
+    /// # Errors
+    /// As [`send`](Sender::send).
+    pub fn reserve(&mut self, len: usize) -> Result<Reservation<'_, 'q>> {
+        self.reserve_within(len, Wait::Ever)?.ok_or_else(errors::interrupted)
+    }
+
+    /// As [`reserve`](Sender::reserve); `None` if there is no room now.
+    ///
+    /// # Errors
+    /// As [`send`](Sender::send).
+    pub fn try_reserve(&mut self, len: usize) -> Result<Option<Reservation<'_, 'q>>> {
+        self.reserve_within(len, Wait::No)
+    }
+
+    /// As [`reserve`](Sender::reserve); `None` if there was no room within `timeout`.
+    ///
+    /// # Errors
+    /// As [`send`](Sender::send).
+    pub fn reserve_timeout(&mut self, len: usize, timeout: Duration) -> Result<Option<Reservation<'_, 'q>>> {
+        self.reserve_within(len, Wait::AtMost(timeout))
+    }
+
+    fn reserve_within(&mut self, len: usize, wait: Wait) -> Result<Option<Reservation<'_, 'q>>> {
+        let place = self.place(len, wait)?;
+        Ok(place.map(|place| Reservation { sender: self, place, is_committed: false }))
+    }
+
+    #[inline]
+    fn send_within<M: AsRef<[u8]>>(&self, message: M, wait: Wait) -> std::result::Result<(), SendError<M>> {
+        let bytes = message.as_ref();
+        match self.place(bytes.len(), wait) {
+            Ok(Some(place)) => {
+                self.write(place, bytes);
+                self.tell_receivers();
+                Ok(())
+            }
+            Ok(None) => Err(match wait {
+                Wait::No => SendError::Full(message),
+                _ => SendError::TimedOut(message),
+            }),
+            Err(error) => Err(SendError::Refused(message, error)),
+        }
+    }
+
+    #[inline]
+    fn write(&self, place: Place, bytes: &[u8]) {
+        let to = self.ring.message(place.at()).as_ptr();
+        // SAFETY: the place has room for so many bytes, and is this sender's alone until `commit`.
+        unsafe { to.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        self.commit(place);
+    }
+
+    /// A place for a record; `None` if there is none in time.
+    #[inline]
+    fn place(&self, len: usize, wait: Wait) -> Result<Option<Place>> {
+        let bytes = len as u64;
+        if bytes > self.ring.message_max_bytes() {
+            return Err(errors::too_long(bytes, self.ring.message_max_bytes()));
+        }
+        if self.is_sole && self.ticket.get().still_this_process() {
+            if let Some(place) = self.room(self.tail.get(), bytes)? {
+                return Ok(Some(place));
+            }
+        }
+        self.place_slowly(bytes, wait)
+    }
+
+    /// Room for a record behind `tail`, if there is.
+    #[inline]
+    fn room(&self, tail: u64, bytes: u64) -> Result<Option<Place>> {
+        let to_end = self.ring.lines_to_end(tail);
+        let skipped = if lines_of(bytes) > to_end { to_end } else { 0 };
+        let place = Place { tail, skipped, bytes };
+        // And one for the mark behind it.
+        let needed = place.end() + 1 - tail;
+        if needed <= self.free_behind(tail) {
+            return Ok(Some(place));
+        }
+        // Acquire pairs with the Release of `Places::free`: what was read there was read before.
+        self.head.set(self.ring.head().head.load(Acquire));
+        if tail.wrapping_sub(self.head.get()) > self.ring.line_count() {
+            return Err(self.ring.corrupt("its indices contradict each other"));
+        }
+        Ok((needed <= self.free_behind(tail)).then_some(place))
+    }
+
+    /// Free lines, as far as this sender knows: others may have gone on by more than the ring since it looked.
+    #[inline]
+    fn free_behind(&self, tail: u64) -> u64 {
+        self.ring.line_count().saturating_sub(tail.wrapping_sub(self.head.get()))
+    }
+
+    /// As any sender; or as the sole one, when there is no room.
+    fn place_slowly(&self, bytes: u64, wait: Wait) -> Result<Option<Place>> {
+        if !self.ticket.get().still_this_process() {
+            if self.is_sole {
+                return Err(errors::role_is_the_parents("sender"));
+            }
+            self.ticket.set(self.ring.head().sending.this_thread().map_err(errors::of_lock)?);
+        }
+        if let Some(place) = self.try_place(bytes, wait)? {
+            return Ok(Some(place));
+        }
+        if self.reclaim(Asks::UnlessJustAsked)? {
+            if let Some(place) = self.try_place(bytes, wait)? {
+                return Ok(Some(place));
+            }
+        }
+        let patience = match wait {
+            Wait::No => return Ok(None),
+            Wait::AtMost(timeout) => Patience::of(timeout),
+            Wait::Ever => Patience::Endless,
+        };
+        let seen = self.head.get();
+        if self.waiting.spin(|| self.ring.head().head.load(Relaxed) != seen) {
+            if let Some(place) = self.try_place(bytes, wait)? {
+                return Ok(Some(place));
+            }
+        }
+        let mut naps = Naps::new();
+        let result = self.wait_for_room(bytes, wait, patience, &mut naps);
+        naps.end(&self.ring.head().freed);
+        result
+    }
+
+    fn wait_for_room(&self, bytes: u64, wait: Wait, patience: Patience, naps: &mut Naps) -> Result<Option<Place>> {
+        let bell = &self.ring.head().freed;
+        loop {
+            let sleeper = Waiting::listen(bell);
+            if let Some(place) = self.try_place(bytes, wait)? {
+                return Ok(Some(place));
+            }
+            let asks = if naps.is_our_turn(bell, 0) { Asks::Always } else { Asks::UnlessMarked };
+            if self.reclaim(asks)? {
+                continue;
+            }
+            match patience.sleep(Duration::MAX) {
+                Ok(left) => sleeper.sleep(naps, left, true),
+                Err(_) => return Ok(None),
+            }
+        }
+    }
+
+    fn try_place(&self, bytes: u64, wait: Wait) -> Result<Option<Place>> {
+        if self.is_sole {
+            return self.room(self.tail.get(), bytes);
+        }
+        let head = self.ring.head();
+        let locked = match wait {
+            Wait::Ever => head.sending.lock_given_up(),
+            // By a sole sender it is held for longer than a moment: then there is no room for others.
+            Wait::No | Wait::AtMost(_) => lock_for_a_moment(&head.sending),
+        };
+        let ticket = match locked {
+            Ok((ticket, Locked::Clean)) => ticket,
+            Ok((ticket, Locked::Inconsistent(_))) => {
+                // Whatever a dead holder left, `end` finds where its records end.
+                head.sending.mark_consistent(ticket);
+                ticket
+            }
+            Err(NotLocked::TimedOut | NotLocked::WouldBlock) => return Ok(None),
+            Err(why) => return Err(errors::of_lock(why)),
+        };
+        let placed = self.ring.end(head.tail.load(Relaxed)).and_then(|tail| self.room(tail, bytes));
+        if let Ok(Some(place)) = placed {
+            self.mark_reserved(place);
+        }
+        head.sending.unlock(ticket);
+        placed
+    }
+
+    /// Under `sending`. The first store that others see is the last one.
+    fn mark_reserved(&self, place: Place) {
+        let (ring, at) = (&self.ring, place.at());
+        ring.mark(place.end()).store(u64::from(is::EMPTY), Relaxed);
+        ring.header(at).length.store(place.bytes, Relaxed);
+        // Release pairs with the Acquire of receivers, and of `end`.
+        ring.mark(at).store(owned(is::RESERVED, self.ticket.get().owner_half()), Release);
+        self.mark_skipped(place);
+        // Killed before it: `end` finds the record from the old tail on.
+        ring.head().tail.store(place.end(), Release);
+    }
+
+    fn mark_skipped(&self, place: Place) {
+        if place.skipped > 0 {
+            self.ring.header(place.tail).length.store(bytes_to_skip(place.skipped), Relaxed);
+            // Release: with it the record behind it is seen.
+            self.ring.mark(place.tail).store(u64::from(is::SKIP), Release);
+        }
+    }
+
+    /// The message is accepted from the last store on.
+    #[inline]
+    fn commit(&self, place: Place) {
+        let (ring, at) = (&self.ring, place.at());
+        if !self.is_sole {
+            // Release pairs with the Acquire of receivers: with the mark comes the message.
+            ring.mark(at).store(u64::from(is::READY), Release);
+            return;
+        }
+        ring.mark(place.end()).store(u64::from(is::EMPTY), Relaxed);
+        ring.header(at).length.store(place.bytes, Relaxed);
+        ring.mark(at).store(u64::from(is::READY), Release);
+        self.mark_skipped(place);
+        self.tail.set(place.end());
+        ring.head().tail.store(place.end(), Release);
+    }
+
+    #[inline]
+    fn tell_receivers(&self) {
+        self.waiting.fence();
+        self.ring.head().committed.ring_one();
+    }
+
+    /// Makes room where receivers have not got round to it, or died. Whether there is more.
+    #[cold]
+    fn reclaim(&self, asks: Asks) -> Result<bool> {
+        let receiving = &self.ring.head().receiving;
+        let ticket = match lock_receiving(&self.ring, self.fate, lock_for_a_moment) {
+            Ok(ticket) => ticket,
+            Err(Refusal::Lock(NotLocked::WouldBlock | NotLocked::TimedOut)) => return Ok(false),
+            Err(refusal) => return Err(errors::of_refusal(refusal)),
+        };
+        let freed = Places::read(&self.ring).and_then(|mut places| {
+            let came_back = places.recover(&self.ring, self.fate, self.ticket.get().owner_half(), asks)?;
+            Ok((came_back, places.free(&self.ring)?))
+        });
+        receiving.unlock(ticket);
+        let (came_back, freed) = freed?;
+        if came_back {
+            self.tell_receivers();
+        }
+        if freed {
+            self.ring.head().freed.ring_all();
+        }
+        Ok(freed)
+    }
+}
+
+impl Drop for Sender<'_> {
+    fn drop(&mut self) {
+        if self.is_sole {
+            self.ring.head().sending.unlock(self.ticket.get());
+        }
+    }
+}
+
+/// A message that is being written in the queue itself. It derefs to its bytes.
+#[must_use = "a reservation that is not committed is dropped, and no message"]
+pub struct Reservation<'s, 'q> {
+    sender: &'s Sender<'q>,
+    place: Place,
+    is_committed: bool,
+}
+
+impl Reservation<'_, '_> {
+    /// Publishes the message. When this returns it is accepted.
+    #[inline]
+    pub fn commit(mut self) {
+        self.is_committed = true;
+        // In a child of a fork it is the parent's to commit.
+        if self.sender.ticket.get().still_this_process() {
+            self.sender.commit(self.place);
+            self.sender.tell_receivers();
+        }
+    }
+}
+
+impl Deref for Reservation<'_, '_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        let bytes = self.sender.ring.message(self.place.at());
+        // SAFETY: as in `deref_mut`.
+        unsafe { std::slice::from_raw_parts(bytes.as_ptr(), self.place.bytes as usize) }
+    }
+}
+
+impl DerefMut for Reservation<'_, '_> {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        let bytes = self.sender.ring.message(self.place.at());
+        // SAFETY: so many bytes lie in the ring behind the header; until it is committed or dropped the record is this
+        // sender's, and whoever shares the queue keeps to that (docs/safety.md, the second promise).
+        unsafe { std::slice::from_raw_parts_mut(bytes.as_ptr(), self.place.bytes as usize) }
+    }
+}
+
+impl Drop for Reservation<'_, '_> {
+    fn drop(&mut self) {
+        let Sender { ring, ticket, is_sole, .. } = self.sender;
+        if self.is_committed || *is_sole || !ticket.get().still_this_process() {
+            return; // Of a sole sender nobody has seen anything yet.
+        }
+        ring.mark(self.place.at()).store(u64::from(is::SKIP), Release);
+        self.sender.tell_receivers();
+    }
+}
+
+impl std::fmt::Debug for Sender<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sender").field("is_sole", &self.is_sole).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,213 @@
+//! The queue's insides, between threads, in private memory.
+
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::Duration;
+
+use super::private::queue;
+use super::{Delivery, SendError};
+
+fn numbered(n: u64, len: usize) -> Vec<u8> {
+    let mut bytes = vec![n as u8; len.max(8)];
+    bytes[..8].copy_from_slice(&n.to_le_bytes());
+    bytes
+}
+
+fn number(bytes: &[u8]) -> u64 {
+    let n = u64::from_le_bytes(bytes[..8].try_into().expect("eight bytes"));
+    assert!(bytes[8..].iter().all(|byte| *byte == n as u8), "of one message");
+    n
+}
+
+/// Lengths that do not divide the ring, so that every kind of wrapping comes up.
+fn length(n: u64) -> usize {
+    (n * 37 % 300) as usize
+}
+
+#[test]
+fn messages_of_all_lengths_come_in_order() {
+    for (sole_sender, sole_receiver) in [(false, false), (true, false), (false, true), (true, true)] {
+        let queue = queue(16, Delivery::AtMostOnce);
+        std::thread::scope(|scope| {
+            let queue = &queue;
+            scope.spawn(move || {
+                let sender = if sole_sender { queue.sole_sender() } else { queue.sender() }.expect("a role");
+                (0..20_000).for_each(|n| sender.send(numbered(n, length(n))).expect("room"));
+            });
+            let receiver = if sole_receiver { queue.sole_receiver() } else { queue.receiver() }.expect("a role");
+            for n in 0..20_000 {
+                let message = receiver.recv().expect("a message");
+                assert_eq!((number(&message), message.len()), (n, length(n).max(8)));
+                assert!(!message.is_redelivered());
+            }
+        });
+        assert_eq!(queue.receiver().expect("a role").try_recv().expect("no error").map(|_| ()), None);
+    }
+}
+
+#[test]
+fn many_senders_and_receivers_lose_and_double_nothing() {
+    let queue = queue(32, Delivery::AtLeastOnce);
+    let (sum, count) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    const EACH: u64 = 5_000;
+    std::thread::scope(|scope| {
+        let (queue, sum, count) = (&queue, &sum, &count);
+        for sender in 0..3 {
+            scope.spawn(move || {
+                let mut end = queue.sender().expect("a sender");
+                for n in 0..EACH {
+                    let n = n * 3 + sender;
+                    let mut place = end.reserve(length(n).max(8)).expect("room");
+                    place.copy_from_slice(&numbered(n, length(n)));
+                    if n % 7 == 0 {
+                        drop(place); // Given up: another one in its place.
+                        end.send(numbered(n, length(n))).expect("room");
+                    } else {
+                        place.commit();
+                    }
+                }
+            });
+        }
+        for _ in 0..3 {
+            scope.spawn(move || {
+                let receiver = queue.receiver().expect("a receiver");
+                let mut last = [None; 3];
+                while count.load(SeqCst) < 3 * EACH as usize {
+                    let Some(message) = receiver.recv_timeout(Duration::from_millis(20)).expect("no error") else {
+                        continue;
+                    };
+                    let n = number(&message);
+                    if n % 11 == 3 && !message.is_redelivered() {
+                        continue; // Dropped: it comes again.
+                    }
+                    if !message.is_redelivered() {
+                        assert!(last[n as usize % 3] < Some(n), "of one sender, in order");
+                        last[n as usize % 3] = Some(n);
+                    }
+                    message.ack();
+                    sum.fetch_add(n as usize, SeqCst);
+                    count.fetch_add(1, SeqCst);
+                }
+            });
+        }
+    });
+    assert_eq!(count.into_inner(), 3 * EACH as usize);
+    assert_eq!(sum.into_inner() as u64, (0..3 * EACH).sum());
+}
+
+#[test]
+fn what_is_not_acknowledged_comes_again_before_the_rest() {
+    for sole in [false, true] {
+        let queue = queue(16, Delivery::AtLeastOnce);
+        let sender = queue.sender().expect("a sender");
+        (0..3).for_each(|n| sender.send(numbered(n, 8)).expect("room"));
+        let receiver = if sole { queue.sole_receiver() } else { queue.receiver() }.expect("a role");
+        let messages = receiver.recv_many(2).expect("two messages");
+        let [zero, one] = <[_; 2]>::try_from(messages).expect("two");
+        drop(one);
+        zero.ack();
+        let again = receiver.recv().expect("a message");
+        assert_eq!((number(&again), again.is_redelivered(), again.deliveries_before()), (1, true, 1));
+        drop(again);
+        let again = receiver.recv().expect("a message");
+        assert_eq!((number(&again), again.deliveries_before()), (1, 2));
+        again.ack();
+        let rest = receiver.recv().expect("a message");
+        assert_eq!((number(&rest), rest.is_redelivered()), (2, false));
+        rest.ack();
+        assert!(receiver.try_recv().expect("no error").is_none());
+        drop(receiver);
+        assert_eq!(queue.used_bytes(), 0);
+    }
+}
+
+#[test]
+fn a_leaked_message_of_a_sole_receiver_comes_again_to_the_next() {
+    let queue = queue(16, Delivery::AtLeastOnce);
+    queue.sender().expect("a sender").send(numbered(5, 8)).expect("room");
+    let receiver = queue.sole_receiver().expect("the role");
+    std::mem::forget(receiver.recv().expect("a message"));
+    drop(receiver);
+    let next = queue.receiver().expect("a receiver");
+    assert!(next.recv().expect("a message").is_redelivered());
+}
+
+#[test]
+fn full_gives_the_message_back() {
+    for sole in [false, true] {
+        let queue = queue(16, Delivery::AtMostOnce);
+        let sender = if sole { queue.sole_sender() } else { queue.sender() }.expect("a role");
+        let mut sent = 0;
+        let back = loop {
+            match sender.try_send(numbered(sent, 100)) {
+                Ok(()) => sent += 1,
+                Err(SendError::Full(message)) => break message,
+                Err(error) => panic!("{error}"),
+            }
+        };
+        // Two lines each, and one for the end.
+        assert_eq!((number(&back), sent), (sent, 7));
+        let timed_out = sender.send_timeout(back, Duration::from_millis(5));
+        assert!(matches!(timed_out, Err(SendError::TimedOut(_))));
+        let receiver = queue.receiver().expect("a receiver");
+        drop(receiver.recv().expect("a message"));
+        sender.try_send(numbered(7, 100)).expect("there is room again");
+        for n in 1..8 {
+            assert_eq!(number(&receiver.recv().expect("a message")), n);
+        }
+    }
+}
+
+#[test]
+fn a_message_that_never_fits_is_refused() {
+    let queue = queue(16, Delivery::AtMostOnce);
+    let sender = queue.sender().expect("a sender");
+    let most = queue.max_message_bytes() as usize;
+    assert!(matches!(sender.try_send(vec![0; most + 1]), Err(SendError::Refused(..))));
+    // The longest one, wherever the ring stands.
+    let receiver = queue.receiver().expect("a receiver");
+    for n in 0..40 {
+        sender.try_send(numbered(n, most)).expect("it fits into an empty queue");
+        assert_eq!(number(&receiver.recv().expect("a message")), n);
+        sender.try_send([n as u8]).expect("room");
+        assert_eq!(*receiver.recv().expect("a message"), [n as u8]);
+    }
+}
+
+#[test]
+fn roles_are_for_one() {
+    let queue = queue(16, Delivery::AtMostOnce);
+    let sender = queue.sole_sender().expect("the role");
+    assert!(queue.sole_sender().is_err());
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let other = queue.sender().expect("a sender");
+            assert!(matches!(other.try_send([1]), Err(SendError::Full(_))));
+            assert!(queue.sole_sender_timeout(Duration::from_millis(1)).is_err());
+        });
+    });
+    sender.send([2]).expect("room");
+    drop(sender);
+    queue.sender().expect("a sender").try_send([3]).expect("nobody is the sole one");
+    let sender = queue.sole_sender().expect("the role");
+    std::thread::scope(|scope| drop(scope.spawn(move || sender.send([4]).expect("the role went along"))));
+    let receiver = queue.sole_receiver().expect("the role");
+    let all: Vec<u8> = std::iter::from_fn(|| receiver.try_recv().expect("no error").map(|it| it[0])).collect();
+    assert_eq!(all, [2, 3, 4]);
+}
+
+#[test]
+fn a_batch_is_sent_whole_through_a_small_ring() {
+    let queue = queue(16, Delivery::AtMostOnce);
+    let batch: Vec<_> = (0..500).map(|n| numbered(n, length(n))).collect();
+    std::thread::scope(|scope| {
+        scope.spawn(|| queue.sender().expect("a sender").send_all(&batch).expect("room"));
+        let receiver = queue.receiver().expect("a receiver");
+        let mut expected = 0;
+        while expected < 500 {
+            for message in receiver.recv_many(5).expect("messages") {
+                assert_eq!(number(&message), expected);
+                expected += 1;
+            }
+        }
+    });
+}
