@@ -3,7 +3,7 @@
 //! | killed | what is found | who repairs it |
 //! |---|---|---|
 //! | with a record RESERVED | RESERVED, its owner dead | who comes to take it: SKIP |
-//! | with a message TAKEN | TAKEN, its owner dead | who finds nothing to take, or no room: RETURNED, or DONE at most once |
+//! | with a message TAKEN | TAKEN, its owner dead | who finds nothing to take, or no room: RETURNED (or DONE) |
 //! | between TAKEN and `next` | TAKEN at `next`, its owner dead | who comes to take it |
 //! | as the sole receiver | READY before `next` | who takes `receiving` over: RETURNED, or DONE at most once |
 //! | between RETURNED and the hint | RETURNED, not counted | who finds nothing to take |

@@ -278,8 +278,8 @@ impl Queue<'_> {
         Sender::new(self.ring, self.delivery.fate())
     }
 
-    /// The only end that sends: while it is there, others wait. It needs no lock for each message, which makes it two to
-    /// three times as fast.
+    /// The only end that sends: while it is there, others wait. It needs no lock for each message, which makes it two
+    /// to three times as fast.
     ///
     /// # Errors
     /// `Busy`: another process or thread is the sole sender, or was stopped while it sent; the message names it.

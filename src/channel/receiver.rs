@@ -6,8 +6,8 @@
 //! ```
 //!
 //! A sole receiver holds `receiving` as long as it lives, so what is READY before `next` is its: whoever takes the lock
-//! over from the dead gives it back (`places.rs`). Nobody moves `head` over a record that is neither DONE nor SKIP, so a
-//! message's bytes stay as long as somebody has it.
+//! over from the dead gives it back (`places.rs`). Nobody moves `head` over a record that is neither DONE nor SKIP, so
+//! a message's bytes stay as long as somebody has it.
 
 #![allow(unsafe_code)]
 

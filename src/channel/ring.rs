@@ -7,7 +7,7 @@
 //!
 //! A position counts lines from the queue's beginning and is never used again; the low bits are its place. A record
 //! lies in one piece: where it would pass the ring's end, a SKIP fills the rest. Behind the last record there is always
-//! a line whose mark is EMPTY: it is written before the record can be seen, so that nobody takes old bytes for a record.
+//! a line whose mark is EMPTY, written before the record can be seen: nobody takes old bytes for a record.
 //!
 //! Everything is distrusted: each number is read once, checked, then used. A place is masked, so it lies in the ring
 //! whatever a position says; a length must end before the ring does; no walk is longer than the ring.

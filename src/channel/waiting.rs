@@ -7,8 +7,8 @@
 //!
 //! One of the two must see the other. A fence of the sender's would do, but it waits for the message to leave the
 //! processor: more than all else that sending takes. So who is about to sleep pays: `membarrier` makes every processor
-//! that runs a process of a queue pass a barrier. Where it is forbidden, or on other systems, the sender fences; if only
-//! the sleeper may not call it, it sleeps for short times only.
+//! that runs a process of a queue pass a barrier. Where it is forbidden, or on other systems, the sender fences; if
+//! only the sleeper may not call it, it sleeps for short times only.
 //!
 //! Who expects something soon spins first, never on one processor; the longer, the more often that paid.
 
