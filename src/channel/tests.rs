@@ -91,7 +91,7 @@ fn many_senders_and_receivers_lose_and_double_nothing() {
         }
     });
     assert_eq!(count.into_inner(), 3 * EACH as usize);
-    assert_eq!(sum.into_inner() as u64, (0..3 * EACH).sum());
+    assert_eq!(sum.into_inner() as u64, (0..3 * EACH).sum::<u64>());
 }
 
 #[test]

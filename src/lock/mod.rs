@@ -9,6 +9,7 @@ pub(crate) mod atomic;
 pub mod model;
 pub(crate) mod naps;
 pub(crate) mod raw_lock;
+mod sleeps;
 pub(crate) mod word;
 
 #[cfg(cotenant_model)]

@@ -17,8 +17,8 @@ use std::time::Instant;
 
 use super::atomic::AtomicU64;
 use super::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
-use super::naps::Naps;
 use super::owner::{self, Mine};
+use super::sleeps::{Sleeps, Waits};
 use super::word::{INCONSISTENT, LOW, Locked, NOT_RECOVERABLE, NotLocked, OWNER, OWNER_DIED, THREAD_ID, WAITERS};
 use super::{futex, ranges};
 
@@ -52,60 +52,9 @@ pub(crate) enum Asks {
     Always,
 }
 
-#[derive(Clone, Copy)]
-enum Waits {
-    Never,
-    Until(Instant),
-    Forever,
-}
-
 impl Patience {
     const FOREVER: Patience = Patience { waits: Waits::Forever, takes_given_up: false };
     const NONE: Patience = Patience { waits: Waits::Never, takes_given_up: false };
-}
-
-/// The sleeps of one wait, none beyond the deadline.
-struct Sleeps {
-    naps: Naps,
-    waits: Waits,
-    /// The last one was ended by its timeout.
-    nobody_woke: bool,
-}
-
-impl Sleeps {
-    fn new(waits: Waits) -> Sleeps {
-        Sleeps { naps: Naps::new(), waits, nobody_woke: false }
-    }
-
-    /// Sleeps while the word's low half is that of `seen`. If that takes long, notes for people which lock is waited
-    /// for.
-    fn sleep(&mut self, word: &AtomicU64, seen: u64) -> Result<(), NotLocked> {
-        let bound = match self.waits {
-            Waits::Never => return Err(NotLocked::WouldBlock),
-            Waits::Forever => self.naps.next(),
-            Waits::Until(deadline) => match deadline.checked_duration_since(Instant::now()) {
-                Some(left) if !left.is_zero() => self.naps.next().min(left),
-                _ => return Err(NotLocked::TimedOut),
-            },
-        };
-        if self.nobody_woke {
-            self.naps.note(word);
-        }
-        self.nobody_woke = !futex::wait(word, seen as u32, bound);
-        self.naps.slept(bound, !self.nobody_woke);
-        Ok(())
-    }
-
-    /// What is asked about the owner that the word names after a sleep.
-    fn asks(&mut self, word: &AtomicU64, seen: u64) -> Asks {
-        let is_asked = self.nobody_woke && (seen & LOW == 0 || self.naps.is_our_turn(word, (seen >> 32) as u32));
-        if is_asked { Asks::Always } else { Asks::UnlessMarked }
-    }
-
-    /// The wait is over, whatever came of it.
-    fn end(&mut self, word: &AtomicU64) {
-        self.naps.end(word);
-    }
 }
 
 impl Ticket {
