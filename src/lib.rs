@@ -20,6 +20,7 @@
 //! - [`published::Published`] is a value that one publishes and all see, whole, without a lock;
 //! - [`Segment`] is memory that processes share by a name, a key, a path or a fork, with typed objects that are made
 //!   while it is in use;
+//! - [`cache::Cache`] is a cache that processes share, and that a killed process cannot spoil;
 //! - [`attachment()`] tells how this process is attached and with whom; [`attach()`] attaches blocks that wait for it.
 //!
 //! # Environment
@@ -39,6 +40,7 @@
 //! `on_failure = private`. docs/platform.md has what each system can do, SECURITY.md who is protected from whom.
 
 mod attachment;
+pub mod cache;
 pub mod channel;
 mod error;
 mod image;
@@ -105,3 +107,5 @@ struct LocksPage;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/published.md")]
 struct PublishedPage;
+#[doc = include_str!("../docs/cache.md")]
+struct CachePage;

@@ -379,6 +379,11 @@ impl Segment {
         self.attached
     }
 
+    /// In which run of the machine its slots were last taken; 0: not known.
+    pub(crate) fn boot(&self) -> u64 {
+        self.attached.header().boot
+    }
+
     pub(crate) fn maker(&self) -> Maker<'_> {
         Maker { directory: &self.directory, attached: self.attached, reserved: &self.reserved }
     }

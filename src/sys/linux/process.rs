@@ -68,9 +68,14 @@ pub(crate) fn unix_ns_coarse() -> u64 {
     (time.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(time.tv_nsec as u64)
 }
 
+/// CLOCK_BOOTTIME in milliseconds.
+pub(crate) fn milliseconds_since_start() -> u64 {
+    boottime_ns() / 1_000_000
+}
+
 /// CLOCK_BOOTTIME in milliseconds, its low half.
 pub(crate) fn uptime_ms() -> u32 {
-    (boottime_ns() / 1_000_000) as u32
+    milliseconds_since_start() as u32
 }
 
 /// Where this process keeps the inode of its PID namespace. Forks wipe it: a child may be in another namespace, and

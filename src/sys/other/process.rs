@@ -14,6 +14,12 @@ pub(crate) fn environment(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
+/// Milliseconds since this process first asked: nothing is shared with others.
+pub(crate) fn milliseconds_since_start() -> u64 {
+    static FIRST: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+    FIRST.get_or_init(std::time::Instant::now).elapsed().as_millis() as u64 + 1
+}
+
 /// Since when one waits for a lock that nobody shares interests nobody.
 pub(crate) fn uptime_ms() -> u32 {
     0

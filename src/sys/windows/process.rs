@@ -46,11 +46,16 @@ pub(crate) fn processors() -> u32 {
     info.dwNumberOfProcessors.max(1)
 }
 
-/// Milliseconds since the system started, their low half.
+/// Milliseconds since the system started.
 #[doc(alias = "GetTickCount64")]
-pub(crate) fn uptime_ms() -> u32 {
+pub(crate) fn milliseconds_since_start() -> u64 {
     // SAFETY: no arguments, cannot fail.
-    (unsafe { GetTickCount64() }) as u32
+    unsafe { GetTickCount64() }
+}
+
+/// Milliseconds since the system started, their low half.
+pub(crate) fn uptime_ms() -> u32 {
+    milliseconds_since_start() as u32
 }
 
 /// Windows has no set-uid programs: whoever starts a process "as administrator" is the one who runs it.

@@ -1,0 +1,38 @@
+//! The shared cache: what its calls promise, within a process and between processes, and when one of them dies.
+//!
+//! On Linux and Windows; elsewhere nothing is shared.
+
+#![cfg_attr(target_os = "linux", allow(unsafe_code))]
+
+#[cfg(target_os = "linux")]
+#[path = "../support/mod.rs"]
+mod support;
+#[cfg(windows)]
+#[path = "../locks/support_windows.rs"]
+mod support;
+
+#[cfg(any(target_os = "linux", windows))]
+mod basics;
+#[cfg(any(target_os = "linux", windows))]
+mod eviction;
+#[cfg(any(target_os = "linux", windows))]
+mod make;
+
+/// Names tests after their functions.
+#[cfg(any(target_os = "linux", windows))]
+macro_rules! tests {
+    ($($name:ident),* $(,)?) => {
+        pub(crate) const TESTS: &[crate::support::Named] = &[$((concat!(stringify!($name)), $name)),*];
+    };
+}
+#[cfg(any(target_os = "linux", windows))]
+pub(crate) use tests;
+
+#[cfg(any(target_os = "linux", windows))]
+fn main() -> std::process::ExitCode {
+    let tests = [basics::TESTS, eviction::TESTS];
+    support::run(&tests.concat(), &[], &[])
+}
+
+#[cfg(not(any(target_os = "linux", windows)))]
+fn main() {}
