@@ -46,7 +46,10 @@ mod error;
 mod image;
 #[cfg(feature = "inspect")]
 pub mod inspect;
+pub mod limit;
 mod lock;
+pub mod metrics;
+pub mod per_process;
 mod process_sync;
 pub mod published;
 pub mod schema;

@@ -88,6 +88,19 @@ pub enum Kind {
     Event = 20,
     /// [`sync::Leader`](crate::sync::Leader): a lock word and a term.
     Leader = 21,
+    /// [`PerProcess`](crate::per_process::PerProcess): cells that threads of all processes change, and owners of some.
+    PerProcess = 22,
+    /// [`metrics::Counter`](crate::metrics::Counter): cells of which the sum counts.
+    Counter = 23,
+    /// [`metrics::Gauge`](crate::metrics::Gauge): a value of each process, or one of all.
+    Gauge = 24,
+    /// [`metrics::Histogram`](crate::metrics::Histogram): cells of a sum and buckets.
+    Histogram = 25,
+    /// [`metrics::Metrics`](crate::metrics::Metrics): a head, and a table of named metrics in the bytes behind it.
+    Metrics = 26,
+    /// [`limit::RateLimiter`](crate::limit::RateLimiter) and
+    /// [`limit::KeyedRateLimiter`](crate::limit::KeyedRateLimiter): a rate, and the times up to which it is used up.
+    RateLimiter = 27,
     /// A cache: a head, and its entries in the bytes behind it.
     Cache = 28,
     /// [`published::Published`](crate::published::Published): the newest snapshot's number, a lock word, a bell, and
@@ -104,7 +117,7 @@ impl Kind {
     /// Whether a value of this kind is the head of an *area*: an object that has bytes behind its value, as many as its
     /// maker chose.
     pub const fn is_area(self) -> bool {
-        matches!(self, Kind::Cache | Kind::PublishedBytes | Kind::Queue)
+        matches!(self, Kind::Metrics | Kind::Cache | Kind::PublishedBytes | Kind::Queue)
     }
 }
 

@@ -261,6 +261,14 @@ pub(crate) mod owner {
         }
     }
 
+    pub(crate) fn thread_number() -> u32 {
+        world().map_or(0, |world| world.task())
+    }
+
+    pub(crate) fn tenant<T>(_: &T) -> Option<u32> {
+        Some(world().map_or(0, |world| half(world.task())))
+    }
+
     pub(crate) fn remembered(_: &AtomicU64) -> Option<Mine> {
         Some(Mine { task: world().map_or(0, |world| world.task()), is_announced: true })
     }
@@ -281,7 +289,7 @@ pub(crate) mod ranges {
     use super::atomic::AtomicU64;
     use super::{half, step, task_of, world};
 
-    pub(crate) fn is_dead(_: &AtomicU64, owner_half: u32, kernel_says_so: bool) -> bool {
+    pub(crate) fn is_dead<T>(_: &T, owner_half: u32, kernel_says_so: bool) -> bool {
         step();
         kernel_says_so || world().is_some_and(|world| world.is_known_dead(task_of(owner_half)))
     }
@@ -297,7 +305,7 @@ pub(crate) mod ranges {
 
     pub(crate) fn count_death(_: &AtomicU64) {}
 
-    pub(crate) fn describe(_: &AtomicU64, _: u32) -> Option<(u32, String)> {
+    pub(crate) fn describe<T>(_: &T, _: u32) -> Option<(u32, String)> {
         None
     }
 

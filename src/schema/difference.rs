@@ -247,6 +247,19 @@ pub(crate) fn type_text(node: &Node) -> String {
         (Some(Kind::Once), _) => "Once".to_owned(),
         (Some(Kind::Event), _) => "Event".to_owned(),
         (Some(Kind::Leader), _) => "Leader".to_owned(),
+        (Some(Kind::PerProcess), _) => match node.children.iter().find(|child| child.name == "shared") {
+            Some(shared) => {
+                let value = shared.children.first().and_then(|cell| cell.children.first());
+                format!("PerProcess<{}, {}>", value.map_or_else(|| "?".to_owned(), type_text), shared.count)
+            }
+            None => "PerProcess<?>".to_owned(),
+        },
+        (Some(Kind::Counter), _) => "Counter".to_owned(),
+        (Some(Kind::Gauge), _) => format!("Gauge<{}>", cells("processes")),
+        (Some(Kind::Histogram), _) => "Histogram".to_owned(),
+        (Some(Kind::Metrics), _) => "Metrics".to_owned(),
+        (Some(Kind::RateLimiter), _) if cells("keys") > 0 => format!("KeyedRateLimiter<{}>", cells("keys")),
+        (Some(Kind::RateLimiter), _) => "RateLimiter".to_owned(),
         (Some(Kind::Cache), _) => "Cache".to_owned(),
         (Some(Kind::PublishedBytes), _) => "PublishedBytes".to_owned(),
         (Some(Kind::Published), _) => {

@@ -203,6 +203,17 @@ impl<T: ProcessSync> ReadOnly<'_, T> {
         self.address
     }
 
+    /// The part of the object that begins at `at`, a multiple of 64.
+    ///
+    /// # Safety
+    /// A `U` lies there.
+    pub(crate) unsafe fn at<U: ProcessSync>(&self, at: usize) -> ReadOnly<'_, U> {
+        debug_assert!(at % 64 == 0);
+        // SAFETY: inside the object, by the caller's promise.
+        let address = unsafe { self.address.add(at) };
+        ReadOnly { address, reader: PhantomData, value: PhantomData }
+    }
+
     /// A copy of the part of the object that begins at `at`.
     ///
     /// # Safety

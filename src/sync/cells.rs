@@ -24,15 +24,15 @@ use crate::lock::{NotLocked, RawLock, Ticket};
 const ASKED_AT_ONCE: usize = 32;
 
 #[repr(transparent)]
-pub(super) struct Cells<const N: usize> {
+pub(crate) struct Cells<const N: usize> {
     cells: [RawLock; N],
 }
 
 /// A cell that was claimed: what a guard keeps.
 #[derive(Clone, Copy)]
-pub(super) struct Claimed {
-    pub(super) index: u32,
-    pub(super) ticket: Ticket,
+pub(crate) struct Claimed {
+    pub(crate) index: u32,
+    pub(crate) ticket: Ticket,
 }
 
 impl<const N: usize> Cells<N> {
@@ -61,15 +61,7 @@ impl<const N: usize> Cells<N> {
 
     /// Claims one of the first `usable` cells, that at `start` or the next free one after it.
     pub(super) fn claim(&self, start: usize, usable: usize) -> Result<Option<Claimed>, NotLocked> {
-        for index in (start..usable).chain(0..start.min(usable)) {
-            if self.cells[index].is_held() {
-                continue;
-            }
-            if let Some(claimed) = self.claim_at(index)? {
-                return Ok(Some(claimed));
-            }
-        }
-        Ok(None)
+        claim(&self.cells[..usable], start)
     }
 
     /// Claims one of the first `usable` cells; sleeps on `bell` while there is none. `asked`: where asking goes on.
@@ -135,34 +127,9 @@ impl<const N: usize> Cells<N> {
         }
     }
 
-    /// Frees cells whose holders are dead, the cells of some processes at a time: goes on after the last asked. Whether
-    /// there was one.
-    #[cold]
+    /// [`give_back_dead`] of the first `usable` cells.
     fn give_back_dead(&self, asked: &AtomicU32, usable: usize, asks: Asks) -> Result<bool, NotLocked> {
-        let mine = self.cells[0].this_thread()?.owner_half();
-        // A false number does no harm: the cells are a ring.
-        let start = asked.load(Relaxed) as usize % usable.max(1);
-        let mut living = [mine; ASKED_AT_ONCE];
-        let mut count = 0;
-        let mut found = false;
-        for index in (start..usable).chain(0..start) {
-            let Some(half) = self.cells[index].holder().filter(|half| !living.contains(half)) else { continue };
-            if count == ASKED_AT_ONCE {
-                // Two threads that do so at once may ask about the same processes; the next one goes on after them.
-                asked.store(index as u32, Relaxed);
-                break;
-            }
-            if self.cells[index].holder_is_dead(half, asks) {
-                // Once dead, a holder is so in all its cells.
-                for cell in &self.cells[..usable] {
-                    found |= cell.give_back_of(half);
-                }
-            } else {
-                living[count] = half;
-            }
-            count += 1;
-        }
-        Ok(found)
+        give_back_dead(&self.cells[..usable], asked, asks)
     }
 
     /// Gives a cell back, and wakes one who waits for a cell; nothing in a child of a fork.
@@ -180,6 +147,64 @@ impl<const N: usize> Cells<N> {
     pub(super) fn held(&self, usable: usize) -> usize {
         self.cells[..usable].iter().filter(|cell| cell.is_held()).count()
     }
+}
+
+/// Claims a cell, that at `start` or the next free one after it.
+fn claim(cells: &[RawLock], start: usize) -> Result<Option<Claimed>, NotLocked> {
+    for index in (start..cells.len()).chain(0..start.min(cells.len())) {
+        if cells[index].is_held() {
+            continue;
+        }
+        if let Some(ticket) = cells[index].claim()? {
+            return Ok(Some(Claimed { index: index as u32, ticket }));
+        }
+    }
+    Ok(None)
+}
+
+/// Claims a free cell, or one whose holder is dead; waits for nobody. `None`: the living hold them all, or this process
+/// cannot hold one.
+#[cold]
+pub(crate) fn claim_or_take_over(cells: &[RawLock], asked: &AtomicU32) -> Option<Claimed> {
+    let first = cells.first()?;
+    let start = first_cell(first.this_thread().ok()?.word(), cells.len());
+    if let Some(claimed) = claim(cells, start).ok()? {
+        return Some(claimed);
+    }
+    // Some processes at a time, so that who comes to a place that is full of the living does not ask about all.
+    let found = give_back_dead(cells, asked, Asks::UnlessJustAsked).ok()?;
+    if found { claim(cells, start).ok()? } else { None }
+}
+
+/// Frees cells whose holders are dead, the cells of some processes at a time: goes on after the last asked. Whether
+/// there was one.
+#[cold]
+fn give_back_dead(cells: &[RawLock], asked: &AtomicU32, asks: Asks) -> Result<bool, NotLocked> {
+    let Some(first) = cells.first() else { return Ok(false) };
+    let mine = first.this_thread()?.owner_half();
+    // A false number does no harm: the cells are a ring.
+    let start = asked.load(Relaxed) as usize % cells.len();
+    let mut living = [mine; ASKED_AT_ONCE];
+    let mut count = 0;
+    let mut found = false;
+    for index in (start..cells.len()).chain(0..start) {
+        let Some(half) = cells[index].holder().filter(|half| !living.contains(half)) else { continue };
+        if count == ASKED_AT_ONCE {
+            // Two threads that do so at once may ask about the same processes; the next one goes on after them.
+            asked.store(index as u32, Relaxed);
+            break;
+        }
+        if cells[index].holder_is_dead(half, asks) {
+            // Once dead, a holder is so in all its cells.
+            for cell in cells {
+                found |= cell.give_back_of(half);
+            }
+        } else {
+            living[count] = half;
+        }
+        count += 1;
+    }
+    Ok(found)
 }
 
 /// Where a thread looks for a free cell first: neighbours in time (thread ids and slots count up) start on different

@@ -2,7 +2,7 @@
 
 mod barrier;
 pub(crate) mod bell;
-mod cells;
+pub(crate) mod cells;
 mod condvar;
 mod event;
 mod leader;

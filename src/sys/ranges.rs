@@ -222,10 +222,10 @@ pub(crate) unsafe fn for_each_segment(call: impl Fn(&Attached)) {
     }
 }
 
-/// Whether the owner that the word at `word` names in its high half is dead. `kernel_says_so`: the word has
-/// OWNER_DIED. In private memory nobody dies alone.
-pub(crate) fn is_dead(word: &AtomicU64, owner_half: u32, kernel_says_so: bool) -> bool {
-    segment_at(word).is_some_and(|segment| {
+/// Whether the owner that what lies at `place` names (a lock word in its high half) is dead. `kernel_says_so`: the word
+/// has OWNER_DIED. In private memory nobody dies alone.
+pub(crate) fn is_dead<T>(place: &T, owner_half: u32, kernel_says_so: bool) -> bool {
+    segment_at(place).is_some_and(|segment| {
         (kernel_says_so && segment.kernel_is_right(owner_half)) || segment.owner_is_dead(owner_half)
     })
 }
@@ -268,8 +268,8 @@ pub(crate) fn count_death(word: &AtomicU64) {
 }
 
 /// Process id and program of an owner, if its slot has no later tenant.
-pub(crate) fn describe(word: &AtomicU64, owner_half: u32) -> Option<(u32, String)> {
-    segment_at(word)?.describe_owner(owner_half)
+pub(crate) fn describe<T>(place: &T, owner_half: u32) -> Option<(u32, String)> {
+    segment_at(place)?.describe_owner(owner_half)
 }
 
 /// Says in this process's entry that one of its threads sleeps at `place`, and since when: at first now. `false`: the

@@ -199,6 +199,43 @@ pub(super) fn forget_robust_list() {
     ME.set(Me::NOBODY);
 }
 
+/// A number that threads which run at the same time, of whatever process, rarely share: for spreading them over cells.
+/// A child of a fork has another one than its parent. Only loads from the second time on; for signal handlers, too.
+#[inline]
+pub(crate) fn thread_number() -> u32 {
+    thread_local! {
+        /// The epoch in which it was asked for, and the number. No epoch has the initial one.
+        static NUMBER: Cell<u64> = const { Cell::new(u64::MAX) };
+    }
+    // SAFETY: null, or a word of a page that is never unmapped. Null: nothing is shared, so forks do not matter.
+    let epoch = unsafe { PROCESS_WORD.load(Acquire).as_ref() }.map_or(0, |word| word.load(Relaxed) >> 32);
+    let known = NUMBER.get();
+    if known >> 32 == epoch { known as u32 } else { NUMBER.with(ask_thread_number) }
+}
+
+#[cold]
+fn ask_thread_number(remembered: &Cell<u64>) -> u32 {
+    let epoch = if PROCESS_WORD.load(Acquire).is_null() { 0 } else { current_epoch() };
+    // Ids of threads that were started together follow one another; those of two PID namespaces would coincide.
+    let namespace = (process::pid_namespace() as u32).wrapping_mul(0x9e37_79b1) >> 16;
+    let number = process::thread_id().wrapping_add(namespace);
+    remembered.set(u64::from(epoch) << 32 | u64::from(number));
+    number
+}
+
+/// This process in the segment that holds `place`: slot and generation, as in the high half of a lock word; 0 in memory
+/// of no segment. Takes a slot if there is none yet (in a child of a fork); `None`: there is none to be had. Remembers
+/// nothing of the thread, so a signal handler may ask in the middle of a lock's asking.
+pub(crate) fn tenant<T>(place: &T) -> Option<u32> {
+    let Some(segment) = ranges::segment_at(place) else { return Some(0) };
+    if segment.owner().load(Acquire) as u32 == 0 {
+        segment.ensure_slot(current_epoch()).ok()?;
+    }
+    // Before any store that names the slot: pairs with the Acquire fence in `slot::is_dead`.
+    fence(Release);
+    Some(segment.owner().load(Acquire) as u32).filter(|half| *half != 0)
+}
+
 /// [`epoch`] of this process.
 pub(crate) fn current_epoch() -> u32 {
     epoch(process_word())

@@ -2,7 +2,8 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
-use std::time::SystemTime;
+use std::sync::OnceLock;
+use std::time::{Instant, SystemTime};
 
 /// Nothing is shared, so nobody can misuse it.
 pub(crate) fn privileges_were_raised() -> bool {
@@ -28,6 +29,12 @@ pub(crate) fn uptime_ms() -> u32 {
 /// Nanoseconds since 1970.
 pub(crate) fn unix_ns_coarse() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
+}
+
+/// Nanoseconds since the first call: nobody shares what is compared with it.
+pub(crate) fn boottime_ns() -> u64 {
+    static FIRST: OnceLock<Instant> = OnceLock::new();
+    FIRST.get_or_init(Instant::now).elapsed().as_nanos() as u64
 }
 
 /// Writes one line to standard error and ends the process.

@@ -1,5 +1,6 @@
 //! Who this thread is to a lock word: slot and generation of the process in the word's segment, and the thread's id.
 
+use std::cell::Cell;
 use std::sync::atomic::AtomicU64;
 
 use super::process;
@@ -60,6 +61,24 @@ pub(crate) fn mine(word: &AtomicU64) -> Result<Mine, Box<Error>> {
 /// Nothing copies a process here.
 pub(crate) fn current_epoch() -> u32 {
     0
+}
+
+/// A number that threads which run at the same time rarely share: for spreading them over cells.
+#[inline]
+pub(crate) fn thread_number() -> u32 {
+    thread_local! { static NUMBER: Cell<u32> = const { Cell::new(0) } }
+    if NUMBER.get() == 0 {
+        // Ids are multiples of four, and none is zero.
+        NUMBER.set(process::thread_id() / 4);
+    }
+    NUMBER.get()
+}
+
+/// This process in the segment that holds `place`: slot and generation, as in the high half of a lock word; 0 in memory
+/// of no segment. `None`: the image has detached.
+pub(crate) fn tenant<T>(place: &T) -> Option<u32> {
+    let Some(segment) = ranges::segment_at(place) else { return Some(0) };
+    Some(segment.owner().0).filter(|half| *half != 0)
 }
 
 /// As [`mine`]; a failure is told by that.

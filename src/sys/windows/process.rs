@@ -4,10 +4,13 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
+use std::sync::atomic::AtomicI64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::SystemTime;
 
 use windows_sys::Win32::Foundation::{ERROR_INVALID_PARAMETER, FILETIME, HANDLE, WAIT_OBJECT_0};
 use windows_sys::Win32::Security::Authentication::Identity::RtlGenRandom;
+use windows_sys::Win32::System::Performance::{QueryPerformanceCounter, QueryPerformanceFrequency};
 use windows_sys::Win32::System::SystemInformation::{GetSystemInfo, GetTickCount64, SYSTEM_INFO};
 use windows_sys::Win32::System::Threading::{
     GetCurrentProcess, GetCurrentProcessId, GetCurrentThreadId, GetProcessTimes, OpenProcess,
@@ -56,6 +59,24 @@ pub(crate) fn milliseconds_since_start() -> u64 {
 /// Milliseconds since the system started, their low half.
 pub(crate) fn uptime_ms() -> u32 {
     milliseconds_since_start() as u32
+}
+
+/// Nanoseconds since the system started, the same for all processes
+/// ([`QueryPerformanceCounter`](https://learn.microsoft.com/windows/win32/api/profileapi/nf-profileapi-queryperformancecounter)).
+#[doc(alias = "QueryPerformanceCounter")]
+pub(crate) fn boottime_ns() -> u64 {
+    static FREQUENCY: AtomicI64 = AtomicI64::new(0);
+    let mut frequency = FREQUENCY.load(Relaxed);
+    if frequency == 0 {
+        // SAFETY: a place for the number; it does not change while the system runs.
+        unsafe { QueryPerformanceFrequency(&raw mut frequency) };
+        frequency = frequency.max(1);
+        FREQUENCY.store(frequency, Relaxed);
+    }
+    let mut count = 0_i64;
+    // SAFETY: a place for the number.
+    unsafe { QueryPerformanceCounter(&raw mut count) };
+    (i128::from(count.max(0)) * 1_000_000_000 / i128::from(frequency)) as u64
 }
 
 /// Windows has no set-uid programs: whoever starts a process "as administrator" is the one who runs it.

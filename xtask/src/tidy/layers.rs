@@ -13,7 +13,8 @@ const LAYERS: &[&[&str]] = &[
     &["lock"],
     &["segment", "image"],
     &["sync", "attachment"],
-    &["metrics", "cache", "published", "channel"],
+    &["per_process"],
+    &["limit", "metrics", "cache", "published", "channel"],
     &["inspect"],
 ];
 

@@ -1,0 +1,38 @@
+//! Metrics, cells for each process and rate limits between processes: sums, deaths, forks, signals, names.
+//!
+//! On Linux and Windows; elsewhere nothing is shared.
+
+#![cfg_attr(any(target_os = "linux", windows), allow(unsafe_code))]
+
+#[cfg(target_os = "linux")]
+#[path = "../support/mod.rs"]
+mod support;
+#[cfg(windows)]
+#[path = "../locks/support_windows.rs"]
+mod support;
+
+#[cfg(any(target_os = "linux", windows))]
+mod actor;
+#[cfg(target_os = "linux")]
+mod fork;
+#[cfg(any(target_os = "linux", windows))]
+mod limits;
+#[cfg(any(target_os = "linux", windows))]
+mod named;
+#[cfg(any(target_os = "linux", windows))]
+mod statics;
+
+#[cfg(any(target_os = "linux", windows))]
+fn main() -> std::process::ExitCode {
+    let tests = [
+        statics::TESTS,
+        named::TESTS,
+        limits::TESTS,
+        #[cfg(target_os = "linux")]
+        fork::TESTS,
+    ];
+    support::run(&tests.concat(), &[], &[("actor", actor::play)])
+}
+
+#[cfg(not(any(target_os = "linux", windows)))]
+fn main() {}
