@@ -21,6 +21,8 @@
 //! - [`Segment`] is memory that processes share by a name, a key, a path or a fork, with typed objects that are made
 //!   while it is in use;
 //! - [`cache::Cache`] is a cache that processes share, and that a killed process cannot spoil;
+//! - [`metrics`] counts in all processes and tells one number, [`limit`] limits what they do together,
+//!   [`per_process`] is what both are for values of your own;
 //! - [`attachment()`] tells how this process is attached and with whom; [`attach()`] attaches blocks that wait for it.
 //!
 //! # Environment

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! A token bucket in one word (the generic cell rate algorithm, ITU-T I.371): what is taken moves `T` one interval on,
-//! and time that passes fills the bucket by itself. `T` more than a burst ahead: denied. One compare-and-swap decides, so
-//! there is nothing that a death could leave half done, and nobody waits for anybody.
+//! and time that passes fills the bucket by itself. `T` more than a burst ahead: denied. One compare-and-swap decides,
+//! so there is nothing that a death could leave half done, and nobody waits for anybody.
 //!
 //! The clock is the machine's time since its start (`CLOCK_BOOTTIME`, `QueryPerformanceCounter`), the same for all
 //! processes outside of time namespaces.
@@ -209,9 +209,9 @@ impl RateLimiter {
         }
     }
 
-    /// A word further ahead than anybody can be is of before the machine's start, or damage, and would deny for as long.
-    /// Then the span is used up, and no more. Who was stopped since it read the clock finds the word ahead of its own
-    /// time, too; so the clock is read anew for this, and a second is nothing.
+    /// A word further ahead than anybody can be is of before the machine's start, or damage, and would deny for as
+    /// long. Then the span is used up, and no more. Who was stopped since it read the clock finds the word ahead of its
+    /// own time, too; so the clock is read anew for this, and a second is nothing.
     #[cold]
     fn mend(&self, now_ns: u64) {
         let limit_ns = now_ns.saturating_add(self.rate().1);

@@ -122,8 +122,8 @@ unsafe impl<T: ProcessSync> ProcessSync for Line<T> {
 /// `N` cells, a power of two, of at least 64 bytes each are for [`local`](PerProcess::local), and as many for
 /// [`claim`](PerProcess::claim); 32 if nothing is said. More are of use where more threads run at the same time.
 ///
-/// A process that is killed leaves what it has added; cells are never reset, and the next ones add on. In memory that is
-/// not shared it works between the threads of one process.
+/// A process that is killed leaves what it has added; cells are never reset, and the next ones add on. In memory that
+/// is not shared it works between the threads of one process.
 #[repr(C)]
 pub struct PerProcess<T, const N: usize = 32> {
     owners: [RawLock; N],
@@ -182,8 +182,8 @@ impl<T: ProcessSync, const N: usize> PerProcess<T, N> {
     }
 
     /// A cell that this thread alone changes, until the result is dropped or its process ends. Asks, if all are taken,
-    /// whether their owners live (some 32 system calls); waits for nobody. If the living have them all, the result works
-    /// with [`local`](PerProcess::local).
+    /// whether their owners live (of 32 processes at most); waits for nobody. If the living have them all, the result
+    /// works with [`local`](PerProcess::local).
     pub fn claim(&self) -> OwnCell<'_, T, N> {
         OwnCell { cells: self, claimed: claim_or_take_over(&self.owners, &self.asked), one_thread: PhantomData }
     }
@@ -224,7 +224,8 @@ impl<T: fmt::Debug + Merge<Total: fmt::Debug>, const N: usize> fmt::Debug for Pe
     }
 }
 
-/// A cell of one's own, given by [`PerProcess::claim`]. Dropping it leaves the value and lets the next one have the cell.
+/// A cell of one's own, given by [`PerProcess::claim`]. Dropping it leaves the value and lets the next one have the
+/// cell.
 ///
 /// It dereferences to the cell, for atomic operations; where nobody else has the cell, [`own`](OwnCell::own) gives it
 /// for plain loads and stores, which cost a fifth of an atomic addition.
@@ -242,9 +243,9 @@ impl<T: fmt::Debug + Merge<Total: fmt::Debug>, const N: usize> fmt::Debug for Pe
 /// ```
 ///
 /// It may go to another thread, but threads cannot share it. In a child of a fork the copy is not the child's: it gives
-/// a shared cell there. A signal handler that interrupts a load and store on the same `OwnCell` loses what it interrupts
-/// or adds; it should use [`local`](PerProcess::local). Killed, its process leaves the value; the cell goes to whoever
-/// claims one when all are taken.
+/// a shared cell there. A signal handler that interrupts a load and store on the same `OwnCell` loses what it
+/// interrupts or adds; it should use [`local`](PerProcess::local). Killed, its process leaves the value; the cell goes
+/// to whoever claims one when all are taken.
 pub struct OwnCell<'a, T, const N: usize = 32> {
     cells: &'a PerProcess<T, N>,
     claimed: Option<Claimed>,

@@ -167,6 +167,14 @@ fn lock_text(node: &Node, value: Value<'_>) -> Option<String> {
         Kind::Event => format!("Event({})", if is_set("word")? { "set" } else { "not set" }),
         Kind::Condvar => "Condvar".to_owned(),
         Kind::Leader => format!("Leader(term {})", number("term")?),
+        Kind::Counter => format!("Counter({})", sum_of_cells(node.children.first()?, value)?),
+        Kind::Histogram => "Histogram".to_owned(),
+        Kind::Gauge => {
+            let across = ["", "last", "sum", "minimum", "maximum", "each process"].get(number("across")? as usize)?;
+            format!("Gauge({across})")
+        }
+        Kind::Metrics => format!("Metrics({} of {} series)", number("count")?, number("series_max")?),
+        Kind::RateLimiter => format!("{}({} denied)", printable_within(&node.type_name, 40), number("denied")?),
         Kind::Cache => "Cache".to_owned(),
         Kind::Queue => "Queue".to_owned(),
         Kind::Semaphore => {
@@ -183,6 +191,20 @@ fn lock_text(node: &Node, value: Value<'_>) -> Option<String> {
         }
         _ => return None,
     })
+}
+
+/// What the first words of all cells of a `PerProcess` add up to. Bounded by the bytes that are there.
+fn sum_of_cells(cells: &Node, value: Value<'_>) -> Option<u64> {
+    let whole = value.part(cells.at, cells.size_bytes)?;
+    let mut sum = 0_u64;
+    for part in cells.children.iter().filter(|part| matches!(part.name.as_str(), "shared" | "own")) {
+        let stripes = whole.part(part.at, part.size_bytes)?;
+        let stride = part.children.first()?.size_bytes.max(8);
+        for nth in (0..part.count.into()).take(stripes.bytes.len() / 8) {
+            sum = sum.wrapping_add(stripes.unsigned(stride.checked_mul(nth)?, 8)? as u64);
+        }
+    }
+    Some(sum)
 }
 
 /// Lock words that somebody holds, among the first of an array of them. Bounded by the bytes that are there.

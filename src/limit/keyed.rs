@@ -4,10 +4,10 @@
 //! key --hash--> set of 8 words, one cache line:  | tag 24 | T 40 |  x 8
 //! ```
 //!
-//! A word is a key's whole state: a tag that tells it from the other keys of its set, and up to when its rate is used up,
-//! in units of at most a thousandth of the rate's interval. One compare-and-swap takes, or replaces another key's word.
-//! A key whose time is over has its burst back, and nothing of it need be remembered; so such words are replaced first,
-//! and then the one that is nearest to it: of keys with one rate the oldest.
+//! A word is a key's whole state: a tag that tells it from the other keys of its set, and up to when its rate is used
+//! up, in units of at most a thousandth of the rate's interval. One compare-and-swap takes, or replaces another key's
+//! word. A key whose time is over has its burst back, and nothing of it need be remembered; so such words are replaced
+//! first, and then the one that is nearest to it: of keys with one rate the oldest.
 
 use std::fmt;
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
@@ -114,8 +114,8 @@ impl<const KEYS: usize> KeyedRateLimiter<KEYS> {
 
     /// Takes one of the key's, if the limit lets it.
     ///
-    /// Processes agree on a key if its [`Hash`] writes the same bytes in them: so of numbers, addresses, strings, slices
-    /// in programs for one kind of processor.
+    /// Processes agree on a key if its [`Hash`] writes the same bytes in them: so it is with numbers, addresses,
+    /// strings and slices in programs for one kind of processor.
     ///
     /// # Errors
     /// [`Limited`]: the key has taken too much, and when to try again. Nothing is taken then.

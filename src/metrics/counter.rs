@@ -28,9 +28,9 @@ use crate::segment::reader::ReadOnly;
 /// assert_eq!(REQUESTS.total(), 3);
 /// ```
 ///
-/// An addition is one atomic operation on a cache line that threads which run at the same time rarely share. It is right
-/// in every thread, in signal handlers and in children of a fork. What a process was told that it has added (the call
-/// has returned) is counted, however it ends. The total never goes backwards; after 2^64 it begins again.
+/// An addition is one atomic operation on a cache line that threads which run at the same time rarely share. It is
+/// right in every thread, in signal handlers and in children of a fork. What a process was told that it has added (the
+/// call has returned) is counted, however it ends. The total never goes backwards; after 2^64 it begins again.
 ///
 /// `N` cells for all and `N` for [`claim`](Counter::claim), a power of two: 64 bytes each.
 #[repr(transparent)]

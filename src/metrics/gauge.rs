@@ -298,8 +298,8 @@ impl<const N: usize> Gauge<N> {
         u8::try_from(self.across.load(Relaxed)).ok().and_then(Across::from_byte).unwrap_or(Across::Last)
     }
 
-    /// Sets this process's value (of [`Across::Last`], the value). In a child of a fork, the first call takes a slot: some
-    /// ten system calls. For signal handlers, too.
+    /// Sets this process's value (of [`Across::Last`], the value). In a child of a fork, the first call takes a slot:
+    /// some ten system calls. For signal handlers, too.
     pub fn set(&self, value: f64) {
         self.words().set(value);
     }

@@ -5,8 +5,8 @@
 //! ```
 //!
 //! An observation changes its bucket and then the sum; the number of observations is the sum of the buckets, so that it
-//! never contradicts them. Killed between the two changes: an observation that nobody was told of is counted, and not in
-//! the sum.
+//! never contradicts them. Killed between the two changes: an observation that nobody was told of is counted, and not
+//! in the sum.
 
 #![allow(unsafe_code)]
 
@@ -44,8 +44,8 @@ use crate::segment::reader::ReadOnly;
 /// ```
 ///
 /// An observation is two atomic operations on cache lines that threads which run at the same time rarely share. It is
-/// right in every thread, in signal handlers and in children of a fork, and what is acknowledged (the call has returned)
-/// is counted, however the process ends.
+/// right in every thread, in signal handlers and in children of a fork, and what is acknowledged (the call has
+/// returned) is counted, however the process ends.
 ///
 /// `W` words of 8 bytes in each of `2 N` cells: three more than there are [buckets](Buckets::count); `N` is a power of
 /// two. That they fit is checked where the histogram is made, in a static while compiling.

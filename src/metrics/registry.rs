@@ -66,14 +66,15 @@ impl MetricsOptions {
         self
     }
 
-    /// Cells of each counter and histogram that all threads add to, and as many for [`Metrics::thread`]; rounded up to a
-    /// power of two, at most 1,024. If nothing is said, twice as many as there are processors, 8 to 64.
+    /// Cells of each counter and histogram that all threads add to, and as many for [`Metrics::thread`]; rounded up to
+    /// a power of two, at most 1,024. If nothing is said, twice as many as there are processors, 8 to 64.
     pub fn cells(mut self, cells: u32) -> Self {
         self.cells = cells;
         self
     }
 
-    /// Processes that can set a gauge of their own at the same time: those with slots up to this; 256 if nothing is said.
+    /// Processes that can set a gauge of their own at the same time: those with slots up to this; 256 if nothing is
+    /// said.
     pub fn max_processes(mut self, processes: u32) -> Self {
         self.max_processes = processes;
         self
@@ -343,8 +344,8 @@ impl<'a> Metrics<'a> {
 }
 
 impl SegmentReader {
-    /// The metrics of that name, as [`Metrics::snapshot`]; `None` if there are none. Who only reads a segment cannot ask
-    /// who lives: gauges of processes are left out (`cotenant metrics` has them).
+    /// The metrics of that name, as [`Metrics::snapshot`]; `None` if there are none. Who only reads a segment cannot
+    /// ask who lives: gauges of processes are left out (`cotenant metrics` has them).
     ///
     /// # Errors
     ///

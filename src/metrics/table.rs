@@ -440,7 +440,8 @@ impl<'a> Table<'a> {
         entry.values_at.store(values_at as u64, Relaxed);
         entry.buckets.store(wanted.buckets.map_or(0, Buckets::to_word), Relaxed);
         entry.heap_end.store(heap_end as u64, Relaxed);
-        // Killed before the commit: the next one writes the same entry anew, into the same part of the heap. After it: the entry counts, and the next one puts it into the index (`mend`).
+        // Killed before the commit: the next one writes the same entry anew, into the same part of the heap. After it:
+        // the entry counts, and the next one puts it into the index (`mend`).
         // Release pairs with the Acquire in `count`.
         self.head.count.store(number + 1, Release);
         self.index(number);

@@ -100,7 +100,8 @@ fn check_label(label: &str) -> Result<()> {
     }
     let shown = printable(label);
     Err(refused(format!(
-        "a label cannot be named `{shown}`: its name is made of a-z, A-Z, 0-9 and `_`, begins with no digit and not with `__`, and is not `le` or `quantile`"
+        "a label cannot be named `{shown}`: its name is made of a-z, A-Z, 0-9 and `_`, begins with no \
+         digit and not with `__`, and is not `le` or `quantile`"
     )))
 }
 

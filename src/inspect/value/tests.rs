@@ -5,6 +5,8 @@
 use super::to_text;
 use crate::inspect::memory::Value;
 use crate::inspect::report::ByteOrder;
+use crate::limit::{KeyedRateLimiter, Rate, RateLimiter};
+use crate::metrics::{Across, Buckets, Counter, Gauge, Histogram};
 use crate::process_sync::ProcessSync;
 use crate::schema::decode::{Node, decode};
 use crate::schema::{Part, encode, encoded_bytes};
@@ -74,6 +76,21 @@ fn event_and_leader_show_their_state() {
     assert_eq!(shown(&event) + " " + &shown(&leader), "Event(set) Leader(term 1)");
 }
 
+#[test]
+fn metrics_and_limits_show_what_they_count() {
+    let counter = Counter::<2>::new();
+    counter.add(5);
+    let own = counter.claim();
+    own.add(2);
+    assert_eq!(shown(&counter), "Counter(7)");
+    assert_eq!(shown(&Gauge::<2>::new(Across::Max)), "Gauge(maximum)");
+    assert_eq!(shown(&Histogram::<16, 1>::new(Buckets::between(1.0, 4.0))), "Histogram");
+    let limiter = RateLimiter::new(Rate::per_minute(1));
+    let _denied = (limiter.try_acquire(), limiter.try_acquire());
+    assert_eq!(shown(&limiter), "RateLimiter(1 denied)");
+    assert_eq!(shown(&KeyedRateLimiter::<8>::new(Rate::per_minute(1))), "KeyedRateLimiter(0 denied)");
+}
+
 /// Whatever the bytes and the schema say, a text comes out, and soon.
 #[test]
 fn hostile_locks_are_shown_too() {
@@ -103,4 +120,9 @@ fn hostile_locks_are_shown_too() {
     torture::<Barrier<2>>();
     torture::<Event>();
     torture::<Leader>();
+    torture::<Counter<2>>();
+    torture::<Gauge<2>>();
+    torture::<Histogram<8, 1>>();
+    torture::<RateLimiter>();
+    torture::<KeyedRateLimiter<8>>();
 }

@@ -61,8 +61,7 @@ pub(crate) fn uptime_ms() -> u32 {
     milliseconds_since_start() as u32
 }
 
-/// Nanoseconds since the system started, the same for all processes
-/// ([`QueryPerformanceCounter`](https://learn.microsoft.com/windows/win32/api/profileapi/nf-profileapi-queryperformancecounter)).
+/// Nanoseconds since the system started, the same for all processes.
 #[doc(alias = "QueryPerformanceCounter")]
 pub(crate) fn boottime_ns() -> u64 {
     static FREQUENCY: AtomicI64 = AtomicI64::new(0);
