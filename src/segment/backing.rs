@@ -83,6 +83,7 @@ pub(super) struct Abilities {
     pub(super) forget: Result<(), &'static str>,
     pub(super) mode: Result<(), &'static str>,
     pub(super) folder: Result<(), &'static str>,
+    pub(super) scope: Result<(), &'static str>,
     pub(super) readers: Result<(), &'static str>,
     pub(super) huge_pages: Result<(), &'static str>,
 }
@@ -145,6 +146,7 @@ impl BackingKind {
             forget: Ok(()),
             mode: Err(ALL_OR_NONE),
             folder: Err(NO_FOLDER),
+            scope: Ok(()),
             readers: Err(NO_READERS),
             huge_pages: Ok(()),
         };
@@ -154,6 +156,7 @@ impl BackingKind {
             forget: Ok(()),
             mode: Ok(()),
             folder: Ok(()),
+            scope: Ok(()),
             readers: Ok(()),
             huge_pages: Ok(()),
         };
@@ -172,6 +175,7 @@ impl BackingKind {
             BackingKind::File => Abilities {
                 forget: Err("a file lives until it is deleted: use `Backing::Posix` for values of a moment"),
                 folder: Err("its path says where it lies"),
+                scope: Err("its path alone tells one from another"),
                 huge_pages: Err("file systems on disks have none to write to: use `Backing::Posix`"),
                 ..named
             },

@@ -306,6 +306,7 @@ impl SegmentOptions {
             (self.keep == Some(Keep::WhileAttached), abilities.forget, "end with its last user"),
             (self.mode_or_default() != DEFAULT_MODE || self.group.is_some(), abilities.mode, "have a mode or group"),
             (self.folder.is_some(), abilities.folder, "be put into a folder"),
+            (self.scope.is_some(), abilities.scope, "have a scope"),
             (self.huge_pages, abilities.huge_pages, "have huge pages"),
         ];
         for (is_wished, ability, what) in wishes {

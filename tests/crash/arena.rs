@@ -20,6 +20,8 @@ use crate::places::Places;
 use crate::support::peer::process_state;
 use crate::tracer::{self, Instruction, Stop, Traced};
 
+/// An operation of so many instructions costs less than a second to try at each of them.
+const SHORT: usize = 2_000;
 /// More failures of one operation tell nothing new.
 const FAILURES_TOLD: usize = 8;
 
@@ -27,6 +29,8 @@ const FAILURES_TOLD: usize = 8;
 pub(crate) enum Choice {
     /// Every n-th instruction, and around each system call.
     Every(usize),
+    /// The same; but of an operation of at most [`SHORT`] instructions each.
+    EveryOfLong(usize),
     One(usize),
 }
 
@@ -111,7 +115,8 @@ impl Trace {
                 let asleep = self.sleeps.contains(k).then_some((*k, true));
                 return std::iter::once((*k, false)).chain(asleep).collect();
             }
-            Choice::Every(every) => *every,
+            Choice::EveryOfLong(_) if self.instructions() <= SHORT => 1,
+            Choice::Every(every) | Choice::EveryOfLong(every) => *every,
         };
         let mut points: Vec<_> = self.starts().step_by(every).map(|k| (k, false)).collect();
         // A string instruction may be left halfway.

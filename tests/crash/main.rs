@@ -8,7 +8,8 @@
 //! As a test it kills at every n-th instruction of an operation and around each system call. By hand:
 //!
 //! ```text
-//! cargo xtask crash [--every N]                                       every instruction; writes docs/safety.md
+//! cargo xtask crash [--every N]                                       every instruction, of long operations every N-th;
+//!                                                                     writes docs/safety.md
 //! cargo test --test crash -- --operation "Mutex: lock" [--step K]     one operation, one crash point
 //! ```
 //!

@@ -42,6 +42,7 @@ fn play_arena() -> ExitCode {
     let choice = match choice.split_once(' ') {
         Some(("step", step)) => Choice::One(step.parse().expect("a number of instructions")),
         Some(("every", every)) => Choice::Every(every.parse().expect("a number of instructions")),
+        Some(("every-of-long", every)) => Choice::EveryOfLong(every.parse().expect("a number of instructions")),
         _ => panic!("{choice}: neither a step nor a stride"),
     };
     arena::play(*operation, &choice);
@@ -55,7 +56,7 @@ fn by_hand(wanted: Option<String>, every: Option<String>, step: Option<String>) 
         return ExitCode::FAILURE;
     }
     let every = every.unwrap_or_else(|| "1".to_owned());
-    let choice = step.map_or_else(|| format!("every {every}"), |step| format!("step {step}"));
+    let choice = step.map_or_else(|| format!("every-of-long {every}"), |step| format!("step {step}"));
     let is_wanted = |operation: &&Operation| wanted.as_deref().is_none_or(|name| operation.name.contains(name));
     let all: Vec<_> = operations().filter(is_wanted).collect();
     let rows = in_parallel(&all, &choice);

@@ -34,7 +34,7 @@ impl Row {
 pub(crate) const CHOICE: &str = "COTENANT_CRASH_CHOICE";
 pub(crate) const OPERATION: &str = "COTENANT_CRASH_OPERATION";
 
-/// Tries `operation`: `choice` is `every N` or `step K`.
+/// Tries `operation`: `choice` is `every N`, `every-of-long N` or `step K`.
 pub(crate) fn try_operation(operation: &Operation, choice: &str) -> Row {
     let sandbox = Sandbox::new();
     let mut row = Row { name: operation.name, instructions: 0, calls: 0, points: 0, failures: Vec::new() };

@@ -72,6 +72,7 @@ fn dead_owner_whose_lock_a_child_inherited_is_noticed() {
     owner.tell("attach-while-forking");
     let mut heir = sandbox.accept();
     assert_eq!(owner.answer("attach-while-forking"), "attached");
+    owner.ask("without-list"); // The kernel would tell at once.
     assert_eq!(owner.ask("hold-early"), "1");
     assert_eq!(waits.ask("attach"), "attached");
     waits.tell("early");

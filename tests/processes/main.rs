@@ -19,6 +19,8 @@ mod fork;
 #[cfg(target_os = "linux")]
 mod kinds;
 #[cfg(target_os = "linux")]
+mod marks;
+#[cfg(target_os = "linux")]
 mod mutex;
 #[cfg(target_os = "linux")]
 mod odd;
@@ -33,7 +35,7 @@ mod values;
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
-    let locks = [mutex::TESTS, robust::TESTS, fast_path::TESTS].concat();
+    let locks = [mutex::TESTS, robust::TESTS, marks::TESTS, fast_path::TESTS].concat();
     let tests = [values::TESTS, kinds::TESTS, &locks, fork::TESTS, crowd::TESTS, corners::TESTS, slots::TESTS];
     let root_tests = [users::TESTS, corners::ROOT_TESTS].concat();
     let roles: &[support::Named] = &[

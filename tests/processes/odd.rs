@@ -49,6 +49,10 @@ pub(crate) fn answer(command: &str, argument: &str) -> String {
         "attach-under-guard" => attach_under_guard(),
         "attach-then-panic" => attach_then_panic(),
         "early" => format!("{} {}", said(EARLY.lock()), EARLY_COUNT.load(Relaxed)),
+        "without-list" => {
+            cotenant::__private::use_robust_list(false);
+            "off".into()
+        }
         "hold-early" => hold(EARLY.lock()),
         "set-twins" => {
             privileged_twin().store(1, Relaxed);

@@ -1,6 +1,7 @@
 //! Who says that an owner died: the kernel at once, through the word, or the slot lock later. And words that name
 //! nobody.
 
+use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -33,9 +34,9 @@ pub(crate) const TESTS: &[Named] = &[
     ("waiting_thread_says_what_it_waits_for", waiting_thread_says_what_it_waits_for),
 ];
 
-const OWNER_DIED: u64 = 1 << 30;
+pub(crate) const OWNER_DIED: u64 = 1 << 30;
 const WAITERS: u64 = 1 << 31;
-const THREAD_ID: u64 = OWNER_DIED - 1;
+pub(crate) const THREAD_ID: u64 = OWNER_DIED - 1;
 
 shared! {
     static OUTER: Mutex<u64> = Mutex::new(1);
@@ -125,6 +126,18 @@ fn answer(line: &str) -> String {
             }
             "somebody waits".into()
         }
+        // Another thread goes on; to the system the process looks as if it were about to end.
+        "first-thread-ends" => {
+            // The first one keeps the lock of `stdin()`.
+            let commands = std::fs::File::open("/dev/stdin").expect("the pipe of commands");
+            let serve =
+                || BufReader::new(commands).lines().for_each(|line| println!("{}", answer(&line.expect("one"))));
+            std::thread::spawn(serve);
+            println!("ends");
+            // SAFETY: no pointer; this thread ends, and runs nothing any more.
+            unsafe { libc::syscall(libc::SYS_exit, 0) };
+            unreachable!("a thread that has ended")
+        }
         "exec" => panic!("exec: {}", Command::new("/proc/self/exe").env(ROLE, "robust").exec()),
         "fork-and-end" => {
             // SAFETY: this process has one thread.
@@ -145,15 +158,15 @@ fn said(locked: Result<(), impl std::fmt::Display>) -> String {
     locked.map_or_else(|error| error.to_string(), |()| "clean".into())
 }
 
-fn word(peer: &mut Peer, lock: &str) -> u64 {
+pub(crate) fn word(peer: &mut Peer, lock: &str) -> u64 {
     u64::from_str_radix(&peer.ask(&format!("word {lock}")), 16).expect("a number")
 }
 
-fn died(peer: &Peer) -> String {
+pub(crate) fn died(peer: &Peer) -> String {
     format!("process {} (processes", peer.pid)
 }
 
-fn two() -> (Sandbox, Peer, Peer) {
+pub(crate) fn two() -> (Sandbox, Peer, Peer) {
     let sandbox = Sandbox::new();
     let (one, two) = (sandbox.start("robust"), sandbox.start("robust"));
     (sandbox, one, two)

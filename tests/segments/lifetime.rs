@@ -258,6 +258,7 @@ fn option_that_the_backing_cannot_have_is_refused() {
         assert!(error.to_string().contains(part), "no {part:?} in {error}");
     };
     let of = |backing| Segment::options().backing(backing);
+    refused(of(Backing::File).scope("staging"), cotenant::ErrorKind::Unsupported, "its path");
     refused(of(Backing::FileMapping), ErrorKind::Unsupported, "cannot be had on this system");
     refused(of(Backing::Anonymous).keep(Keep::UntilRemoved), ErrorKind::Unsupported, "no name that could be kept");
     refused(of(Backing::Memfd).mode(0o644), ErrorKind::Unsupported, "mode or group");

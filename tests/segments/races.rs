@@ -1,5 +1,6 @@
 //! Objects that many processes make at once, or that one is killed while making.
 
+use std::os::unix::fs::FileExt;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -23,6 +24,7 @@ pub(crate) const TESTS: &[Named] = &[
     ("an_object_removed_while_it_is_made_is_its_makers_alone", an_object_removed_while_it_is_made_is_its_makers_alone),
     ("a_removed_object_stays_with_those_who_hold_it", a_removed_object_stays_with_those_who_hold_it),
     ("processes_that_make_it_grow_at_once_do_not_meet", processes_that_make_it_grow_at_once_do_not_meet),
+    ("maker_killed_before_it_counted_its_bytes_keeps_them", maker_killed_before_it_counted_its_bytes_keeps_them),
     ("makers_killed_at_any_moment_leave_whole_objects", makers_killed_at_any_moment_leave_whole_objects),
 ];
 
@@ -190,6 +192,19 @@ fn processes_that_make_it_grow_at_once_do_not_meet() {
     for peer in &mut peers {
         assert_eq!(peer.ask("check"), "600");
     }
+}
+
+/// Between the count, which is the commit, and the size is an instruction or two.
+fn maker_killed_before_it_counted_its_bytes_keeps_them() {
+    const DATA_BYTES_AT: u64 = 152; // docs/format.md
+    let sandbox = Sandbox::new();
+    let segment = Segment::options().folder(sandbox.path()).max_bytes(1 << 20).create(NAME).expect("a segment");
+    let first = segment.get_or_init("first", || [1_u64; 20]).expect("an object");
+    let file = std::fs::File::options().write(true).open(segment.path()).expect("the segment");
+    file.write_all_at(&[0; 8], DATA_BYTES_AT).expect("its size, as before the object");
+    let second = segment.get_or_init("second", || [2_u64; 20]).expect("an object");
+    assert_eq!((first[19], second[0]), (1, 2));
+    assert!(segment.used_bytes() >= 2 * 160);
 }
 
 fn makers_killed_at_any_moment_leave_whole_objects() {

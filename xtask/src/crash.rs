@@ -17,7 +17,7 @@ const END: &str = "<!-- crash matrix: end -->\n";
 /// Which crash points to try.
 #[derive(clap::Args)]
 pub(crate) struct Choice {
-    /// Kill at every n-th instruction only
+    /// Kill at every n-th instruction only; of operations of at most 2,000 instructions at each all the same
     #[arg(long, default_value_t = 1, value_name = "N")]
     every: usize,
     /// Only operations whose names contain this; docs/safety.md stays as it is
@@ -64,7 +64,11 @@ fn with_table(page: &str, table: &str, every: usize) -> Result<String> {
     let marks = format!("{PAGE} has no marks {} and {}", BEGIN.trim_end(), END.trim_end());
     let (before, rest) = page.split_once(BEGIN).with_context(|| marks.clone())?;
     let (_, after) = rest.split_once(END).context(marks)?;
-    let instruction = if every == 1 { "every instruction".to_owned() } else { format!("1 of {every} instructions") };
+    let instruction = if every == 1 {
+        "every instruction".to_owned()
+    } else {
+        format!("every instruction (of operations of more than 2,000, at 1 of {every})")
+    };
     let architecture = std::env::consts::ARCH;
     let made = format!("Release build, {architecture}, a death at {instruction} and asleep in every wait:");
     Ok(format!("{before}{BEGIN}{made}\n\n{table}{END}{after}"))
@@ -79,7 +83,7 @@ mod tests {
         let page = format!("a\n{BEGIN}old\n{END}b\n");
         let written = with_table(&page, "| new |\n", 3).expect("marks");
         assert!(written.starts_with(&format!("a\n{BEGIN}Release build")), "{written}");
-        assert!(written.ends_with(&format!("1 of 3 instructions and asleep in every wait:\n\n| new |\n{END}b\n")));
+        assert!(written.ends_with(&format!("at 1 of 3) and asleep in every wait:\n\n| new |\n{END}b\n")));
         assert_eq!(with_table(&written, "| new |\n", 3).expect("marks"), written);
     }
 

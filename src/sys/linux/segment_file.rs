@@ -513,3 +513,29 @@ pub(super) fn unix_ns() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     now.map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::segment::segment::Segment;
+
+    /// Who opened the file before its name was taken, and locks it after, must not share with those alone who leave.
+    #[test]
+    fn file_that_lost_its_name_after_it_was_opened_is_not_joined() {
+        let parent = tempfile::tempdir_in("/dev/shm").expect("a folder");
+        let options = Segment::options().folder(parent.path()).max_bytes(1 << 20);
+        let _lives = options.create("it").expect("a segment");
+        let folder = super::super::folder::open_given(parent.path()).expect("the folder");
+        let opened = || file::open_at(Some(&folder.file), c"it", libc::O_RDWR, 0).expect("the segment");
+        let (before, after) = (opened(), opened());
+        let join = |found| {
+            let joined = |request: &crate::segment::request::Request<'_>| {
+                join(&folder, c"it", found, request.plan, Opening::Open)
+            };
+            options.with_request("it", Opening::Open, joined)
+        };
+        assert!(matches!(join(before), Ok(Found::Open(_))));
+        options.unlink("it").expect("it is there");
+        assert!(matches!(join(after), Ok(Found::Gone)));
+    }
+}
