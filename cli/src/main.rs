@@ -10,11 +10,17 @@ mod output;
 
 // What looks at segments in use, and what only that needs.
 #[cfg(target_os = "linux")]
+mod diff;
+#[cfg(target_os = "linux")]
+mod difference;
+#[cfg(target_os = "linux")]
 mod doctor;
 #[cfg(target_os = "linux")]
 mod documents;
 #[cfg(target_os = "linux")]
 mod get;
+#[cfg(target_os = "linux")]
+mod happenings;
 #[cfg(target_os = "linux")]
 mod look;
 #[cfg(target_os = "linux")]
@@ -28,14 +34,20 @@ mod set;
 #[cfg(target_os = "linux")]
 mod show;
 #[cfg(target_os = "linux")]
+mod snapshot;
+#[cfg(target_os = "linux")]
 mod table;
 #[cfg(target_os = "linux")]
+mod trace;
+#[cfg(target_os = "linux")]
 mod typed;
+#[cfg(target_os = "linux")]
+mod watch;
 
 #[cfg(not(target_os = "linux"))]
 mod not_here;
 #[cfg(not(target_os = "linux"))]
-use not_here::{doctor, get, ls, prune, reset, rm, set, show};
+use not_here::{diff, doctor, get, ls, prune, reset, rm, set, show, snapshot, trace, watch};
 #[cfg(target_os = "linux")]
 use prune as rm;
 
@@ -63,6 +75,10 @@ Look at segments in use (nothing is changed):
   ls       Lists segments: who is in them, whether anybody is alive, how much memory they take
   show     Shows one segment: its objects, their values, who holds and awaits its locks
   get      Prints values: all of a segment, one object, or a part of it
+  watch    Prints values as they change
+  trace    Tells what happened in a segment, and what happens: attachments, deaths, recoveries
+  snapshot Puts what is in segments at this moment into a file
+  diff     Tells what has changed from one snapshot to another, or to now
   doctor   Checks this machine for what makes sharing fail, and names the cure
 
 Change and clean up (says what it did; leaves alone what is in use):
@@ -102,6 +118,14 @@ enum Command {
     Show(show::Show),
     /// Prints values: all of a segment, one object, or a part of it
     Get(get::Get),
+    /// Prints values as they change
+    Watch(watch::Watch),
+    /// Tells what happened in a segment, and what happens: attachments, deaths, recoveries
+    Trace(trace::Trace),
+    /// Puts what is in segments at this moment into a file
+    Snapshot(snapshot::Snapshot),
+    /// Tells what has changed from one snapshot to another, or to now
+    Diff(diff::Diff),
     /// Changes a value, under the locks that guard it
     Set(set::Set),
     /// Checks this machine for what makes sharing fail, and names the cure
@@ -124,6 +148,10 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Ls(ls) => ls.run(),
         Command::Show(show) => show.run(),
         Command::Get(get) => get.run(),
+        Command::Watch(watch) => watch.run(),
+        Command::Trace(trace) => trace.run(),
+        Command::Snapshot(snapshot) => snapshot.run(),
+        Command::Diff(diff) => diff.run(),
         Command::Set(set) => set.run(),
         Command::Doctor(doctor) => doctor.run(),
         Command::Prune(prune) => prune.run(),

@@ -26,6 +26,7 @@ macro_rules! not_here {
 }
 
 not_here! {
+    diff Diff,
     doctor Doctor,
     get Get,
     ls Ls,
@@ -34,6 +35,9 @@ not_here! {
     rm Rm,
     set Set,
     show Show,
+    snapshot Snapshot,
+    trace Trace,
+    watch Watch,
 }
 
 fn run(command: &str, _: &[OsString]) -> Result<ExitCode> {

@@ -3,6 +3,8 @@
 mod human;
 mod json;
 
+pub(crate) use json::lock as lock_document;
+
 use std::io::BufWriter;
 use std::process::ExitCode;
 
@@ -113,6 +115,16 @@ fn read(segment: &LiveSegment, row: &Row, chars_max: usize) -> Contents {
 /// What this user may not see of it: a line each.
 pub(super) fn not_seen(row: &Row) -> Option<String> {
     row.has_unseen.then(|| format!("who else is in {} (root sees it)", row.label()))
+}
+
+/// An object's state in one word.
+pub(crate) fn state_name(state: ObjectState) -> &'static str {
+    match state {
+        ObjectState::Ready => "ready",
+        ObjectState::BeingMade => "being-made",
+        ObjectState::Removed => "removed",
+        _ => "unknown",
+    }
 }
 
 /// The living process of a slot.

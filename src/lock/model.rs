@@ -303,7 +303,9 @@ pub(crate) mod ranges {
         world().is_some_and(|world| half(world.task()) == owner_half)
     }
 
-    pub(crate) fn count_death(_: &AtomicU64) {}
+    pub(crate) use crate::sys::ranges::LockEvent;
+
+    pub(crate) fn note(_: &AtomicU64, _: LockEvent) {}
 
     pub(crate) fn describe<T>(_: &T, _: u32) -> Option<(u32, String)> {
         None

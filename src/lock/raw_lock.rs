@@ -18,6 +18,7 @@ use std::time::Instant;
 use super::atomic::AtomicU64;
 use super::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use super::owner::{self, Mine};
+use super::ranges::LockEvent;
 use super::sleeps::{Sleeps, Waits};
 use super::word::{INCONSISTENT, LOW, Locked, NOT_RECOVERABLE, NotLocked, OWNER, OWNER_DIED, THREAD_ID, WAITERS};
 use super::{futex, ranges};
@@ -192,7 +193,7 @@ impl RawLock {
                 match self.take(mine, seen, INCONSISTENT | seen & WAITERS | have_slept) {
                     Ok(locked) => {
                         if !given_up {
-                            ranges::count_death(&self.word);
+                            ranges::note(&self.word, LockEvent::OwnerDied((seen >> 32) as u32));
                         }
                         return Ok(locked);
                     }
@@ -276,7 +277,9 @@ impl RawLock {
     pub(crate) fn mark_consistent(&self, ticket: Ticket) {
         if ticket.0.still_this_process() {
             // Release: who sees the flag gone sees the repaired value.
-            self.word.fetch_and(!INCONSISTENT, Release);
+            if self.word.fetch_and(!INCONSISTENT, Release) & INCONSISTENT != 0 {
+                ranges::note(&self.word, LockEvent::Repaired);
+            }
         }
     }
 
@@ -332,6 +335,9 @@ impl RawLock {
     #[inline(never)]
     fn unlock_contended(&self, owner: u64, wakes: u32) {
         let mut seen = self.word.load(Relaxed);
+        if names(seen, owner) && seen & INCONSISTENT != 0 {
+            ranges::note(&self.word, LockEvent::LeftHalfChanged);
+        }
         while names(seen, owner) {
             if seen & WAITERS != 0 {
                 // Killed before it, the word still names us; after it, somebody is awake.
@@ -348,6 +354,9 @@ impl RawLock {
 
     /// Releases the lock for ever: until `lock_given_up`, everybody gets `NotRecoverable`.
     pub(crate) fn give_up(&self, ticket: Ticket) {
+        if ticket.still_this_process() {
+            ranges::note(&self.word, LockEvent::GivenUp);
+        }
         self.leave_word(ticket, |seen| seen & !(LOW | INCONSISTENT) | NOT_RECOVERABLE);
     }
 
@@ -453,6 +462,11 @@ impl RawLock {
         false
     }
 
+    /// Writes down that who holds the cell leads.
+    pub(crate) fn note_leader(&self) {
+        ranges::note(&self.word, LockEvent::Leads);
+    }
+
     /// Gives a cell back, and wakes all who wait until it is free: they do not pass it on.
     #[inline]
     pub(crate) fn release(&self, ticket: Ticket) {
@@ -539,7 +553,7 @@ impl RawLock {
         if self.word.compare_exchange(seen, 0, Acquire, Relaxed).is_err() {
             return false;
         }
-        ranges::count_death(&self.word);
+        ranges::note(&self.word, LockEvent::GivenBack((seen >> 32) as u32));
         if seen & WAITERS != 0 {
             // Killed before they are woken: they look again by their timeouts.
             futex::wake_all(&self.word);

@@ -12,6 +12,7 @@
 
 use std::mem::offset_of;
 
+use super::events::{EVENT_BYTES, EVENTS_MAX};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The whole header, and the alignment of what follows it.
@@ -109,7 +110,7 @@ pub(crate) struct Header {
     pub(crate) object_bytes: u32,
     pub(crate) schemas_at: u64,
     pub(crate) schemas_max_bytes: u64,
-    /// 0 while the ring of events is not in the segment.
+    /// 0: there is no ring of events.
     pub(crate) events_at: u64,
     pub(crate) events_max: u32,
     pub(crate) event_bytes: u32,
@@ -120,6 +121,7 @@ pub(crate) struct Header {
     pub(crate) object_count: u32,
     /// Changes: slots for whose participant entries memory has been reserved.
     pub(crate) participants_reserved: u32,
+    /// Changes: the number of the next event.
     pub(crate) event_next: u64,
     /// Changes: how often an owner was found dead.
     pub(crate) deaths: u64,
@@ -208,12 +210,15 @@ impl Header {
                 self.participants_at,
                 u64::from(self.participants_max).saturating_mul(self.participant_bytes.into()),
             ),
+            ("events", self.events_at, u64::from(self.events_max).saturating_mul(self.event_bytes.into())),
             ("objects", self.objects_at, u64::from(self.objects_max).saturating_mul(self.object_bytes.into())),
             ("schemas", self.schemas_at, self.schemas_max_bytes),
             ("data", self.data_at, self.data_bytes),
         ];
         let mut end = 0_u64;
-        for (area, at, bytes) in areas {
+        // A segment of an older version, or on Windows of a program's section, has no events.
+        let has_events = self.events_at != 0;
+        for (area, at, bytes) in areas.into_iter().filter(|(area, ..)| *area != "events" || has_events) {
             let stop = at.checked_add(bytes).ok_or_else(|| format!("its {area} area overflows"))?;
             if at < end || stop > file_bytes || at % 8 != 0 {
                 return Err(format!("its {area} area ({at}+{bytes}) does not fit into {file_bytes} bytes"));
@@ -225,6 +230,7 @@ impl Header {
             && self.object_bytes == OBJECT_BYTES
             && self.max_bytes >= end
             && (1..=MAX_PARTICIPANTS).contains(&self.participants_max)
+            && (!has_events || self.event_bytes == EVENT_BYTES && (1..=EVENTS_MAX).contains(&self.events_max))
             && self.objects_max <= MAX_OBJECTS
             && self.schemas_max_bytes <= MAX_SCHEMA_BYTES
             && self.object_count <= self.objects_max

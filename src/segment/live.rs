@@ -9,6 +9,7 @@ use std::mem::offset_of;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
+use super::events::{EVENT_BYTES, Place};
 use super::header::{ASKED_AT, BITMAP_AT, BITMAP_WORDS, HEADER_BYTES, Header, PARTICIPANT_BYTES};
 
 /// One participant's entry: who holds the slot. Written by the slot's tenant after it has the slot's lock.
@@ -64,6 +65,8 @@ impl Participant {
 pub(crate) struct Live {
     base: NonNull<u8>,
     participants_max: u32,
+    /// Where the ring of events lies, and how many it holds; none for who only reads.
+    events: Option<(usize, u32)>,
 }
 
 // SAFETY: all access goes through atomics.
@@ -77,12 +80,42 @@ impl Live {
         HEADER_BYTES + participants_max as usize * PARTICIPANT_BYTES as usize
     }
 
+    /// Bytes that must be mapped for what this header says is there.
+    #[allow(dead_code)] // Where nothing is shared.
+    pub(crate) fn mapped_bytes_of(header: &Header) -> usize {
+        let events = u64::from(header.events_max) * u64::from(EVENT_BYTES);
+        let events_end = header.events_at.saturating_add(events);
+        Live::mapped_bytes(header.participants_max).max(usize::try_from(events_end).unwrap_or(usize::MAX))
+    }
+
+    /// Without events.
+    ///
     /// # Safety
     /// `base` is page-aligned and the start of a shared mapping of [`Live::mapped_bytes`] readable and writable bytes
     /// that is never unmapped while the value or a copy of it is used. (Pages behind the file's reserved part may
     /// fault; only reserved participants are touched.)
     pub(crate) unsafe fn new(base: NonNull<u8>, participants_max: u32) -> Live {
-        Live { base, participants_max }
+        Live { base, participants_max, events: None }
+    }
+
+    /// With the events that the header speaks of, if there are any.
+    ///
+    /// # Safety
+    /// As for [`new`](Live::new), of [`Live::mapped_bytes_of`] bytes; the header was checked.
+    #[allow(dead_code)] // Where nothing is shared.
+    pub(crate) unsafe fn with_events(base: NonNull<u8>, header: &Header) -> Live {
+        let events = (header.events_at != 0).then_some((header.events_at as usize, header.events_max));
+        Live { base, participants_max: header.participants_max, events }
+    }
+
+    /// The ring of events, and the number of the next one.
+    pub(crate) fn events(&self) -> Option<(&[Place], &AtomicU64)> {
+        let (at, count) = self.events?;
+        // SAFETY: inside the mapping that `with_events` was promised.
+        let first = unsafe { self.base.add(at) };
+        // SAFETY: as many places lie there, aligned (`Header::check`), atomics only, mapped for as long as `self` lives.
+        let places = unsafe { std::slice::from_raw_parts(first.cast::<Place>().as_ptr(), count as usize) };
+        Some((places, self.word64(offset_of!(Header, event_next))))
     }
 
     fn word64(&self, at: usize) -> &AtomicU64 {

@@ -28,6 +28,7 @@ use std::time::{Duration, Instant};
 
 use super::compare::name_users;
 use super::directory::{Directory, Found, OBJECT_ALIGN_BYTES, check_name, name_hash};
+use super::events::Happened;
 use super::header::{OBJECT_BYTES, object_state};
 use super::object::TypeLayout;
 use crate::error::{Error, ErrorKind, Result};
@@ -304,6 +305,10 @@ impl<'a> Maker<'a> {
         self.reserve(objects, directory.objects_at, object_at, object_at + u64::from(OBJECT_BYTES))?;
         self.reserve(schemas, directory.schemas_at, schemas_end, schemas_end + schema_bytes)?;
         self.reserve(data, directory.data_at, data_at, data_end)?;
+        let pages = |bytes: u64| (directory.data_at + bytes).next_multiple_of(directory.page_bytes);
+        if pages(data_end) > pages(data_bytes) {
+            self.record(Happened::Grown, pages(data_end));
+        }
         Ok(Room { index, schema_at: schemas_end, data_at, data_end, bytes })
     }
 
@@ -324,6 +329,11 @@ impl<'a> Maker<'a> {
         // directory lock over counts it.
         self.directory.entry(index).state.store(object_state::REMOVED, Release);
         self.directory.live().removals().fetch_add(1, AcqRel);
+        self.record(Happened::Removed, index.into());
+    }
+
+    fn record(self, what: Happened, place: u64) {
+        self.attached.live().record(self.attached.slot(), what, place, None);
     }
 
     fn lock_directory(self, name: &str) -> Result<Held<'a>> {
@@ -396,6 +406,8 @@ impl<'a> Maker<'a> {
 
     #[cold]
     fn mismatch(self, found: &Found, name: &str, layout: &TypeLayout) -> Error {
+        let place = self.directory.data_at.saturating_add(found.entry.data_at);
+        self.record(Happened::Refused, place);
         let error = layout.mismatch(self.directory, &found.entry, name);
         let users = self.attached.participants();
         name_users(error, users.iter().map(|user| (user.pid, user.program.as_str()))).line(

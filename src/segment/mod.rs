@@ -10,6 +10,7 @@ pub(crate) mod backing;
 pub(crate) mod compare;
 pub(crate) mod directory;
 pub(crate) mod environment;
+pub(crate) mod events;
 pub(crate) mod header;
 pub(crate) mod list;
 pub(crate) mod live;

@@ -2,6 +2,7 @@
 //!
 //! The creator writes it; one who joins compares it with what is there.
 
+use super::events::{EVENT_BYTES, EVENTS};
 use super::header::{
     BackingKind, FORMAT, HEADER_BYTES, Header, MAGIC, MAX_BUILD_ID_BYTES, MAX_NAME_BYTES, MAX_PARTICIPANTS,
     MAX_SCOPE_BYTES, NO_SYSV_ID, OBJECT_BYTES, ObjectEntry, PARTICIPANT_BYTES, SegmentKind, byte_order,
@@ -84,8 +85,8 @@ impl Plan {
     pub(crate) fn header(&self, instance: [u8; 16], creator_pid: u32, created_unix_ns: u64) -> Header {
         let room = self.room;
         let participants_at = HEADER_BYTES;
-        let objects_at = participants_at + room.participants as usize * PARTICIPANT_BYTES as usize;
-        let objects_at = objects_at.next_multiple_of(4096);
+        let events_at = participants_at + room.participants as usize * PARTICIPANT_BYTES as usize;
+        let objects_at = (events_at + (EVENTS * EVENT_BYTES) as usize).next_multiple_of(4096);
         let schemas_at = objects_at + room.objects * OBJECT_BYTES as usize;
         let data_at = (schemas_at + room.schema_bytes).next_multiple_of(self.page_bytes.max(4096)) as u64;
         let mut header = Header {
@@ -112,9 +113,9 @@ impl Plan {
             object_bytes: OBJECT_BYTES,
             schemas_at: schemas_at as u64,
             schemas_max_bytes: room.schema_bytes as u64,
-            events_at: 0,
-            events_max: 0,
-            event_bytes: 0,
+            events_at: events_at as u64,
+            events_max: EVENTS,
+            event_bytes: EVENT_BYTES,
             data_at,
             data_bytes: self.data_bytes,
             object_count: self.objects.len() as u32,

@@ -157,6 +157,7 @@ impl Leader {
             if let Some(ticket) = self.lock.claim()? {
                 // Killed before it: a dead leader of no term, and the next one counts on.
                 let term = self.term.fetch_add(1, Release).wrapping_add(1);
+                self.lock.note_leader();
                 return Ok(Leadership { leader: self, ticket, term });
             }
             if patience != Patience::None {

@@ -22,6 +22,7 @@ use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, fence};
 #[cfg_attr(cotenant_model, allow(unused_imports))]
 pub(crate) use super::crowd::{Turn, take_turn};
 use super::{Attached, owner, process};
+use crate::segment::events::{Happened, Who};
 
 const SLOTS: usize = 32;
 /// So many milliseconds, begun ones included, is an answer about an owner believed.
@@ -260,11 +261,42 @@ pub(crate) fn is_this_process(word: &AtomicU64, owner_half: u32) -> bool {
     segment_at(word).is_some_and(|segment| segment.is_this_process(owner_half))
 }
 
-/// Counts an owner that was found dead.
-pub(crate) fn count_death(word: &AtomicU64) {
-    if let Some(segment) = segment_at(word) {
-        segment.live().deaths().fetch_add(1, Relaxed);
+/// What happened to a lock that is worth telling. Owners as the high halves of lock words name them.
+#[derive(Clone, Copy)]
+#[cfg_attr(cotenant_model, allow(dead_code))]
+pub(crate) enum LockEvent {
+    /// Its owner was found dead, and the lock taken over.
+    OwnerDied(u32),
+    /// What a dead owner had was given back: a cell guards no value.
+    GivenBack(u32),
+    /// Its value counts as whole again.
+    Repaired,
+    /// A thread panicked under it.
+    LeftHalfChanged,
+    /// Nobody gets it any more.
+    GivenUp,
+    /// This process leads.
+    Leads,
+}
+
+/// Counts owners that were found dead, and writes down what happened, if the lock lies in a segment.
+#[cold]
+pub(crate) fn note(word: &AtomicU64, event: LockEvent) {
+    let Some((segment, at)) = place_of(word) else { return };
+    let (live, slot) = (segment.live(), segment.slot());
+    let (happened, about) = match event {
+        LockEvent::OwnerDied(half) => (Happened::OwnerDied, Some(half)),
+        LockEvent::GivenBack(half) => (Happened::GivenBack, Some(half)),
+        LockEvent::Repaired => (Happened::Repaired, None),
+        LockEvent::LeftHalfChanged => (Happened::LeftHalfChanged, None),
+        LockEvent::GivenUp => (Happened::GivenUp, None),
+        LockEvent::Leads => (Happened::Leads, None),
+    };
+    if let Some(half) = about {
+        live.deaths().fetch_add(1, Relaxed);
+        live.record_death(slot, half);
     }
+    live.record(slot, happened, at, about.map(|half| Who::of(live, half)));
 }
 
 /// Process id and program of an owner, if its slot has no later tenant.

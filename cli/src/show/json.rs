@@ -35,12 +35,7 @@ fn object(row: &Row, shown: &Shown) -> Value {
         "name": it.name(),
         "type": it.type_text(),
         "doc": it.doc(),
-        "state": match it.state {
-            ObjectState::Ready => "ready",
-            ObjectState::BeingMade => "being-made",
-            ObjectState::Removed => "removed",
-            _ => "unknown",
-        },
+        "state": super::state_name(it.state),
         "at": it.at,
         "bytes": it.size_bytes,
         "fingerprint": format!("{:016x}", it.fingerprint),
@@ -52,7 +47,8 @@ fn object(row: &Row, shown: &Shown) -> Value {
     })
 }
 
-fn lock(row: &Row, it: &Lock) -> Value {
+/// A lock.
+pub(crate) fn lock(row: &Row, it: &Lock) -> Value {
     json!({
         "path": it.path,
         "type": it.type_name,

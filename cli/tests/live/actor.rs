@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use cotenant::sync::{Barrier, Condvar, Event, LockError, Mutex, Once, OnceCell, RwLock, Semaphore};
+use cotenant::sync::{Barrier, Condvar, Event, Leader, LockError, Mutex, Once, OnceCell, RwLock, Semaphore};
 use cotenant::value::{Array, Duration as SharedDuration, Optional, Text};
 use cotenant::{Backing, Keep, ProcessSync, Segment, SysVKey};
 
@@ -145,6 +145,22 @@ fn act(words: &[&str], kept: &mut Vec<&'static Segment>) {
             std::thread::spawn(move || segment.get_or_init("slow", || AtomicU64::new(1)).is_ok());
             until(|| segment_waits(segment), "it does not wait");
         }
+        ["repair"] => match limits().lock() {
+            Err(LockError::OwnerDied(died)) => drop(died.repair(|_| ())),
+            _ => panic!("its owner is dead"),
+        },
+        ["mistake"] => assert!(segment().get_or_init("done", || 0_u32).is_err(), "it has another type"),
+        ["panic"] => {
+            let panics = || {
+                let _held = limits().lock().map_err(drop).expect("it is free");
+                panic!("under the lock, as the test wants it")
+            };
+            assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(panics)).is_err());
+        }
+        ["lead"] => {
+            let leader = segment().get_or_init("leader", Leader::new).expect("there is room");
+            std::mem::forget(leader.lead().map_err(drop).expect("nobody leads"));
+        }
         ["give-up"] => match limits().lock() {
             Err(LockError::OwnerDied(died)) => died.give_up(),
             _ => panic!("its owner is dead"),
@@ -260,6 +276,12 @@ impl Actor {
         writeln!(input, "{command}").expect("it listens");
         self.answers.recv_timeout(WATCHDOG).unwrap_or_else(|_| panic!("watchdog: no answer to {command}"));
         self
+    }
+
+    /// As [`kill`](Actor::kill), at the end of a chain.
+    pub(crate) fn kill_of(&mut self) {
+        self.child.kill().expect("it can be killed");
+        self.child.wait().expect("it is our child");
     }
 
     /// SIGKILL, and waits until nothing is left of it.

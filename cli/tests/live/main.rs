@@ -1,9 +1,10 @@
-//! `cotenant ls`, `show`, `get`, `set`, `prune`, `rm`, `reset` and `doctor` beside real processes: living, killed, unlinked, in other
+//! `cotenant ls`, `show`, `get`, `set`, `watch`, `trace`, `snapshot`, `diff`, `prune`, `rm`, `reset` and `doctor` beside real processes: living, killed, unlinked, in other
 //! namespaces; and beside files that are none of ours.
 
 #![cfg(target_os = "linux")]
 
 mod actor;
+mod changes;
 mod clean;
 mod doctor;
 mod hostile;
@@ -15,4 +16,5 @@ mod not_tried;
 mod others;
 mod people;
 mod place;
+mod trace;
 mod values;

@@ -26,6 +26,7 @@
 //! }
 //! ```
 
+mod events;
 mod features;
 mod locks;
 mod mend;
@@ -36,6 +37,7 @@ mod segment;
 mod set;
 mod source;
 
+pub use events::{EventKind, EventSubject, Events, LiveEvent};
 pub use features::{Feature, file_system_features, kernel_features};
 pub use locks::{Lock, LockOwner, LockState, Waiter};
 pub use mend::{Reset, ResetOutcome, unlink};

@@ -1,5 +1,7 @@
 //! The named things in a segment: variables of blocks, objects of `Segment`s; their types and their values.
 
+use std::mem::offset_of;
+
 use super::segment::LiveSegment;
 use crate::error::Result;
 use crate::inspect::memory::Value;
@@ -8,7 +10,7 @@ use crate::inspect::value;
 use crate::schema::Kind;
 use crate::schema::decode::{self, Node};
 use crate::schema::difference;
-use crate::segment::header::{OBJECT_BYTES, ObjectEntry, object_state};
+use crate::segment::header::{Header, OBJECT_BYTES, ObjectEntry, object_state};
 
 /// Bytes of one value that are read.
 pub(super) const VALUE_BYTES_MAX: u64 = 1 << 20;
@@ -46,14 +48,15 @@ pub enum ObjectState {
 }
 
 impl LiveSegment {
-    /// The objects, in the order in which they were made. What is wrong with one of them is an error in its place.
+    /// The objects that there are now, in the order in which they were made. What is wrong with one of them is an error in its place.
     ///
     /// # Errors
     ///
     /// The entries cannot be read.
     pub fn objects(&self) -> Result<Vec<Result<LiveObject>>> {
         let header = &self.header;
-        let mut bytes = vec![0; header.object_count as usize * OBJECT_BYTES as usize];
+        let count = self.count_at(offset_of!(Header, object_count), header.objects_max)?;
+        let mut bytes = vec![0; count as usize * OBJECT_BYTES as usize];
         self.source.read(&mut bytes, header.objects_at).map_err(|cause| self.cannot_read("objects", &cause))?;
         let entries = bytes.chunks_exact(OBJECT_BYTES as usize).filter_map(|entry| entry.first_chunk());
         // Schemas lie one behind the other. Entries of a hostile segment might all name the same large one.

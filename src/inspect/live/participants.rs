@@ -1,8 +1,10 @@
 //! Who is in a segment: the entries whose slots are held.
 
+use std::mem::offset_of;
+
 use super::segment::LiveSegment;
 use crate::error::Result;
-use crate::segment::header::{HEADER_BYTES, PARTICIPANT_BYTES};
+use crate::segment::header::{HEADER_BYTES, Header, PARTICIPANT_BYTES};
 use crate::sys::survey;
 
 /// A process that has, or had, a slot of a segment. What it says of itself is its own word.
@@ -46,7 +48,7 @@ impl LiveSegment {
     }
 
     fn participants_bytes(&self) -> Result<Vec<u8>> {
-        let count = self.header.participants_reserved.min(self.header.participants_max);
+        let count = self.count_at(offset_of!(Header, participants_reserved), self.header.participants_max)?;
         let mut bytes = vec![0; count as usize * PARTICIPANT_BYTES as usize];
         let failed = |cause| self.cannot_read("participants", &cause);
         self.source.read(&mut bytes, HEADER_BYTES as u64).map_err(failed)?;

@@ -264,6 +264,13 @@ impl LiveSegment {
         survey::is_slot_held(locks, slot).ok()
     }
 
+    /// A word of the header that changes while the segment is in use, as it is now; `max` is what bounds it.
+    pub(super) fn count_at(&self, at: usize, max: u32) -> Result<u32> {
+        let mut word = [0; 4];
+        self.source.read(&mut word, at as u64).map_err(|cause| self.cannot_read("header", &cause))?;
+        Ok(u32::from_le_bytes(word).min(max))
+    }
+
     pub(super) fn cannot_read(&self, what: &str, cause: &std::io::Error) -> Error {
         Error::system(format!("read the {what} of {}", self.shown), cause)
     }

@@ -18,6 +18,7 @@ use super::{file_system, memory_limit, owner, process, siblings};
 use crate::error::{EXIT_STATUS, Error, ErrorKind, Result};
 use crate::image::block::Descriptor;
 use crate::segment::compare::{self, Known};
+use crate::segment::events::{Happened, Who};
 use crate::segment::header::SegmentKind;
 use crate::segment::live::Live;
 use crate::segment::plan::Plan;
@@ -40,7 +41,7 @@ pub(crate) fn attach(plan: &Plan, file_name: &str, places: &[Place<'_>]) -> Resu
     let file = &open.file;
     let mut attached = prepare(&folder, &name, &open)?;
     if !open.created {
-        reconcile(plan, &attached, file).map_err(|error| name_users(error, &attached))?;
+        reconcile(plan, &attached, file).map_err(|error| refused(error, &attached))?;
     }
     attached.ensure_slot(owner::current_epoch())?;
     let mut views = Vec::new();
@@ -120,7 +121,7 @@ pub(super) fn audience(plan: &Plan) -> Result<Audience> {
 }
 
 fn prepare(folder: &folder::Folder, name: &CStr, open: &OpenSegment) -> Result<Attached> {
-    let bytes = Live::mapped_bytes(open.header.participants_max).next_multiple_of(page_bytes());
+    let bytes = Live::mapped_bytes_of(&open.header).next_multiple_of(page_bytes());
     map(folder, name, open, bytes)
 }
 
@@ -161,13 +162,20 @@ fn reconcile(plan: &Plan, attached: &Attached, file: &File) -> Result<()> {
     Ok(())
 }
 
-/// Says who uses the segment that this program cannot share.
-fn name_users(error: Error, attached: &Attached) -> Error {
+/// Says who uses the segment that this program cannot share; and writes down, for them, that it came.
+fn refused(error: Error, attached: &Attached) -> Error {
     if error.kind() != ErrorKind::Mismatch {
         return error;
     }
+    attached.live.record(0, Happened::Refused, 0, Some(newcomer()));
     let users = attached.participants();
     compare::name_users(error, users.iter().map(|user| (user.pid, user.program.as_str())))
+}
+
+/// This process, before it has a slot.
+fn newcomer() -> Who {
+    let [first, second] = [0, 8].map(|at| process::program_name()[at..].first_chunk().copied().unwrap_or_default());
+    Who { half: 0, pid: process::pid(), program: [u64::from_le_bytes(first), u64::from_le_bytes(second)] }
 }
 
 /// Appends the plan's further objects. Nobody uses them before `object_count` is stored, so a death on the way leaves
@@ -213,6 +221,7 @@ fn grow(plan: &Plan, attached: &Attached, file: &File) -> Result<()> {
     file.write_all_at(&additions.schemas, additions.schemas_at).map_err(failed)?;
     file.write_all_at(&additions.objects, objects_at).map_err(failed)?;
     attached.live.data_bytes().fetch_max(plan.data_bytes, Relaxed);
+    attached.live.record(0, Happened::Grown, header.data_at + plan.data_bytes, Some(newcomer()));
     // Release pairs with the Acquire in `Known::read`: who sees the count sees the objects.
     attached.live.object_count().store(plan.objects.len() as u32, Release);
     Ok(())

@@ -12,6 +12,7 @@ use super::reopen::Reopen;
 use super::space::{self, Range};
 use super::{file, owner, process, slot};
 use crate::error::{Error, ErrorKind, Result};
+use crate::segment::events::Happened;
 use crate::segment::header::{BackingKind, Header};
 use crate::segment::live::Live;
 use crate::segment::participant::Participant;
@@ -62,8 +63,13 @@ impl Attached {
             .map_err(|cause| Error::system("set a page apart that forks wipe (MADV_WIPEONFORK)", &cause))?;
         drop(one_at_a_time);
         let Parts { path, segment, locks, header, memory, created } = parts;
-        // SAFETY: `memory` maps that many shared bytes and lives in the same value.
-        let live = unsafe { Live::new(memory.base(), header.participants_max) };
+        let live = if memory.bytes() >= Live::mapped_bytes_of(&header) {
+            // SAFETY: `memory` maps that many shared bytes and lives in the same value; the header was checked.
+            unsafe { Live::with_events(memory.base(), &header) }
+        } else {
+            // SAFETY: `memory` maps header and participants, and lives in the same value.
+            unsafe { Live::new(memory.base(), header.participants_max) }
+        };
         Ok(Attached {
             path,
             segment,
@@ -210,6 +216,10 @@ impl Attached {
         if self.owner.compare_exchange(0, word, AcqRel, Acquire).is_ok() {
             self.slot_page.store(slot.page.base().as_ptr(), Release);
             std::mem::forget(slot.page);
+            self.live.record(slot.number, Happened::Attached, 0, None);
+            for half in slot.found_dead.into_iter().filter(|half| *half != 0) {
+                self.live.record_death(slot.number, half);
+            }
         } else {
             // Another thread of this process was first.
             slot::give_back(self.live, slot.number);
@@ -224,6 +234,10 @@ impl Attached {
 
     /// The process is ending in the ordinary way.
     pub(crate) fn announce_end(&self) {
+        // A child of a fork that never needed a slot was never there.
+        if self.slot() != 0 {
+            self.live.record(self.slot(), Happened::Detached, 0, None);
+        }
         slot::announce_end(self.live, self.slot());
     }
 
@@ -331,6 +345,7 @@ impl Attached {
         if number == 0 {
             return;
         }
+        self.live.record(number, Happened::Detached, 0, None);
         slot::give_back(self.live, number);
         self.owner.store(0, Release);
         let page = self.slot_page.swap(null_mut(), AcqRel);

@@ -23,6 +23,7 @@ use super::file::{self, Holder, LockKind, Stat, lock_byte};
 use super::folder::{Audience, Folder};
 use super::{file_system, leftovers, memory_limit, new_boot, process, space, sysv};
 use crate::error::{Error, ErrorKind, Result};
+use crate::segment::events::{EVENT_BYTES, EVENTS};
 use crate::segment::header::{BackingKind, HEADER_BYTES, Header, PARTICIPANT_BYTES, SegmentKind};
 use crate::segment::plan::Plan;
 use crate::segment::request::Opening;
@@ -238,7 +239,8 @@ pub(super) fn companion_name(instance: &[u8; 16]) -> io::Result<CString> {
 /// What [`write_whole`] takes, about.
 pub(super) fn first_bytes(plan: &Plan) -> u64 {
     let initial: usize = plan.initial.iter().map(|part| part.bytes).sum();
-    (2 * HEADER_BYTES + plan.objects_bytes().len() + plan.schemas.len() + initial) as u64
+    let events = (EVENTS * EVENT_BYTES) as usize;
+    (2 * HEADER_BYTES + events + plan.objects_bytes().len() + plan.schemas.len() + initial) as u64
 }
 
 /// Writes everything but the holes: header, first participants, objects, schemas, initial values.
@@ -248,6 +250,7 @@ pub(super) fn write_whole(file: &File, plan: &Plan, header: &mut Header) -> io::
     header.participants_reserved =
         header.participants_max.min((first_participants / u64::from(PARTICIPANT_BYTES)) as u32);
     file::reserve(file, 0, HEADER_BYTES as u64 + first_participants)?;
+    file::reserve(file, header.events_at, u64::from(header.events_max) * u64::from(header.event_bytes))?;
     // The last page gives the file its size, and says first whether that is allowed. What is written below needs no
     // other reservation: writing finds out that there is no room, and every page of the data is written to.
     file::reserve(file, header.file_bytes - page, page)?;

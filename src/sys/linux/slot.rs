@@ -24,12 +24,17 @@ use crate::segment::live::{Live, Participant};
 /// make an abandoned lock name a live tenant.
 pub(crate) const MAX_GENERATION: u32 = (1 << 19) - 1;
 
+/// Slots of others that who takes one looks at, so that deaths are told of that nobody noticed.
+const LOOKS: usize = 2;
+
 /// A slot that this process holds.
 pub(crate) struct Slot {
     pub(crate) number: u32,
     pub(crate) generation: u32,
     /// Holds the lock; unmapping it gives the slot back.
     pub(crate) page: Mapping,
+    /// Tenants of other slots that were found dead on the way, as the high halves of lock words name them; else 0.
+    pub(crate) found_dead: [u32; LOOKS],
 }
 
 /// Takes a free slot of the segment; `None`: all are taken by living processes.
@@ -62,6 +67,8 @@ fn lock_slot(live: Live, holder: &File, number: u32) -> io::Result<Option<Slot>>
     if entry.generation.load(Relaxed) >= MAX_GENERATION {
         return Ok(None); // Retired: its bit stays set.
     }
+    // Before `holder` holds a lock: asked through one that does, the system may say "free" of what is held.
+    let found_dead = look_at_others(live, holder, number);
     if !file::try_lock(holder, LockKind::Write, lock_byte::SLOT + i64::from(number))? {
         return Ok(None); // The hint was wrong: somebody lives there.
     }
@@ -80,7 +87,26 @@ fn lock_slot(live: Live, holder: &File, number: u32) -> io::Result<Option<Slot>>
     entry.set_program(&process::program_name());
     entry.uid.store(process::effective_uid(), Relaxed);
     entry.pid.store(process::pid(), Release);
-    Ok(Some(Slot { number, generation, page }))
+    Ok(Some(Slot { number, generation, page, found_dead }))
+}
+
+/// Looks at the slot below and at another one, each time at the next: is its tenant dead, and not in good order?
+/// What is dead stays as it is: it may be named by a lock.
+fn look_at_others(live: Live, asker: &File, number: u32) -> [u32; LOOKS] {
+    let Some((_, next)) = live.events() else { return [0; LOOKS] };
+    let reserved = live.participants_reserved().load(Acquire).min(live.participants_max());
+    let turn = (next.load(Relaxed) % u64::from(reserved.max(1))) as u32 + 1;
+    let mut found = [0; LOOKS];
+    for (found, other) in found.iter_mut().zip([number.saturating_sub(1), turn]) {
+        let is_set = live.bitmap(other as usize / 64 % BITMAP_WORDS).load(Relaxed) & (1 << (other % 64)) != 0;
+        let Some(entry) = live.participant(other).filter(|_| is_set && other != number) else { continue };
+        // Read before the question: a tenant that comes behind it has another generation.
+        let generation = entry.generation.load(Acquire);
+        if matches!(file::is_write_locked(asker, lock_byte::SLOT + i64::from(other)), Ok(false)) {
+            *found = other << 20 | generation << 1;
+        }
+    }
+    found
 }
 
 /// Sets the lowest clear bit and gives its number.

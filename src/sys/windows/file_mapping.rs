@@ -149,7 +149,7 @@ fn open_or_create(plan: &Plan, path: &str, opening: Opening) -> Result<Segment> 
     if let Some(header) = there {
         commit(&view, header.data_at + header.data_bytes, path)?;
         // SAFETY: committed pages of a view that lives as long as what is made of it.
-        let live = unsafe { Live::new(view.base(), header.participants_max) };
+        let live = unsafe { Live::with_events(view.base(), &header) };
         if participants::anybody(live) {
             if opening == Opening::Create {
                 let error = Error::new(ErrorKind::AlreadyExists, format!("there is a segment {path} already"));
@@ -259,7 +259,7 @@ fn create(plan: &Plan, view: View, handle: Handle, fresh: Header, path: &str) ->
     // Release pairs with the Acquire in `header_of`.
     magic(&view).store(u64::from_le_bytes(fresh.magic), Release);
     // SAFETY: committed pages of a view that lives as long as what is made of it.
-    let live = unsafe { Live::new(view.base(), fresh.participants_max) };
+    let live = unsafe { Live::with_events(view.base(), &fresh) };
     Ok(Segment { mapping: FileMapping { view, _handle: handle }, header: fresh, live, created: true })
 }
 

@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use super::handle::Handle;
 use super::process;
 use crate::error::{Error, ErrorKind, Result};
+use crate::segment::events::Happened;
 use crate::segment::live::{self, Live};
 use crate::segment::participant::Participant;
 
@@ -70,11 +71,13 @@ pub(crate) fn take(live: Live, path: &str) -> Result<OwnerHalf> {
     entry.waits_for_at.store(0, Relaxed); // The one before may have been killed asleep.
     entry.set_program(super::loader::program_name().as_bytes());
     entry.pid.store(process::pid(), Release);
+    live.record(slot, Happened::Attached, 0, None);
     Ok(OwnerHalf::new(slot, generation))
 }
 
 /// Gives the slot back: the image is being unloaded.
 pub(crate) fn give_back(live: Live, owner: OwnerHalf) {
+    live.record(owner.slot(), Happened::Detached, 0, None);
     if let Some(entry) = live.participant(owner.slot()) {
         entry.pid.store(0, Release);
     }

@@ -203,6 +203,7 @@ fn check_user(plan: &Plan, instance: [u64; 2]) -> Result<Fresh> {
     header.file_bytes = WORDS as u64 * 8;
     header.max_bytes = header.file_bytes;
     (header.participants_max, header.participants_reserved) = (PARTICIPANTS_MAX, PARTICIPANTS_MAX);
+    (header.events_at, header.events_max, header.event_bytes) = (0, 0, 0);
     // The values lie behind the head, where the linker put them; objects and schemas are read from the image's file.
     (header.objects_at, header.objects_max, header.object_count) = (header.file_bytes, 0, 0);
     (header.schemas_at, header.schemas_max_bytes) = (header.file_bytes, 0);
