@@ -113,7 +113,7 @@ impl Live {
         let (at, count) = self.events?;
         // SAFETY: inside the mapping that `with_events` was promised.
         let first = unsafe { self.base.add(at) };
-        // SAFETY: as many places lie there, aligned (`Header::check`), atomics only, mapped for as long as `self` lives.
+        // SAFETY: as many places lie there, aligned (`Header::check`), all atomics, mapped as long as `self` lives.
         let places = unsafe { std::slice::from_raw_parts(first.cast::<Place>().as_ptr(), count as usize) };
         Some((places, self.word64(offset_of!(Header, event_next))))
     }

@@ -373,5 +373,6 @@ fn waits_in(segment: &std::path::Path) -> usize {
     let bytes = std::fs::read(segment).expect("the segment");
     let places =
         bytes[4096..8192].chunks_exact(64).map(|entry| u64::from_le_bytes(entry[56..64].try_into().expect("8")));
-    places.into_iter().find(|at| *at != 0).unwrap_or(0) as usize
+    // All ones, of a dead one: its death is among the events.
+    places.into_iter().find(|at| *at != 0 && *at != u64::MAX).unwrap_or(0) as usize
 }

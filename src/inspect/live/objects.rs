@@ -48,7 +48,8 @@ pub enum ObjectState {
 }
 
 impl LiveSegment {
-    /// The objects that there are now, in the order in which they were made. What is wrong with one of them is an error in its place.
+    /// The objects that there are now, in the order in which they were made. What is wrong with one of them is an error
+    /// in its place.
     ///
     /// # Errors
     ///
