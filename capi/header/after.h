@@ -133,13 +133,15 @@ COTENANT_X_VARIABLE_OPERATIONS(bool, bool)
         {"", 0, &cotenant_variable_type_##type}};                                                                      \
     COTENANT_X_BOTH(name, "array", cotenant_x_parts_##name, 1, count, 8)
 
-/* The table of a type that may stand in a block and under a lock. */
+/* The tables of a type that may stand in a block and under a lock. */
 #define COTENANT_X_BOTH(name, rust_name, parts, part_count, count, rust_kind)                                          \
-    typedef name cotenant_value_##name;                                                                                \
-    typedef name cotenant_variable_##name;                                                                             \
-    static cotenant_type cotenant_value_type_##name COTENANT_X_UNUSED = {                                              \
+    COTENANT_X_BOTH_AS(name, name, rust_name, parts, part_count, count, rust_kind)
+#define COTENANT_X_BOTH_AS(word, name, rust_name, parts, part_count, count, rust_kind)                                 \
+    typedef name cotenant_value_##word;                                                                                \
+    typedef name cotenant_variable_##word;                                                                             \
+    static cotenant_type cotenant_value_type_##word COTENANT_X_UNUSED = {                                              \
         rust_name, parts, sizeof(name), COTENANT_X_ALIGNOF(name), part_count, count, rust_kind, 0, {0, 0}, NULL};      \
-    static cotenant_type cotenant_variable_type_##name COTENANT_X_UNUSED = {                                           \
+    static cotenant_type cotenant_variable_type_##word COTENANT_X_UNUSED = {                                           \
         rust_name, parts, sizeof(name), COTENANT_X_ALIGNOF(name), part_count, count, rust_kind, 0, {0, 0}, NULL}
 
 /* A mutex and the value that it guards: COTENANT_MUTEX(limits);   mutex_limits m; m.lock, m.value */
@@ -152,16 +154,36 @@ COTENANT_X_VARIABLE_OPERATIONS(bool, bool)
         {"lock", 0, &cotenant_value_type_u64}, {"value", COTENANT_X_NATURAL, &cotenant_value_type_##type}};            \
     COTENANT_X_BOTH(mutex_##type, "Mutex", cotenant_x_parts_mutex_##type, 2, 0, 12)
 
+/* Text of at most so many bytes: COTENANT_TEXT(line, 80);   line l; COTENANT_TEXT_SET(&l, "..."), COTENANT_TEXT_GET(&l, out)
+ * (`out` is an array of char, one longer than the text). The words text16, text32, text64, text128 and text256 (in C
+ * cotenant_text16 ...) are there. */
+#define COTENANT_TEXT(name, capacity) COTENANT_X_TEXT(name, name, capacity)
+#define COTENANT_X_TEXT(word, name, capacity)                                                                          \
+    typedef struct name {                                                                                              \
+        uint32_t length;                                                                                               \
+        char bytes[capacity];                                                                                          \
+    } name;                                                                                                            \
+    COTENANT_X_BOTH_AS(word, name, "Text", NULL, 0, capacity, 9)
+#define COTENANT_TEXT_SET(text, value) cotenant_text_set(&(text)->length, (text)->bytes, sizeof((text)->bytes), value)
+#define COTENANT_TEXT_GET(text, out)                                                                                   \
+    cotenant_text_get(&(text)->length, (text)->bytes, sizeof((text)->bytes), out, sizeof(out))
+
+COTENANT_X_TEXT(text16, cotenant_text16, 16);
+COTENANT_X_TEXT(text32, cotenant_text32, 32);
+COTENANT_X_TEXT(text64, cotenant_text64, 64);
+COTENANT_X_TEXT(text128, cotenant_text128, 128);
+COTENANT_X_TEXT(text256, cotenant_text256, 256);
+
+/* The table of a type word, for objects of segments: of one that may stand in a block, and of a value that is written
+ * when the object is made and only read from then on. */
+#define COTENANT_TYPE(word) (&cotenant_variable_type_##word)
+#define COTENANT_VALUE_TYPE(word) (&cotenant_value_type_##word)
+
 /* The word `mutex`: one that guards what lies beside it. */
 static cotenant_type cotenant_x_type_nothing COTENANT_X_UNUSED = {"()", NULL, 0, 1, 0, 0, 7, 0, {0, 0}, NULL};
 static const cotenant_part cotenant_x_parts_mutex[] COTENANT_X_UNUSED = {{"lock", 0, &cotenant_value_type_u64},
                                                                         {"value", 8, &cotenant_x_type_nothing}};
-typedef cotenant_mutex cotenant_value_mutex;
-typedef cotenant_mutex cotenant_variable_mutex;
-static cotenant_type cotenant_value_type_mutex COTENANT_X_UNUSED = {
-    "Mutex", cotenant_x_parts_mutex, 8, 8, 2, 0, 12, 0, {0, 0}, NULL};
-static cotenant_type cotenant_variable_type_mutex COTENANT_X_UNUSED = {
-    "Mutex", cotenant_x_parts_mutex, 8, 8, 2, 0, 12, 0, {0, 0}, NULL};
+COTENANT_X_BOTH_AS(mutex, cotenant_mutex, "Mutex", cotenant_x_parts_mutex, 2, 0, 12);
 
 /* --- Blocks of shared variables ---
  *

@@ -208,6 +208,10 @@ typedef enum cotenant_status {
      * A defect of this library: it panicked, and went no further. Please report the message.
      */
     COTENANT_INTERNAL = 20,
+    /**
+     * A callback said that it cannot: nothing was made.
+     */
+    COTENANT_CANCELLED = 21,
 } cotenant_status;
 
 /**
@@ -333,6 +337,340 @@ COTENANT_API cotenant_status cotenant_mutex_consistent(struct cotenant_mutex *mu
  * COTENANT_NOT_OWNER: this thread does not hold it. Does not block.
  */
 COTENANT_API cotenant_status cotenant_mutex_give_up(struct cotenant_mutex *mutex) COTENANT_NOEXCEPT;
+
+/* --- Segments --- */
+
+/**
+ * What the memory of a segment is made of; docs/segments.md says what each can do.
+ */
+typedef enum cotenant_backing {
+    /**
+     * What has a name on this system: a POSIX segment on Linux, a file mapping on Windows.
+     */
+    COTENANT_BACKING_DEFAULT = 0,
+    /**
+     * Memory without a name: for a process and the children that it forks.
+     */
+    COTENANT_BACKING_ANONYMOUS = 1,
+    /**
+     * A file in memory without a name: for children, and for whoever is sent its descriptor.
+     */
+    COTENANT_BACKING_MEMFD = 2,
+    /**
+     * A file in a folder of /dev/shm, found by its name.
+     */
+    COTENANT_BACKING_POSIX = 3,
+    /**
+     * A System V segment, found by sysv_key, or by sysv_file and a number in sysv_key.
+     */
+    COTENANT_BACKING_SYSV = 4,
+    /**
+     * A file on any disk, found by its path, which is the name.
+     */
+    COTENANT_BACKING_FILE = 5,
+    /**
+     * A named file mapping of Windows.
+     */
+    COTENANT_BACKING_FILE_MAPPING = 6,
+} cotenant_backing;
+
+/**
+ * A segment that this process only reads. Opaque: made by cotenant_reader_open, freed by cotenant_reader_close.
+ */
+typedef struct cotenant_reader cotenant_reader;
+
+/**
+ * A segment that this process is attached to. Opaque: made by cotenant_segment_create and its kin, freed by
+ * cotenant_segment_close.
+ */
+typedef struct cotenant_segment cotenant_segment;
+
+/**
+ * How a segment is to be. All zero are the defaults, so set what you want of `cotenant_segment_options options = {0};`
+ * (in C++ `{}`), or pass a null pointer. They count for the one who creates the segment; who finds it gets it as it
+ * is, but for mode and group: those that are given must be the segment's. What a backing cannot do is refused before
+ * any system call.
+ */
+typedef struct cotenant_segment_options {
+    /**
+     * A cotenant_backing.
+     */
+    uint32_t backing;
+    /**
+     * Permission bits: who may write and read. 0: 0600. Others: 0660 for a group, 0640 or 0644 for readers.
+     */
+    uint32_t mode;
+    /**
+     * Bytes that its objects may come to take: address space, not memory. 0: 64 MiB.
+     */
+    uint64_t max_bytes;
+    /**
+     * Objects that it may come to hold, 1 to 65,536. 0: 1,024.
+     */
+    uint32_t max_objects;
+    /**
+     * Processes that may be attached at once, 1 to 4,095. 0: 1,024.
+     */
+    uint32_t max_participants;
+    /**
+     * The values live until the name is removed, not only while somebody is attached.
+     */
+    bool keep_until_removed;
+    /**
+     * Asks for huge pages: a wish.
+     */
+    bool huge_pages;
+    /**
+     * Has memory be there before the first access.
+     */
+    bool prefault;
+    /**
+     * Of readers: whose segment it is, by number, in `user`; else the one who runs the program.
+     */
+    bool has_user;
+    uint32_t user;
+    /**
+     * Of COTENANT_BACKING_SYSV: the key, 0 for IPC_PRIVATE; with sysv_file a number from 1 to 255, as of ftok.
+     */
+    int32_t sysv_key;
+    /**
+     * Zero.
+     */
+    uint32_t reserved_number;
+    /**
+     * Of COTENANT_BACKING_SYSV: a file or folder that goes into the key; null: the key is sysv_key alone.
+     */
+    const char *sysv_file;
+    /**
+     * The group that mode speaks of; null: the process's own.
+     */
+    const char *group;
+    /**
+     * Keeps segments of one name apart; null: COTENANT_SCOPE, "": none.
+     */
+    const char *scope;
+    /**
+     * Where it lies, an absolute path; null: COTENANT_DIR, or the user's own folder in /dev/shm.
+     */
+    const char *folder;
+    /**
+     * Zero: for options of later versions.
+     */
+    uint64_t reserved[4];
+} cotenant_segment_options;
+
+/**
+ * Makes the value of an object: `object` is its memory, all zero, and `argument` what was passed beside it. Gives 0, or
+ * anything else if it cannot: then there is no object, and the next one who asks makes it. It may ask for other objects
+ * of the segment. It must not throw, and not jump out.
+ */
+typedef int32_t (*cotenant_init)(void *object, void *argument);
+
+/**
+ * Makes a segment and attaches to it: COTENANT_ALREADY_EXISTS if a process is attached to one of that name, or it is
+ * kept. What only the dead left is removed first.
+ *
+ * The name has at most 100 of A-Z a-z 0-9 . _ -, and is shared with named blocks; of a file it is a path. Other
+ * statuses: COTENANT_INVALID_INPUT, COTENANT_UNSUPPORTED (an option), COTENANT_NO_SPACE, COTENANT_PERMISSION_DENIED,
+ * COTENANT_FOREIGN, COTENANT_PRIVATE, COTENANT_SYSTEM. Blocks while others are at work on the name, about two seconds
+ * at most. Killed in it, a process leaves nothing, or a segment that the next one removes.
+ */
+COTENANT_API
+cotenant_status cotenant_segment_create(const char *name,
+                                        const struct cotenant_segment_options *options,
+                                        struct cotenant_segment **segment)
+COTENANT_NOEXCEPT;
+
+/**
+ * Attaches to a segment that is there: COTENANT_NOT_FOUND if there is none, or only what the dead left.
+ * COTENANT_FULL if as many processes as it was made for are attached, COTENANT_MISMATCH if it has another mode or
+ * holds a block's variables, COTENANT_CORRUPT; else as cotenant_segment_create.
+ */
+COTENANT_API
+cotenant_status cotenant_segment_open(const char *name,
+                                      const struct cotenant_segment_options *options,
+                                      struct cotenant_segment **segment)
+COTENANT_NOEXCEPT;
+
+/**
+ * Attaches to the segment of that name, and makes it if there is none; of those who try at the same time one makes it
+ * (cotenant_segment_is_created). As cotenant_segment_open and cotenant_segment_create.
+ */
+COTENANT_API
+cotenant_status cotenant_segment_open_or_create(const char *name,
+                                                const struct cotenant_segment_options *options,
+                                                struct cotenant_segment **segment)
+COTENANT_NOEXCEPT;
+
+/**
+ * Takes the name from a segment, in use or not: whoever starts from here on makes another one; those attached go on
+ * with each other. COTENANT_NOT_FOUND if there is none. Waits while others are at work on the name.
+ */
+COTENANT_API
+cotenant_status cotenant_segment_unlink(const char *name,
+                                        const struct cotenant_segment_options *options)
+COTENANT_NOEXCEPT;
+
+/**
+ * Detaches, and frees the handle: no thread may use it, or an object of it, any more. The values stay for the others.
+ * Of a null pointer it does nothing. Does not block. (At the end of a process the system does it.)
+ */
+COTENANT_API void cotenant_segment_close(struct cotenant_segment *segment) COTENANT_NOEXCEPT;
+
+/**
+ * The object of that name and type; if there is none it is made by `init` (a null pointer: all zero), once, however
+ * many processes and threads ask at the same time.
+ *
+ * `type` is COTENANT_TYPE(u64), of a type word that may stand in a block, or COTENANT_VALUE_TYPE(word) for values that
+ * are written by init alone. A name has 1 to 128 bytes of UTF-8 without control characters.
+ *
+ * COTENANT_MISMATCH: it has another type; the message tells field by field how. COTENANT_CANCELLED: init gave another
+ * number than 0. COTENANT_NO_SPACE: the table, the segment or the system's memory is full; nothing was changed.
+ * COTENANT_WOULD_DEADLOCK: init asked for its own object. COTENANT_BUSY, COTENANT_CORRUPT, COTENANT_FULL.
+ *
+ * Blocks while another one makes the object; if that one is killed, one of those who wait makes it. Later calls for the
+ * same name take some ten nanoseconds. The pointer is valid until cotenant_segment_close.
+ */
+COTENANT_API
+cotenant_status cotenant_segment_get_or_init(const struct cotenant_segment *segment,
+                                             const char *name,
+                                             const cotenant_type *type,
+                                             cotenant_init init,
+                                             void *argument,
+                                             void **object)
+COTENANT_NOEXCEPT;
+
+/**
+ * As cotenant_segment_get_or_init, but waits at most timeout_ms milliseconds while another one makes the object: then
+ * COTENANT_TIMED_OUT, with who makes it in the message. How long one's own init takes is not bounded.
+ */
+COTENANT_API
+cotenant_status cotenant_segment_get_or_init_timeout(const struct cotenant_segment *segment,
+                                                     const char *name,
+                                                     const cotenant_type *type,
+                                                     uint64_t timeout_ms,
+                                                     cotenant_init init,
+                                                     void *argument,
+                                                     void **object)
+COTENANT_NOEXCEPT;
+
+/**
+ * The object of that name and type, if it is there: COTENANT_NOT_FOUND if there is none, or if its value is still being
+ * made. Waits for nobody. Else as cotenant_segment_get_or_init.
+ */
+COTENANT_API
+cotenant_status cotenant_segment_get(const struct cotenant_segment *segment,
+                                     const char *name,
+                                     const cotenant_type *type,
+                                     void **object)
+COTENANT_NOEXCEPT;
+
+/**
+ * Takes the name from an object: COTENANT_NOT_FOUND if there is none. Who has a pointer goes on with the value, and the
+ * next cotenant_segment_get_or_init of that name makes another object; the memory is free again when nobody is attached
+ * any more. Waits some microseconds for others who add or remove. COTENANT_BUSY, COTENANT_CORRUPT, COTENANT_FULL.
+ */
+COTENANT_API
+cotenant_status cotenant_segment_remove(const struct cotenant_segment *segment,
+                                        const char *name)
+COTENANT_NOEXCEPT;
+
+/**
+ * Where the segment is found, for people. The text stays until cotenant_segment_close. Does not block.
+ */
+COTENANT_API const char *cotenant_segment_path(const struct cotenant_segment *segment) COTENANT_NOEXCEPT;
+
+/**
+ * Whether the call that gave this handle made the segment. Does not block.
+ */
+COTENANT_API bool cotenant_segment_is_created(const struct cotenant_segment *segment) COTENANT_NOEXCEPT;
+
+/**
+ * Whether the segment's name is gone: processes that start now share with each other, and not with this one. Asks the
+ * system.
+ */
+COTENANT_API bool cotenant_segment_is_unlinked(const struct cotenant_segment *segment) COTENANT_NOEXCEPT;
+
+/**
+ * Bytes that objects can take, as the creator chose it. Does not block.
+ */
+COTENANT_API uint64_t cotenant_segment_max_bytes(const struct cotenant_segment *segment) COTENANT_NOEXCEPT;
+
+/**
+ * Bytes that objects take, those whose names were removed included. Does not block.
+ */
+COTENANT_API uint64_t cotenant_segment_used_bytes(const struct cotenant_segment *segment) COTENANT_NOEXCEPT;
+
+/**
+ * How many processes are attached and hold a slot, this one included. Asks the system; for diagnostics.
+ */
+COTENANT_API uint32_t cotenant_segment_participants(const struct cotenant_segment *segment) COTENANT_NOEXCEPT;
+
+/**
+ * Writes the values of a file to the disk, and waits for it: they survive a fall of the machine from then on. Of other
+ * backings there is nothing to do. COTENANT_SYSTEM, COTENANT_NO_SPACE: what the system says of the disk.
+ */
+COTENANT_API cotenant_status cotenant_segment_sync(const struct cotenant_segment *segment) COTENANT_NOEXCEPT;
+
+/**
+ * Attaches to a segment to read it: it is mapped read-only, takes no slot and no lock, and holds nobody up.
+ * COTENANT_NOT_FOUND: there is none, or nobody is attached to it and it is not kept. COTENANT_UNSUPPORTED: a backing
+ * that cannot be read without being written. COTENANT_PERMISSION_DENIED, COTENANT_FOREIGN, COTENANT_MISMATCH,
+ * COTENANT_CORRUPT, COTENANT_SYSTEM. Does not block.
+ */
+COTENANT_API
+cotenant_status cotenant_reader_open(const char *name,
+                                     const struct cotenant_segment_options *options,
+                                     struct cotenant_reader **reader)
+COTENANT_NOEXCEPT;
+
+/**
+ * The object of that name and type: COTENANT_NOT_FOUND if there is none. Others may change it at any moment, so read
+ * variables with their _load; a value under a lock may be half changed. The memory can only be read: a store, and any
+ * call that locks, is a signal. The pointer is valid until cotenant_reader_close. Waits for nobody.
+ * COTENANT_MISMATCH, COTENANT_INVALID_INPUT, COTENANT_CORRUPT.
+ */
+COTENANT_API
+cotenant_status cotenant_reader_get(const struct cotenant_reader *reader,
+                                    const char *name,
+                                    const cotenant_type *type,
+                                    const void **object)
+COTENANT_NOEXCEPT;
+
+/**
+ * Detaches, and frees the handle: no thread may use it, or an object of it, any more. Of a null pointer it does
+ * nothing. Does not block.
+ */
+COTENANT_API void cotenant_reader_close(struct cotenant_reader *reader) COTENANT_NOEXCEPT;
+
+/* --- Texts --- */
+
+/**
+ * Puts a text into a variable of `capacity` bytes: what the macro COTENANT_TEXT_SET calls.
+ *
+ * COTENANT_NO_SPACE: it does not fit; COTENANT_INVALID_INPUT: it is not UTF-8. Nothing was changed then. A process that
+ * is killed in it leaves the old text, none, or the new one. Two that set a text at the same time may leave a mixture,
+ * and who reads meanwhile may see one: put a lock beside it if there is more than one who sets it. Does not block.
+ */
+COTENANT_API
+cotenant_status cotenant_text_set(uint32_t *length,
+                                  char *bytes,
+                                  size_t capacity,
+                                  const char *text)
+COTENANT_NOEXCEPT;
+
+/**
+ * Copies a text of at most `capacity` bytes to `out`, with a zero byte behind it, and gives its length: what the macro
+ * COTENANT_TEXT_GET calls. `out` has `out_bytes`; what does not fit is cut off, between characters. Bytes that are no
+ * UTF-8 (a writer was killed, or two wrote at once) end the text. Does not block.
+ */
+COTENANT_API
+size_t cotenant_text_get(const uint32_t *length,
+                         const char *bytes,
+                         size_t capacity,
+                         char *out,
+                         size_t out_bytes)
+COTENANT_NOEXCEPT;
 
 
 /* --- Variables: one word each, which every process reads and changes in one step. ---
@@ -469,13 +807,15 @@ COTENANT_X_VARIABLE_OPERATIONS(bool, bool)
         {"", 0, &cotenant_variable_type_##type}};                                                                      \
     COTENANT_X_BOTH(name, "array", cotenant_x_parts_##name, 1, count, 8)
 
-/* The table of a type that may stand in a block and under a lock. */
+/* The tables of a type that may stand in a block and under a lock. */
 #define COTENANT_X_BOTH(name, rust_name, parts, part_count, count, rust_kind)                                          \
-    typedef name cotenant_value_##name;                                                                                \
-    typedef name cotenant_variable_##name;                                                                             \
-    static cotenant_type cotenant_value_type_##name COTENANT_X_UNUSED = {                                              \
+    COTENANT_X_BOTH_AS(name, name, rust_name, parts, part_count, count, rust_kind)
+#define COTENANT_X_BOTH_AS(word, name, rust_name, parts, part_count, count, rust_kind)                                 \
+    typedef name cotenant_value_##word;                                                                                \
+    typedef name cotenant_variable_##word;                                                                             \
+    static cotenant_type cotenant_value_type_##word COTENANT_X_UNUSED = {                                              \
         rust_name, parts, sizeof(name), COTENANT_X_ALIGNOF(name), part_count, count, rust_kind, 0, {0, 0}, NULL};      \
-    static cotenant_type cotenant_variable_type_##name COTENANT_X_UNUSED = {                                           \
+    static cotenant_type cotenant_variable_type_##word COTENANT_X_UNUSED = {                                           \
         rust_name, parts, sizeof(name), COTENANT_X_ALIGNOF(name), part_count, count, rust_kind, 0, {0, 0}, NULL}
 
 /* A mutex and the value that it guards: COTENANT_MUTEX(limits);   mutex_limits m; m.lock, m.value */
@@ -488,16 +828,36 @@ COTENANT_X_VARIABLE_OPERATIONS(bool, bool)
         {"lock", 0, &cotenant_value_type_u64}, {"value", COTENANT_X_NATURAL, &cotenant_value_type_##type}};            \
     COTENANT_X_BOTH(mutex_##type, "Mutex", cotenant_x_parts_mutex_##type, 2, 0, 12)
 
+/* Text of at most so many bytes: COTENANT_TEXT(line, 80);   line l; COTENANT_TEXT_SET(&l, "..."), COTENANT_TEXT_GET(&l, out)
+ * (`out` is an array of char, one longer than the text). The words text16, text32, text64, text128 and text256 (in C
+ * cotenant_text16 ...) are there. */
+#define COTENANT_TEXT(name, capacity) COTENANT_X_TEXT(name, name, capacity)
+#define COTENANT_X_TEXT(word, name, capacity)                                                                          \
+    typedef struct name {                                                                                              \
+        uint32_t length;                                                                                               \
+        char bytes[capacity];                                                                                          \
+    } name;                                                                                                            \
+    COTENANT_X_BOTH_AS(word, name, "Text", NULL, 0, capacity, 9)
+#define COTENANT_TEXT_SET(text, value) cotenant_text_set(&(text)->length, (text)->bytes, sizeof((text)->bytes), value)
+#define COTENANT_TEXT_GET(text, out)                                                                                   \
+    cotenant_text_get(&(text)->length, (text)->bytes, sizeof((text)->bytes), out, sizeof(out))
+
+COTENANT_X_TEXT(text16, cotenant_text16, 16);
+COTENANT_X_TEXT(text32, cotenant_text32, 32);
+COTENANT_X_TEXT(text64, cotenant_text64, 64);
+COTENANT_X_TEXT(text128, cotenant_text128, 128);
+COTENANT_X_TEXT(text256, cotenant_text256, 256);
+
+/* The table of a type word, for objects of segments: of one that may stand in a block, and of a value that is written
+ * when the object is made and only read from then on. */
+#define COTENANT_TYPE(word) (&cotenant_variable_type_##word)
+#define COTENANT_VALUE_TYPE(word) (&cotenant_value_type_##word)
+
 /* The word `mutex`: one that guards what lies beside it. */
 static cotenant_type cotenant_x_type_nothing COTENANT_X_UNUSED = {"()", NULL, 0, 1, 0, 0, 7, 0, {0, 0}, NULL};
 static const cotenant_part cotenant_x_parts_mutex[] COTENANT_X_UNUSED = {{"lock", 0, &cotenant_value_type_u64},
                                                                         {"value", 8, &cotenant_x_type_nothing}};
-typedef cotenant_mutex cotenant_value_mutex;
-typedef cotenant_mutex cotenant_variable_mutex;
-static cotenant_type cotenant_value_type_mutex COTENANT_X_UNUSED = {
-    "Mutex", cotenant_x_parts_mutex, 8, 8, 2, 0, 12, 0, {0, 0}, NULL};
-static cotenant_type cotenant_variable_type_mutex COTENANT_X_UNUSED = {
-    "Mutex", cotenant_x_parts_mutex, 8, 8, 2, 0, 12, 0, {0, 0}, NULL};
+COTENANT_X_BOTH_AS(mutex, cotenant_mutex, "Mutex", cotenant_x_parts_mutex, 2, 0, 12);
 
 /* --- Blocks of shared variables ---
  *

@@ -21,7 +21,11 @@ mod status;
 
 mod block;
 mod mutex;
+mod segment;
+mod text;
 
 pub use block::*;
 pub use mutex::*;
+pub use segment::*;
 pub use status::*;
+pub use text::*;

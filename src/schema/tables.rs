@@ -79,7 +79,6 @@ impl PartTable {
     }
 }
 
-#[cfg(test)]
 impl TypeTable {
     /// The type as a node without a name, at offset 0: an object of a segment.
     ///

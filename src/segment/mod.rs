@@ -8,6 +8,8 @@
 pub(crate) mod area;
 pub(crate) mod backing;
 pub(crate) mod compare;
+#[allow(unreachable_pub)] // `__c` exports it.
+pub mod described;
 pub(crate) mod directory;
 pub(crate) mod environment;
 pub(crate) mod events;

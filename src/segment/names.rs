@@ -39,6 +39,12 @@ pub(crate) struct KnownObject {
     pub(crate) address: usize,
 }
 
+impl KnownObject {
+    pub(crate) fn place(self) -> Option<std::ptr::NonNull<u8>> {
+        std::ptr::NonNull::new(std::ptr::with_exposed_provenance_mut(self.address))
+    }
+}
+
 impl Names {
     pub(crate) fn new(objects_max: u32) -> Names {
         let buckets = (objects_max as usize).clamp(16, MAX_BUCKETS).next_power_of_two();

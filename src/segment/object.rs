@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind};
 use crate::process_sync::{ProcessSync, assert_shareable};
 use crate::schema::decode::{self, Node};
 use crate::schema::difference::{self, printable, type_text};
-use crate::schema::{self, FINGERPRINT_SEED, Kind, MAX_DEPTH, Part, Schema};
+use crate::schema::{self, FINGERPRINT_SEED, Kind, MAX_DEPTH, Part, Schema, tables};
 
 /// The strictest alignment that a segment gives: the smallest page that its memory begins on.
 const MAX_ALIGN_BYTES: usize = 4096;
@@ -25,12 +25,23 @@ pub(crate) struct TypeLayout {
     pub(crate) area_bytes: Option<u64>,
     pub(crate) align_bytes: u64,
     pub(crate) fingerprint: u64,
-    part: Part,
+    form: Form,
+}
+
+/// The type's whole layout, as it came to be known.
+enum Form {
+    Compiled(Part),
+    /// Of a nameless variable at offset 0.
+    Described(Node),
 }
 
 impl TypeLayout {
     /// Refuses, while compiling, types that a segment cannot hold.
     pub(crate) const fn of<T: ProcessSync>() -> TypeLayout {
+        TypeLayout::compiled::<T>(None)
+    }
+
+    const fn compiled<T: ProcessSync>(area_bytes: Option<u64>) -> TypeLayout {
         assert_shareable::<T>();
         assert!(
             T::IS_STABLE_LAYOUT,
@@ -41,18 +52,34 @@ impl TypeLayout {
         let part = Part { name: "", at: 0, doc: "", schema: Some(T::SCHEMA) };
         TypeLayout {
             bytes: size_of::<T>() as u64,
-            area_bytes: None,
+            area_bytes,
             align_bytes: align_of::<T>() as u64,
             fingerprint: schema::fingerprint(FINGERPRINT_SEED, &part),
-            part,
+            form: Form::Compiled(part),
         }
+    }
+
+    /// Of a type that is described while running; refuses what [`of`](TypeLayout::of) does.
+    pub(crate) fn described(node: Node) -> Result<TypeLayout, Error> {
+        if node.align_bytes as usize > MAX_ALIGN_BYTES {
+            let what = format!("the type `{}` is aligned to {} bytes", printable(&node.type_name), node.align_bytes);
+            let error = Error::new(ErrorKind::InvalidInput, what);
+            return Err(error.hint("an object of a segment is aligned to 4,096 at most"));
+        }
+        Ok(TypeLayout {
+            bytes: node.size_bytes,
+            area_bytes: None,
+            align_bytes: node.align_bytes.into(),
+            fingerprint: decode::fingerprint(FINGERPRINT_SEED, &node),
+            form: Form::Described(node),
+        })
     }
 
     /// An area: a head of type `H`, and `area_bytes` bytes behind it if this one makes it. Which kinds of types are
     /// heads is told by [`Kind::is_area`](crate::schema::Kind::is_area).
     pub(crate) const fn area_of<H: ProcessSync>(area_bytes: u64) -> TypeLayout {
         assert!(H::SCHEMA.kind.is_area(), "tools would take an area with such a head for damage");
-        TypeLayout { area_bytes: Some(area_bytes), ..TypeLayout::of::<H>() }
+        TypeLayout::compiled::<H>(Some(area_bytes))
     }
 
     /// Where the bytes of an area begin.
@@ -78,8 +105,14 @@ impl TypeLayout {
 
     /// The encoded schema of an object of this type. The caller has checked the length of the name.
     pub(crate) fn schema(&self, name: &str) -> Vec<u8> {
-        let mut bytes = vec![0; schema::encoded_bytes(&self.part)];
-        schema::encode(&mut bytes, 0, &self.part);
+        let mut bytes = match &self.form {
+            Form::Compiled(part) => {
+                let mut bytes = vec![0; schema::encoded_bytes(part)];
+                schema::encode(&mut bytes, 0, part);
+                bytes
+            }
+            Form::Described(node) => tables::encode(node),
+        };
         // A type is encoded while compiling, a name is known while running: the name's place is behind the head.
         bytes[2..4].copy_from_slice(&(name.len() as u16).to_le_bytes());
         bytes.splice(schema::NODE_HEAD_BYTES..schema::NODE_HEAD_BYTES, name.bytes());

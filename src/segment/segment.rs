@@ -390,7 +390,7 @@ impl Segment {
 
     /// What this process remembers of the object, if it still has its name and is of that type.
     #[inline]
-    fn known(&self, name: &str, layout: &TypeLayout) -> Option<KnownObject> {
+    pub(super) fn known(&self, name: &str, layout: &TypeLayout) -> Option<KnownObject> {
         let known = self.names.get(name, |known| {
             // Acquire pairs with the Release of `retire`.
             self.directory.entry(known.index).state.load(Acquire) == object_state::READY
@@ -399,10 +399,15 @@ impl Segment {
     }
 
     fn remember<T: ProcessSync>(&self, name: &str, layout: &TypeLayout, ready: Ready) -> &T {
+        self.value(self.note(name, layout, ready))
+    }
+
+    /// Has [`known`](Segment::known) find the object from here on.
+    pub(super) fn note(&self, name: &str, layout: &TypeLayout, ready: Ready) -> KnownObject {
         let address = ready.address.as_ptr() as usize;
         let object = KnownObject { index: ready.index, fingerprint: layout.fingerprint, address };
         self.names.add(name, object);
-        self.value(object)
+        object
     }
 
     #[inline]

@@ -46,7 +46,11 @@ fn declarations(source: &Path, config: &cbindgen::Config) -> Result<String> {
     let rust = std::fs::read_to_string(source).with_context(named)?;
     let title = rust.lines().next().and_then(|line| line.strip_prefix("//! ")).with_context(named)?;
     let title = title.split([':', ',']).next().unwrap_or(title).trim_end_matches('.');
-    let builder = cbindgen::Builder::new().with_config(config.clone()).with_no_includes().with_src(source);
+    let mut config = config.clone();
+    // Also those that no function names as the type of a parameter.
+    let types = rust.lines().filter_map(|line| line.strip_prefix("pub enum ").or(line.strip_prefix("pub struct ")));
+    config.export.include.extend(types.filter_map(|rest| rest.split_whitespace().next()).map(str::to_owned));
+    let builder = cbindgen::Builder::new().with_config(config).with_no_includes().with_src(source);
     let mut declarations = Vec::new();
     builder.generate().with_context(named)?.write(&mut declarations);
     Ok(format!("/* --- {title} --- */\n\n{}\n", String::from_utf8(declarations)?.trim()) + "\n")
