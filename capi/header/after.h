@@ -34,7 +34,7 @@
 
 #define COTENANT_X_SCALAR(name, type, bytes, rust_kind)                                                                \
     typedef type cotenant_value_##name;                                                                                \
-    static cotenant_type cotenant_value_type_##name COTENANT_X_UNUSED = {                                              \
+    static cotenant_type cotenant_value_type_##name COTENANT_X_TABLE = {                                               \
         #name, NULL, sizeof(type), COTENANT_X_ALIGNOF(type), 0, 0, rust_kind, 0, {0, 0}, NULL};                        \
     COTENANT_X_STATIC_ASSERT(sizeof(type) == bytes, #name " has another size here than in other programs")
 
@@ -44,9 +44,9 @@
     } cotenant_##name;                                                                                                 \
     typedef cotenant_##name cotenant_variable_##name;                                                                  \
     typedef cotenant_##name cotenant_value_atomic_##name;                                                              \
-    static cotenant_type cotenant_variable_type_##name COTENANT_X_UNUSED = {                                           \
+    static cotenant_type cotenant_variable_type_##name COTENANT_X_TABLE = {                                            \
         rust_name, NULL, bytes, bytes, 0, 0, rust_kind, 1, {0, 0}, NULL};                                              \
-    static cotenant_type cotenant_value_type_atomic_##name COTENANT_X_UNUSED = {                                       \
+    static cotenant_type cotenant_value_type_atomic_##name COTENANT_X_TABLE = {                                        \
         rust_name, NULL, bytes, bytes, 0, 0, rust_kind, 1, {0, 0}, NULL}
 
 #define COTENANT_X_INTEGER(name, type, bytes, rust_kind, rust_name)                                                    \
@@ -58,8 +58,6 @@
     COTENANT_X_INTEGER_OPERATION(name, type, and)                                                                      \
     COTENANT_X_INTEGER_OPERATION(name, type, or)                                                                       \
     COTENANT_X_INTEGER_OPERATION(name, type, xor)
-
-#define COTENANT_X_UNUSED __attribute__((unused))
 
 COTENANT_X_INTEGER(u8, uint8_t, 1, 1, "AtomicU8")
 COTENANT_X_INTEGER(u16, uint16_t, 2, 1, "AtomicU16")
@@ -109,8 +107,8 @@ COTENANT_X_VARIABLE_OPERATIONS(bool, bool)
         FIELDS(COTENANT_X_VALUE_MEMBER)                                                                                \
     } name;                                                                                                            \
     typedef name cotenant_value_##name;                                                                                \
-    static const cotenant_part cotenant_x_parts_##name[] COTENANT_X_UNUSED = {FIELDS(COTENANT_X_VALUE_PART)};          \
-    static cotenant_type cotenant_value_type_##name COTENANT_X_UNUSED = {                                              \
+    static cotenant_part cotenant_x_parts_##name[] COTENANT_X_TABLE = {FIELDS(COTENANT_X_VALUE_PART)};                 \
+    static cotenant_type cotenant_value_type_##name COTENANT_X_TABLE = {                                               \
         #name, cotenant_x_parts_##name, sizeof(name), COTENANT_X_ALIGNOF(name),                                        \
         COTENANT_X_COUNT(cotenant_x_parts_##name), 0, 7, 0, {0, 0}, NULL}
 
@@ -120,8 +118,8 @@ COTENANT_X_VARIABLE_OPERATIONS(bool, bool)
         cotenant_value_##type at[count];                                                                               \
     } name;                                                                                                            \
     typedef name cotenant_value_##name;                                                                                \
-    static const cotenant_part cotenant_x_parts_##name[] COTENANT_X_UNUSED = {{"", 0, &cotenant_value_type_##type}};   \
-    static cotenant_type cotenant_value_type_##name COTENANT_X_UNUSED = {                                              \
+    static cotenant_part cotenant_x_parts_##name[] COTENANT_X_TABLE = {{"", 0, &cotenant_value_type_##type}};          \
+    static cotenant_type cotenant_value_type_##name COTENANT_X_TABLE = {                                               \
         "array", cotenant_x_parts_##name, sizeof(name), COTENANT_X_ALIGNOF(name), 1, count, 8, 0, {0, 0}, NULL}
 
 /* An array of variables, which may stand in a block: COTENANT_VARIABLE_ARRAY(per_core, u64, 8); */
@@ -129,7 +127,7 @@ COTENANT_X_VARIABLE_OPERATIONS(bool, bool)
     typedef struct name {                                                                                              \
         cotenant_variable_##type at[count];                                                                            \
     } name;                                                                                                            \
-    static const cotenant_part cotenant_x_parts_##name[] COTENANT_X_UNUSED = {                                         \
+    static cotenant_part cotenant_x_parts_##name[] COTENANT_X_TABLE = {                                                \
         {"", 0, &cotenant_variable_type_##type}};                                                                      \
     COTENANT_X_BOTH(name, "array", cotenant_x_parts_##name, 1, count, 8)
 
@@ -139,9 +137,9 @@ COTENANT_X_VARIABLE_OPERATIONS(bool, bool)
 #define COTENANT_X_BOTH_AS(word, name, rust_name, parts, part_count, count, rust_kind)                                 \
     typedef name cotenant_value_##word;                                                                                \
     typedef name cotenant_variable_##word;                                                                             \
-    static cotenant_type cotenant_value_type_##word COTENANT_X_UNUSED = {                                              \
+    static cotenant_type cotenant_value_type_##word COTENANT_X_TABLE = {                                               \
         rust_name, parts, sizeof(name), COTENANT_X_ALIGNOF(name), part_count, count, rust_kind, 0, {0, 0}, NULL};      \
-    static cotenant_type cotenant_variable_type_##word COTENANT_X_UNUSED = {                                           \
+    static cotenant_type cotenant_variable_type_##word COTENANT_X_TABLE = {                                            \
         rust_name, parts, sizeof(name), COTENANT_X_ALIGNOF(name), part_count, count, rust_kind, 0, {0, 0}, NULL}
 
 /* A mutex and the value that it guards: COTENANT_MUTEX(limits);   mutex_limits m; m.lock, m.value */
@@ -150,7 +148,7 @@ COTENANT_X_VARIABLE_OPERATIONS(bool, bool)
         cotenant_mutex lock;                                                                                           \
         cotenant_value_##type value;                                                                                   \
     } mutex_##type;                                                                                                    \
-    static const cotenant_part cotenant_x_parts_mutex_##type[] COTENANT_X_UNUSED = {                                   \
+    static cotenant_part cotenant_x_parts_mutex_##type[] COTENANT_X_TABLE = {                                          \
         {"lock", 0, &cotenant_value_type_u64}, {"value", COTENANT_X_NATURAL, &cotenant_value_type_##type}};            \
     COTENANT_X_BOTH(mutex_##type, "Mutex", cotenant_x_parts_mutex_##type, 2, 0, 12)
 
@@ -180,8 +178,8 @@ COTENANT_X_TEXT(text256, cotenant_text256, 256);
 #define COTENANT_VALUE_TYPE(word) (&cotenant_value_type_##word)
 
 /* The word `mutex`: one that guards what lies beside it. */
-static cotenant_type cotenant_x_type_nothing COTENANT_X_UNUSED = {"()", NULL, 0, 1, 0, 0, 7, 0, {0, 0}, NULL};
-static const cotenant_part cotenant_x_parts_mutex[] COTENANT_X_UNUSED = {{"lock", 0, &cotenant_value_type_u64},
+static cotenant_type cotenant_x_type_nothing COTENANT_X_TABLE = {"()", NULL, 0, 1, 0, 0, 7, 0, {0, 0}, NULL};
+static cotenant_part cotenant_x_parts_mutex[] COTENANT_X_TABLE = {{"lock", 0, &cotenant_value_type_u64},
                                                                         {"value", 8, &cotenant_x_type_nothing}};
 COTENANT_X_BOTH_AS(mutex, cotenant_mutex, "Mutex", cotenant_x_parts_mutex, 2, 0, 12);
 
@@ -238,8 +236,6 @@ COTENANT_X_BOTH_AS(mutex, cotenant_mutex, "Mutex", cotenant_x_parts_mutex, 2, 0,
 
 #ifdef _WIN32
 #define COTENANT_X_HIDDEN
-#define COTENANT_X_RETAIN
-#define COTENANT_X_SECTION_META ".cotmeta"
 /* Behind the blocks of shared! that a library in Rust has, before the constructors of C and C++. */
 #define COTENANT_X_AT_LOAD(name, order, function)                                                                      \
     __attribute__((section(".CRT$XC" order), used)) static void (*const cotenant_x_##name)(void) = function
@@ -247,16 +243,6 @@ COTENANT_X_BOTH_AS(mutex, cotenant_mutex, "Mutex", cotenant_x_parts_mutex, 2, 0,
 #ifndef COTENANT_X_HIDDEN
 #define COTENANT_X_HIDDEN __attribute__((visibility("hidden")))
 #endif
-/* Kept by the linker's --gc-sections. */
-#if defined(__has_attribute)
-#if __has_attribute(retain)
-#define COTENANT_X_RETAIN , retain
-#endif
-#endif
-#ifndef COTENANT_X_RETAIN
-#define COTENANT_X_RETAIN
-#endif
-#define COTENANT_X_SECTION_META "cotenant_meta"
 #define COTENANT_X_SECTION "cotenant"
 #endif
 
@@ -296,8 +282,8 @@ COTENANT_X_BOTH_AS(mutex, cotenant_mutex, "Mutex", cotenant_x_parts_mutex, 2, 0,
     COTENANT_X_BLOCK(name, FIELDS, &name##_shared.variables, NULL, sizeof(name##_shared), NULL, __VA_ARGS__)
 
 #define COTENANT_X_BLOCK(name, FIELDS, address, pristine, padded_bytes, target, ...)                                   \
-    static const cotenant_part name##_cotenant_parts[] = {FIELDS(COTENANT_X_PART)};                                    \
-    static const cotenant_word name##_cotenant_words[] = {__VA_ARGS__{0, 0, NULL}};                                    \
+    static cotenant_part name##_cotenant_parts[] COTENANT_X_TABLE = {FIELDS(COTENANT_X_PART)};                         \
+    static cotenant_word name##_cotenant_words[] COTENANT_X_TABLE = {__VA_ARGS__{0, 0, NULL}};                         \
     __attribute__((section(COTENANT_X_SECTION_META), used COTENANT_X_RETAIN)) cotenant_block name##_block = {          \
         {'C', 'O', 'T', 'C', 'D', 'E', 'C', 'L'},                                                                      \
         sizeof(cotenant_block),                                                                                        \

@@ -41,6 +41,25 @@
 #define COTENANT_API __attribute__((visibility("default")))
 #endif
 
+#ifdef _WIN32
+#define COTENANT_X_SECTION_META ".cotmeta"
+#else
+#define COTENANT_X_SECTION_META "cotenant_meta"
+#endif
+
+/* Kept by the linker's --gc-sections, where the compiler can say so. */
+#if defined(__has_attribute) && !defined(_WIN32)
+#if __has_attribute(retain)
+#define COTENANT_X_RETAIN , retain
+#endif
+#endif
+#ifndef COTENANT_X_RETAIN
+#define COTENANT_X_RETAIN
+#endif
+
+#define COTENANT_X_UNUSED __attribute__((unused))
+/* Of tables: with the blocks' declarations, where tools look for them. */
+#define COTENANT_X_TABLE __attribute__((unused, section(COTENANT_X_SECTION_META) COTENANT_X_RETAIN))
 #define COTENANT_X_ALIGNED(bytes) __attribute__((aligned(bytes)))
 
 #ifdef __cplusplus
@@ -71,7 +90,7 @@ typedef struct cotenant_part {
 /* The layout of a type. */
 typedef struct cotenant_type {
     const char *name;
-    const cotenant_part *parts;
+    cotenant_part *parts;
     uint64_t size_bytes;
     uint32_t align_bytes;
     uint32_t part_count;
@@ -94,8 +113,8 @@ typedef struct cotenant_block {
     uint8_t magic[8];
     uint32_t declaration_bytes;
     uint32_t variable_count;
-    const cotenant_part *variables;
-    const cotenant_word *words;
+    cotenant_part *variables;
+    cotenant_word *words;
     const char *identifier;
     void *block;
     void *pristine;

@@ -4,12 +4,13 @@
 //! the file's size in objects and schemas: those of real images take far less, and many descriptors of a small hostile
 //! file could otherwise refer to the same large schema.
 
+use super::declaration;
 use super::descriptor::{self, Descriptor, HEAD_BYTES};
 use super::memory::{Memory, Value};
 use super::report::{ByteOrder, Format, Image, SectionRole};
 use super::value;
 use crate::schema::decode::{self, Node};
-use crate::schema::difference;
+use crate::schema::{difference, tables};
 
 /// Bytes of an entry of the objects.
 const OBJECT_BYTES: u64 = 64;
@@ -145,12 +146,19 @@ fn find_in<'a>(image: &mut Image<'a>, memory: &Memory<'a>, (start, size): (u64, 
     let Some(area) = memory.value(start, size) else { return };
     let mut at: u64 = 0;
     while at.saturating_add(HEAD_BYTES) <= area.bytes.len() as u64 && image.block_faults.len() < FAULTS_MAX {
-        let Some(bytes) = area.part(at, HEAD_BYTES).and_then(|head| descriptor::size_at(&head)) else {
+        let head = area.part(at, HEAD_BYTES);
+        let in_rust = head.and_then(|head| descriptor::size_at(&head));
+        let in_c = head.and_then(|head| declaration::size_at(&head));
+        let Some(bytes) = in_rust.or(in_c) else {
             at += 4; // Padding between descriptors, which are aligned to 4 at least.
             continue;
         };
-        let block = descriptor::read(memory, start.wrapping_add(at), bytes)
-            .and_then(|descriptor| read_block(image, memory, &descriptor, budget));
+        let place = start.wrapping_add(at);
+        let block = match in_rust {
+            Some(bytes) => descriptor::read(memory, place, bytes)
+                .and_then(|descriptor| read_block(image, memory, &descriptor, budget)),
+            None => declared_block(image, memory, (place, bytes), budget),
+        };
         match block {
             Ok(block) => {
                 image.blocks.push(block);
@@ -189,13 +197,45 @@ fn read_block<'a>(
         let fault = |fault: String| format!("has a variable number {index} that {fault}");
         variables.push(variable(&object, schemas, values).map_err(fault)?);
     }
+    Ok(block(image, memory, descriptor, variables, schemas_bytes))
+}
+
+/// A block that was declared in C: its file holds no fingerprints, which are made when it is loaded.
+fn declared_block<'a>(
+    image: &Image<'a>,
+    memory: &Memory<'a>,
+    (at, bytes): (u64, u64),
+    budget: &mut u64,
+) -> Result<Block<'a>, String> {
+    let (descriptor, nodes) = declaration::read(memory, at, bytes, budget)?;
+    let initial_at = if descriptor.pristine == 0 { descriptor.block } else { descriptor.pristine };
+    let values = memory.value(initial_at, descriptor.used_bytes).ok_or("has its block outside of the image")?;
+    let schemas_bytes = nodes.iter().map(|node| tables::encode(node).len() as u64).sum();
+    let mut variables = Vec::new();
+    for node in nodes {
+        let initial = values.part(node.at, node.size_bytes).ok_or("has a variable that lies outside of it")?;
+        let fingerprint = decode::fingerprint(fingerprint_seed(memory), &node);
+        variables.push(Variable { bytes: node.size_bytes, fingerprint, initial: Some(initial), node });
+    }
+    let mut block = block(image, memory, &descriptor, variables, schemas_bytes);
+    block.fingerprint = block.computed_fingerprint;
+    Ok(block)
+}
+
+fn block<'a>(
+    image: &Image<'a>,
+    memory: &Memory<'a>,
+    descriptor: &Descriptor<'a>,
+    variables: Vec<Variable<'a>>,
+    schemas_bytes: u64,
+) -> Block<'a> {
     let seed = fingerprint_seed(memory);
     let computed = variables.iter().fold(seed, |hash, variable| decode::fingerprint(hash, &variable.node));
     let section = image
         .sections
         .iter()
         .position(|section| section.rights.read && descriptor.block.wrapping_sub(section.address) < section.size);
-    Ok(Block {
+    Block {
         name: descriptor.name,
         group: descriptor.group,
         module: descriptor.module,
@@ -214,7 +254,7 @@ fn read_block<'a>(
         variables,
         is_indirect: descriptor.has_target,
         schemas_bytes,
-    })
+    }
 }
 
 fn variable<'a>(object: &Value<'_>, schemas: &[u8], values: Value<'a>) -> Result<Variable<'a>, String> {

@@ -85,6 +85,14 @@ impl<'a> Memory<'a> {
         Some(Value { bytes, len, byte_order: self.byte_order })
     }
 
+    /// UTF-8 up to a zero byte, which must be among the first `bytes_max` and in the file.
+    pub(super) fn text(&self, address: u64, bytes_max: u64) -> Option<&'a str> {
+        let (range, offset) = self.range_at(address)?;
+        let rest = range.bytes.get(usize::try_from(offset).ok()?..)?;
+        let end = rest.iter().take(bytes_max as usize).position(|byte| *byte == 0)?;
+        std::str::from_utf8(&rest[..end]).ok()
+    }
+
     /// A pointer, as the loader would leave it.
     pub(super) fn pointer(&self, address: u64) -> Option<u64> {
         if let Some(value) = self.relocated.get(&address) {

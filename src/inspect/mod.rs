@@ -29,6 +29,7 @@ mod archive;
 mod block;
 mod change;
 mod coff;
+mod declaration;
 mod descriptor;
 mod elf;
 mod elf_dynamic;

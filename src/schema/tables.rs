@@ -133,7 +133,6 @@ unsafe fn part_node(part: &PartTable, depth: usize) -> Result<Node> {
     place(&mut children, table.size_bytes, table.align_bytes)?;
     // SAFETY: the caller's promise.
     let type_name = unsafe { text(table.name) }?;
-    let has_len = [Kind::Array as u8, Kind::List as u8, Kind::Text as u8].contains(&table.kind);
     Ok(Node {
         kind_byte: table.kind,
         is_atomic: table.is_atomic != 0,
@@ -142,10 +141,16 @@ unsafe fn part_node(part: &PartTable, depth: usize) -> Result<Node> {
         doc: String::new(),
         size_bytes: table.size_bytes,
         at: part.at,
-        count: if has_len { table.array_len } else { table.part_count },
+        count: count(table.kind, table.array_len, table.part_count),
         align_bytes: table.align_bytes,
         children,
     })
+}
+
+/// What a node's `count` says, as [`super::Schema::count`] has it.
+pub(crate) fn count(kind: u8, array_len: u32, part_count: u32) -> u32 {
+    let has_len = [Kind::Array as u8, Kind::List as u8, Kind::Text as u8].contains(&kind);
+    if has_len { array_len } else { part_count }
 }
 
 /// Gives the fields without an offset the one that C gives them; `size_bytes` and `align_bytes` are of the whole.
