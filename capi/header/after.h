@@ -234,31 +234,106 @@ COTENANT_X_BOTH_AS(mutex, cotenant_mutex, "Mutex", cotenant_x_parts_mutex, 2, 0,
 #define COTENANT_X_INITIAL(...) COTENANT_X_INITIAL_(__VA_ARGS__, )
 #define COTENANT_X_INITIAL_(type, name, ...) {__VA_ARGS__},
 
+#ifndef COTENANT_X_HIDDEN
 #ifdef _WIN32
 #define COTENANT_X_HIDDEN
-/* Behind the blocks of shared! that a library in Rust has, before the constructors of C and C++. */
-#define COTENANT_X_AT_LOAD(name, order, function)                                                                      \
-    __attribute__((section(".CRT$XC" order), used)) static void (*const cotenant_x_##name)(void) = function
 #else
-#ifndef COTENANT_X_HIDDEN
 #define COTENANT_X_HIDDEN __attribute__((visibility("hidden")))
 #endif
-#define COTENANT_X_SECTION "cotenant"
 #endif
 
-#define COTENANT_SHARED(...)                                                                                           \
-    COTENANT_X_SHARED(__VA_ARGS__, none, none, none, none, none, none, none, none, none)
+#define COTENANT_X_WORDS(a, b, c, d, e, f, g, h)                                                                       \
+    COTENANT_WORD_##a COTENANT_WORD_##b COTENANT_WORD_##c COTENANT_WORD_##d COTENANT_WORD_##e COTENANT_WORD_##f        \
+    COTENANT_WORD_##g COTENANT_WORD_##h
+
+#define COTENANT_SHARED(...) COTENANT_X_SHARED(__VA_ARGS__, none, none, none, none, none, none, none, none, none)
 #define COTENANT_X_SHARED(name, FIELDS, a, b, c, d, e, f, g, h, ...)                                                   \
     COTENANT_SHARED_DECLARE(name, FIELDS);                                                                             \
-    COTENANT_X_DEFINE(name, FIELDS, COTENANT_WORD_##a COTENANT_WORD_##b COTENANT_WORD_##c COTENANT_WORD_##d            \
-                                        COTENANT_WORD_##e COTENANT_WORD_##f COTENANT_WORD_##g COTENANT_WORD_##h)
+    COTENANT_X_DEFINE(name, FIELDS, COTENANT_X_WORDS(a, b, c, d, e, f, g, h))
 #define COTENANT_SHARED_DEFINE(...)                                                                                    \
     COTENANT_X_SHARED_DEFINE(__VA_ARGS__, none, none, none, none, none, none, none, none, none)
 #define COTENANT_X_SHARED_DEFINE(name, FIELDS, a, b, c, d, e, f, g, h, ...)                                            \
-    COTENANT_X_DEFINE(name, FIELDS, COTENANT_WORD_##a COTENANT_WORD_##b COTENANT_WORD_##c COTENANT_WORD_##d            \
-                                        COTENANT_WORD_##e COTENANT_WORD_##f COTENANT_WORD_##g COTENANT_WORD_##h)
+    COTENANT_X_DEFINE(name, FIELDS, COTENANT_X_WORDS(a, b, c, d, e, f, g, h))
 
-#ifndef _WIN32
+#define COTENANT_SHARED_BY_CALL(...)                                                                                   \
+    COTENANT_X_SHARED_BY_CALL(__VA_ARGS__, none, none, none, none, none, none, none, none, none)
+#define COTENANT_X_SHARED_BY_CALL(name, FIELDS, a, b, c, d, e, f, g, h, ...)                                           \
+    COTENANT_SHARED_BY_CALL_DECLARE(name, FIELDS);                                                                     \
+    COTENANT_X_DEFINE_BY_CALL(name, FIELDS, COTENANT_X_WORDS(a, b, c, d, e, f, g, h))
+#define COTENANT_SHARED_BY_CALL_DEFINE(...)                                                                            \
+    COTENANT_X_SHARED_BY_CALL_DEFINE(__VA_ARGS__, none, none, none, none, none, none, none, none, none)
+#define COTENANT_X_SHARED_BY_CALL_DEFINE(name, FIELDS, a, b, c, d, e, f, g, h, ...)                                    \
+    COTENANT_X_DEFINE_BY_CALL(name, FIELDS, COTENANT_X_WORDS(a, b, c, d, e, f, g, h))
+
+/* A block that is reached through a pointer once it is attached. */
+#define COTENANT_SHARED_BY_CALL_DECLARE(name, FIELDS)                                                                  \
+    typedef struct name##_variables {                                                                                  \
+        FIELDS(COTENANT_X_MEMBER)                                                                                      \
+    } name##_variables;                                                                                                \
+    typedef struct name##_cell {                                                                                       \
+        void *target;                                                                                                  \
+        name##_variables variables;                                                                                    \
+    } name##_cell;                                                                                                     \
+    COTENANT_X_EXTERN COTENANT_X_HIDDEN name##_cell name##_shared;                                                     \
+    COTENANT_X_EXTERN COTENANT_X_HIDDEN cotenant_block name##_block;                                                   \
+    COTENANT_X_UNUSED static inline name##_variables *name(void) COTENANT_NOEXCEPT                                     \
+    {                                                                                                                  \
+        void *shared = __atomic_load_n(&name##_shared.target, __ATOMIC_ACQUIRE);                                       \
+        return shared != NULL ? (name##_variables *)shared : &name##_shared.variables;                                 \
+    }                                                                                                                  \
+    struct name##_block_follows
+
+#define COTENANT_X_DEFINE_CELL(name, FIELDS)                                                                           \
+    __extension__ __attribute__((used)) name##_cell name##_shared = {NULL, {FIELDS(COTENANT_X_INITIAL)}}
+
+/* What is shared lies in the same image a second time, because until the call the first may change. */
+#define COTENANT_X_DEFINE_BY_CALL(name, FIELDS, ...)                                                                   \
+    COTENANT_X_DEFINE_CELL(name, FIELDS);                                                                              \
+    __extension__ static name##_variables name##_cotenant_pristine = {FIELDS(COTENANT_X_INITIAL)};                     \
+    COTENANT_X_BLOCK(name, FIELDS, &name##_shared.variables, &name##_cotenant_pristine, sizeof(name##_shared),         \
+                     &name##_shared.target, __VA_ARGS__{5, 1, NULL}, )
+
+#ifdef _WIN32
+
+/* The loader shares the section; only with GNU ld does the compiler have to say so, too. */
+#if defined(__clang__)
+#define COTENANT_X_SHARED_SECTION section(".shared"), used
+#else
+#define COTENANT_X_SHARED_SECTION section(".shared"), shared, used
+#endif
+
+#define COTENANT_SHARED_DECLARE(name, FIELDS) COTENANT_SHARED_BY_CALL_DECLARE(name, FIELDS)
+
+/* An unnamed block's twin lies in the section that the loader shares. */
+#define COTENANT_X_DEFINE(name, FIELDS, ...)                                                                           \
+    COTENANT_X_DEFINE_CELL(name, FIELDS);                                                                              \
+    typedef struct name##_twin {                                                                                       \
+        name##_variables variables;                                                                                    \
+        uint64_t epoch __attribute__((aligned(8)));                                                                    \
+    } __attribute__((aligned(COTENANT_X_PAGE_BYTES))) name##_twin;                                                     \
+    __extension__ __attribute__((COTENANT_X_SHARED_SECTION)) static name##_twin name##_cotenant_twin = {               \
+        {FIELDS(COTENANT_X_INITIAL)}, 0};                                                                              \
+    COTENANT_X_BLOCK(name, FIELDS, &name##_shared.variables, &name##_cotenant_twin, sizeof(name##_shared),             \
+                     &name##_shared.target, __VA_ARGS__)
+
+/* The C library's tables of what runs before main, and when a library is unloaded (`reserved` is null then). */
+#define COTENANT_X_HOOKS(name)                                                                                         \
+    __attribute__((section(".CRT$XCT"), used)) static void (*const name##_cotenant_registers)(void) =                  \
+        name##_cotenant_register;                                                                                      \
+    __attribute__((section(".CRT$XCU"), used)) static void (*const name##_cotenant_attaches)(void) =                   \
+        name##_cotenant_attach;                                                                                        \
+    static void __stdcall name##_cotenant_unload(void *image, unsigned long reason, void *reserved)                    \
+    {                                                                                                                  \
+        (void)image;                                                                                                   \
+        if (reason == 0 && reserved == NULL) {                                                                         \
+            name##_cotenant_unregister();                                                                              \
+        }                                                                                                              \
+    }                                                                                                                  \
+    __attribute__((section(".CRT$XLC"), used)) static void(__stdcall *const name##_cotenant_unloads)(                  \
+        void *, unsigned long, void *) = name##_cotenant_unload;                                                       \
+    struct name##_block_follows
+
+#else
 
 /* The block is mapped where it lies. */
 #define COTENANT_SHARED_DECLARE(name, FIELDS)                                                                          \
@@ -268,8 +343,8 @@ COTENANT_X_BOTH_AS(mutex, cotenant_mutex, "Mutex", cotenant_x_parts_mutex, 2, 0,
     typedef struct name##_pages {                                                                                      \
         name##_variables variables;                                                                                    \
     } __attribute__((aligned(COTENANT_X_PAGE_BYTES))) name##_pages;                                                    \
-    COTENANT_X_EXTERN COTENANT_X_HIDDEN name##_pages name##_shared;                                                  \
-    COTENANT_X_EXTERN COTENANT_X_HIDDEN cotenant_block name##_block;                                                 \
+    COTENANT_X_EXTERN COTENANT_X_HIDDEN name##_pages name##_shared;                                                    \
+    COTENANT_X_EXTERN COTENANT_X_HIDDEN cotenant_block name##_block;                                                   \
     COTENANT_X_UNUSED static inline name##_variables *name(void) COTENANT_NOEXCEPT                                     \
     {                                                                                                                  \
         return &name##_shared.variables;                                                                               \
@@ -277,9 +352,27 @@ COTENANT_X_BOTH_AS(mutex, cotenant_mutex, "Mutex", cotenant_x_parts_mutex, 2, 0,
     struct name##_block_follows
 
 #define COTENANT_X_DEFINE(name, FIELDS, ...)                                                                           \
-    __extension__ __attribute__((section(COTENANT_X_SECTION), used COTENANT_X_RETAIN))                                 \
-    name##_pages name##_shared = {{FIELDS(COTENANT_X_INITIAL)}};                                                       \
+    __extension__ __attribute__((section("cotenant"), used COTENANT_X_RETAIN)) name##_pages name##_shared = {          \
+        {FIELDS(COTENANT_X_INITIAL)}};                                                                                 \
     COTENANT_X_BLOCK(name, FIELDS, &name##_shared.variables, NULL, sizeof(name##_shared), NULL, __VA_ARGS__)
+
+/* Constructors of the earliest priorities that programs may have; a library's run when it is loaded. */
+#define COTENANT_X_HOOKS(name)                                                                                         \
+    __attribute__((constructor(101), used)) static void name##_cotenant_registers(void)                                \
+    {                                                                                                                  \
+        name##_cotenant_register();                                                                                    \
+    }                                                                                                                  \
+    __attribute__((constructor(102), used)) static void name##_cotenant_attaches(void)                                 \
+    {                                                                                                                  \
+        name##_cotenant_attach();                                                                                      \
+    }                                                                                                                  \
+    __attribute__((destructor, used)) static void name##_cotenant_unregisters(void)                                    \
+    {                                                                                                                  \
+        name##_cotenant_unregister();                                                                                  \
+    }                                                                                                                  \
+    struct name##_block_follows
+
+#endif
 
 #define COTENANT_X_BLOCK(name, FIELDS, address, pristine, padded_bytes, target, ...)                                   \
     static cotenant_part name##_cotenant_parts[] COTENANT_X_TABLE = {FIELDS(COTENANT_X_PART)};                         \
@@ -299,21 +392,10 @@ COTENANT_X_BOTH_AS(mutex, cotenant_mutex, "Mutex", cotenant_x_parts_mutex, 2, 0,
         NULL,                                                                                                          \
         COTENANT_X_COUNT(name##_cotenant_words) - 1,                                                                   \
         COTENANT_X_ALIGNOF(name##_variables)};                                                                         \
-    __attribute__((constructor(101))) static void name##_cotenant_register(void)                                       \
-    {                                                                                                                  \
-        cotenant_block_register(&name##_block);                                                                        \
-    }                                                                                                                  \
-    __attribute__((constructor(102))) static void name##_cotenant_attach(void)                                         \
-    {                                                                                                                  \
-        cotenant_attach_at_load();                                                                                     \
-    }                                                                                                                  \
-    __attribute__((destructor)) static void name##_cotenant_unregister(void)                                           \
-    {                                                                                                                  \
-        cotenant_block_unregister(&name##_block);                                                                      \
-    }                                                                                                                  \
-    struct name##_block_follows
-
-#endif
+    static void name##_cotenant_register(void) { cotenant_block_register(&name##_block); }                             \
+    static void name##_cotenant_attach(void) { cotenant_attach_at_load(); }                                            \
+    static void name##_cotenant_unregister(void) { cotenant_block_unregister(&name##_block); }                         \
+    COTENANT_X_HOOKS(name)
 
 #ifdef __cplusplus
 }

@@ -224,9 +224,9 @@ unsafe fn said(declaration: &'static Declaration) -> Result<Said> {
         mode: 0,
     };
     let mut said = Said { words, name: String::new(), group: String::new(), says_on_failure: false };
-    for index in 0..declaration.word_count as usize {
-        // SAFETY: within the table, which the header counted.
-        let word = unsafe { &*declaration.words.add(index) };
+    // SAFETY: the table, which the header counted; it has an entry behind the last one.
+    let words = unsafe { std::slice::from_raw_parts(declaration.words, declaration.word_count as usize) };
+    for word in words {
         let flag = match word.number {
             0 => false,
             1 => true,

@@ -123,13 +123,14 @@ unsafe fn part_node(part: &PartTable, depth: usize) -> Result<Node> {
     if table.part_count > PARTS_MAX || table.part_count > 0 && table.parts.is_null() {
         return Err(damaged("a type has no table of its parts"));
     }
-    let mut children = Vec::new();
-    for index in 0..table.part_count as usize {
-        // SAFETY: within the table, of which the caller says that it is whole.
-        let part = unsafe { &*table.parts.add(index) };
-        // SAFETY: the caller's promise.
-        children.push(unsafe { part_node(part, depth + 1) }?);
-    }
+    let parts = match table.part_count as usize {
+        0 => &[],
+        // SAFETY: the table, of which the caller says that it is whole.
+        count => unsafe { std::slice::from_raw_parts(table.parts, count) },
+    };
+    // SAFETY: the caller's promise.
+    let children: Result<Vec<Node>> = parts.iter().map(|part| unsafe { part_node(part, depth + 1) }).collect();
+    let mut children = children?;
     place(&mut children, table.size_bytes, table.align_bytes)?;
     // SAFETY: the caller's promise.
     let type_name = unsafe { text(table.name) }?;

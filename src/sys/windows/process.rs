@@ -176,7 +176,8 @@ pub(crate) fn complain(message: &str) {
     let _ = io::stderr().write_all(format!("{message}\n").as_bytes());
 }
 
-/// Asked when an image's end handlers run; on Windows `unload` does their work.
+/// Asked where an image that was written in C says that its end handlers run: here only when it is unloaded. (For one in
+/// Rust `unload` does their work.)
 pub(crate) fn is_ending() -> bool {
-    true
+    false
 }
