@@ -3,9 +3,11 @@
 #include "check.h"
 
 #include <pthread.h>
+#ifndef _WIN32
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#endif
 
 #define TOTALS(F) F(u64, jobs) F(f64, seconds)
 COTENANT_STRUCT(totals, TOTALS);
@@ -37,6 +39,7 @@ static void *try_once(void *unused)
     return NULL;
 }
 
+#ifndef _WIN32
 static void wait_for(pid_t child, int signal)
 {
     int status;
@@ -55,6 +58,7 @@ static void die_in(cotenant_mutex *mutex)
     }
     wait_for(child, SIGKILL);
 }
+#endif
 
 int main(void)
 {
@@ -68,6 +72,7 @@ int main(void)
     CHECK(pthread_create(&threads[0], NULL, try_once, NULL) == 0);
     CHECK(pthread_join(threads[0], NULL) == 0);
 
+#ifndef _WIN32
     /* A child does not hold what its parent holds. */
     pid_t child = fork();
     if (child == 0) {
@@ -76,6 +81,7 @@ int main(void)
         _exit(0);
     }
     wait_for(child, 0);
+#endif
     CHECK(cotenant_mutex_unlock(alone) == COTENANT_OK);
 
     for (int i = 0; i < THREADS; i++) {
@@ -86,6 +92,7 @@ int main(void)
     }
     CHECK(block()->guarded.value.jobs == (uint64_t)THREADS * ROUNDS);
 
+#ifndef _WIN32
     /* Unrepaired it is left to the next one, repaired it is an ordinary lock. */
     die_in(alone);
     CHECK(cotenant_mutex_lock(alone) == COTENANT_OWNER_DIED);
@@ -107,6 +114,7 @@ int main(void)
     CHECK(cotenant_mutex_consistent(alone) == COTENANT_OK);
     CHECK(cotenant_mutex_unlock(alone) == COTENANT_OK);
 
+#endif
     /* In memory that nobody shares it is a mutex of threads. */
     cotenant_mutex of_threads = {0};
     CHECK(cotenant_mutex_lock(&of_threads) == COTENANT_OK);

@@ -89,13 +89,6 @@ pub(crate) fn check_block(block: &'static Descriptor, image: &Image) -> Result<(
         return Ok(());
     }
     let label = block.label();
-    if !image.holds(section::address(), 1) {
-        return Err(Error::new(
-            ErrorKind::Unsupported,
-            format!("the block `{label}` and the library cotenant lie in two different DLLs or programs"),
-        )
-        .hint("link cotenant statically (without `-C prefer-dynamic`)"));
-    }
     if !image.shares(section::values(block) as usize) || !image.shares(section::address()) {
         return Err(Error::new(
             ErrorKind::Unsupported,
@@ -124,18 +117,28 @@ fn module_path(base: usize) -> io::Result<OsString> {
 /// The image that holds `address`.
 #[doc(alias = "GetModuleHandleExW")]
 fn image_at(address: usize) -> io::Result<Image> {
+    let base = base_of(address)?;
+    let path = module_path(base)?;
+    let headers = Headers { base };
+    let (sections, hash) = headers.sections();
+    let build_id = file_identity(&path, hash)?;
+    Ok(Image { path, build_id, base, bytes: headers.image_bytes(), sections })
+}
+
+/// Whether two addresses lie in one image.
+pub(crate) fn is_one_image(first: usize, second: usize) -> bool {
+    matches!((base_of(first), base_of(second)), (Ok(first), Ok(second)) if first == second)
+}
+
+/// Where the image that holds `address` begins.
+fn base_of(address: usize) -> io::Result<usize> {
     let flags = GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT;
     let mut module = null_mut();
     // SAFETY: with this flag the second argument is an address, not a name; the call writes one handle.
     if unsafe { GetModuleHandleExW(flags, address as *const u16, &raw mut module) } == 0 {
         return Err(io::Error::last_os_error());
     }
-    let base = module as usize;
-    let path = module_path(base)?;
-    let headers = Headers { base };
-    let (sections, hash) = headers.sections();
-    let build_id = file_identity(&path, hash)?;
-    Ok(Image { path, build_id, base, bytes: headers.image_bytes(), sections })
+    Ok(module as usize)
 }
 
 /// The headers of a loaded image

@@ -176,7 +176,7 @@ pub(crate) fn complain(message: &str) {
     let _ = io::stderr().write_all(format!("{message}\n").as_bytes());
 }
 
-/// Asked where an image that was written in C says that its end handlers run: here only when it is unloaded. (For one in
+/// Asked where an image in C says that its end handlers run: here only when it is unloaded. (For one in
 /// Rust `unload` does their work.)
 pub(crate) fn is_ending() -> bool {
     false

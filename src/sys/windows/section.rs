@@ -25,6 +25,7 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use super::attach::Place;
 use super::attached::Attached;
 use super::kernel_mutex::KernelMutex;
+use super::loader;
 use super::participants::{self, OwnerHalf};
 use super::process;
 use super::security::{self, MAX_SID_BYTES, Sid};
@@ -67,9 +68,10 @@ std::arch::global_asm!(".section .shared,\"dws\"", ".byte 0", ".text");
 #[unsafe(link_section = ".drectve")]
 static DIRECTIVE: [u8; 22] = *b" /SECTION:.shared,RWS ";
 
-/// Whether the block's values lie in the section.
+/// Whether the block's values lie in the section. Not those of an image that uses this library as a DLL: the section's
+/// head lies in the DLL, which other images use, too. They lie in a file mapping, as named blocks do.
 pub(crate) fn holds(block: &Descriptor) -> bool {
-    !block.is_named() && !block.words.attach_by_call
+    !block.is_named() && !block.words.attach_by_call && loader::is_one_image(block.declared_at(), address())
 }
 
 /// Where the section begins.
