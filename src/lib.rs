@@ -100,7 +100,10 @@ pub mod __c {
     pub use crate::image::declaration::{Declaration, Word, attach, outcome, register, unregister, word};
     pub use crate::schema::tables::{PartTable, TypeTable};
     pub use crate::segment::described::ObjectType;
-    pub use crate::sync::unguarded::{NotOwner, Taken, UnguardedMutex};
+    pub use crate::sync::unguarded::{
+        Kept, NotOwner, Taken, UnguardedMutex, UnguardedRwLock, give_permit_back, keep_leadership, keep_permit,
+        step_down, try_once,
+    };
 }
 
 // The examples of the pages for users run as tests.

@@ -183,6 +183,98 @@ static cotenant_part cotenant_x_parts_mutex[] COTENANT_X_TABLE = {{"lock", 0, &c
                                                                         {"value", 8, &cotenant_x_type_nothing}};
 COTENANT_X_BOTH_AS(mutex, cotenant_mutex, "Mutex", cotenant_x_parts_mutex, 2, 0, 12);
 
+/* The words rwlock, condvar, event, once and leader, and those that are declared: */
+#define COTENANT_X_ARRAY_TYPE(word, type, count)                                                                       \
+    static cotenant_part cotenant_x_elements_##word[] COTENANT_X_TABLE = {{"", 0, &cotenant_value_type_##type}};       \
+    static cotenant_type cotenant_x_array_##word COTENANT_X_TABLE = {                                                  \
+        "array", cotenant_x_elements_##word, sizeof(cotenant_value_##type) * (count),                                  \
+        COTENANT_X_ALIGNOF(cotenant_value_##type), 1, count, 8, 0, {0, 0}, NULL}
+#define COTENANT_X_RWLOCK_PARTS                                                                                        \
+    {"writer", 0, &cotenant_value_type_u64}, {"changing", 8, &cotenant_value_type_u32},                                \
+        {"nested", 12, &cotenant_value_type_u32}, {"freed", 16, &cotenant_value_type_u32},                             \
+        {"readers", 64, &cotenant_x_array_readers}
+COTENANT_X_ARRAY_TYPE(readers, u64, 64);
+static cotenant_part cotenant_x_parts_rwlock[] COTENANT_X_TABLE = {COTENANT_X_RWLOCK_PARTS,
+                                                                  {"value", 576, &cotenant_x_type_nothing}};
+COTENANT_X_BOTH_AS(rwlock, cotenant_rwlock, "RwLock", cotenant_x_parts_rwlock, 6, 0, 14);
+static cotenant_part cotenant_x_parts_word[] COTENANT_X_TABLE = {{"word", 0, &cotenant_value_type_u32}};
+COTENANT_X_BOTH_AS(condvar, cotenant_condvar, "Condvar", cotenant_x_parts_word, 1, 0, 15);
+COTENANT_X_BOTH_AS(event, cotenant_event, "Event", cotenant_x_parts_word, 1, 0, 20);
+static cotenant_part cotenant_x_parts_once[] COTENANT_X_TABLE = {{"completed", 0, &cotenant_value_type_u32},
+                                                                {"lock", 8, &cotenant_value_type_u64}};
+COTENANT_X_BOTH_AS(once, cotenant_once, "Once", cotenant_x_parts_once, 2, 0, 16);
+static cotenant_part cotenant_x_parts_leader[] COTENANT_X_TABLE = {{"lock", 0, &cotenant_value_type_u64},
+                                                                  {"term", 8, &cotenant_value_type_u64}};
+COTENANT_X_BOTH_AS(leader, cotenant_leader, "Leader", cotenant_x_parts_leader, 2, 0, 21);
+
+/* A reader-writer lock and its value: COTENANT_RWLOCK(limits);   rwlock_limits r; r.lock, r.value */
+#define COTENANT_RWLOCK(type)                                                                                          \
+    typedef struct rwlock_##type {                                                                                     \
+        cotenant_rwlock lock;                                                                                          \
+        cotenant_value_##type value;                                                                                   \
+    } rwlock_##type;                                                                                                   \
+    static cotenant_part cotenant_x_parts_rwlock_##type[] COTENANT_X_TABLE = {                                         \
+        COTENANT_X_RWLOCK_PARTS, {"value", COTENANT_X_NATURAL, &cotenant_value_type_##type}};                          \
+    COTENANT_X_BOTH(rwlock_##type, "RwLock", cotenant_x_parts_rwlock_##type, 6, 0, 14)
+
+/* A value that is made once: COTENANT_ONCE_CELL(limits);   once_limits o;
+ * cotenant_once_call(&o.once, make, &o.value, argument), which gives COTENANT_OK once o.value may be read. */
+#define COTENANT_ONCE_CELL(type)                                                                                       \
+    typedef struct once_##type {                                                                                       \
+        cotenant_once once;                                                                                            \
+        cotenant_value_##type value;                                                                                   \
+    } once_##type;                                                                                                     \
+    static cotenant_part cotenant_x_parts_once_##type[] COTENANT_X_TABLE = {                                           \
+        {"completed", 0, &cotenant_value_type_u32}, {"lock", 8, &cotenant_value_type_u64},                             \
+        {"value", COTENANT_X_NATURAL, &cotenant_value_type_##type}};                                                   \
+    COTENANT_X_BOTH(once_##type, "OnceCell", cotenant_x_parts_once_##type, 3, 0, 17)
+
+/* A semaphore of at most `max` permits, a power of two up to 1,024: COTENANT_SEMAPHORE(pool, 8), in a block
+ * F(pool, workers, COTENANT_PERMITS(6)) for six of them. `kept` is a cotenant_kept. */
+#define COTENANT_PERMITS(permits) {permits, {0}}, {0}
+#define COTENANT_SEMAPHORE(name, max)                                                                                  \
+    COTENANT_X_STATIC_ASSERT((max) > 0 && (max) <= 1024 && ((max) & ((max) - 1)) == 0,                                 \
+                             "a semaphore's maximum is a power of two up to 1024");                                    \
+    typedef struct name {                                                                                              \
+        cotenant_semaphore head;                                                                                       \
+        uint64_t cells[max];                                                                                           \
+    } name;                                                                                                            \
+    COTENANT_X_ARRAY_TYPE(name, u64, max);                                                                             \
+    static cotenant_part cotenant_x_parts_##name[] COTENANT_X_TABLE = {{"permits", 0, &cotenant_value_type_u32},       \
+                                                                      {"freed", 4, &cotenant_value_type_u32},          \
+                                                                      {"hint", 8, &cotenant_value_type_u32},           \
+                                                                      {"cells", 16, &cotenant_x_array_##name}};        \
+    COTENANT_X_BOTH(name, "Semaphore", cotenant_x_parts_##name, 4, 0, 18)
+#define COTENANT_X_CELLS(lock) (sizeof((lock)->cells) / sizeof((lock)->cells[0]))
+#define COTENANT_SEMAPHORE_ACQUIRE(semaphore, kept)                                                                    \
+    cotenant_semaphore_acquire(&(semaphore)->head, COTENANT_X_CELLS(semaphore), kept)
+#define COTENANT_SEMAPHORE_TRY_ACQUIRE(semaphore, kept)                                                                \
+    cotenant_semaphore_try_acquire(&(semaphore)->head, COTENANT_X_CELLS(semaphore), kept)
+#define COTENANT_SEMAPHORE_ACQUIRE_TIMEOUT(semaphore, timeout_ms, kept)                                                \
+    cotenant_semaphore_acquire_timeout(&(semaphore)->head, COTENANT_X_CELLS(semaphore), timeout_ms, kept)
+#define COTENANT_SEMAPHORE_RELEASE(semaphore, kept)                                                                    \
+    cotenant_semaphore_release(&(semaphore)->head, COTENANT_X_CELLS(semaphore), kept)
+
+/* A barrier for `count` threads, 1 to 16, 32 or 64: COTENANT_BARRIER(start, 4) */
+#define COTENANT_BARRIER(name, count)                                                                                  \
+    COTENANT_X_STATIC_ASSERT(((count) > 0 && (count) <= 16) || (count) == 32 || (count) == 64,                         \
+                             "a barrier is for 1 to 16, 32 or 64 threads");                                            \
+    typedef struct name {                                                                                              \
+        cotenant_barrier head;                                                                                         \
+        uint64_t cells[count];                                                                                         \
+    } name;                                                                                                            \
+    COTENANT_X_ARRAY_TYPE(name, u64, count);                                                                           \
+    static cotenant_part cotenant_x_parts_##name[] COTENANT_X_TABLE = {                                                \
+        {"lock", 0, &cotenant_value_type_u64},                                                                         \
+        {"generation", 8, &cotenant_value_type_u32},                                                                   \
+        {"cleared_generation", 12, &cotenant_value_type_u32},                                                          \
+        {"cells", 16, &cotenant_x_array_##name}};                                                                      \
+    COTENANT_X_BOTH(name, "Barrier", cotenant_x_parts_##name, 4, 0, 19)
+#define COTENANT_BARRIER_WAIT(barrier, is_leader)                                                                      \
+    cotenant_barrier_wait(&(barrier)->head, COTENANT_X_CELLS(barrier), is_leader)
+#define COTENANT_BARRIER_WAIT_TIMEOUT(barrier, timeout_ms, is_leader)                                                  \
+    cotenant_barrier_wait_timeout(&(barrier)->head, COTENANT_X_CELLS(barrier), timeout_ms, is_leader)
+
 /* --- Blocks of shared variables ---
  *
  *     #define WEB(F) F(u64, hits) F(u32, rate, 100)

@@ -691,6 +691,344 @@ size_t cotenant_text_get(const uint32_t *length,
                          size_t out_bytes)
 COTENANT_NOEXCEPT;
 
+/* --- The other locks --- */
+
+/**
+ * Many readers or one writer; 576 bytes, all zero when nobody is in. 64 threads read at a time, one more waits. A dead
+ * reader is forgotten; after a dead writer the next one, reader or writer, gets COTENANT_OWNER_DIED and holds the lock
+ * for writing. A writer that waits keeps new readers out.
+ */
+typedef struct COTENANT_X_ALIGNED(64) cotenant_rwlock {
+    /**
+     * For the functions below alone.
+     */
+    uint64_t words[72];
+} cotenant_rwlock;
+
+/**
+ * A condition that threads wait for under a mutex; 4 bytes, all zero.
+ */
+typedef struct cotenant_condvar {
+    /**
+     * For the functions below alone.
+     */
+    uint32_t word;
+} cotenant_condvar;
+
+/**
+ * Set until it is reset; who waits goes on when it is set. 4 bytes, all zero when it is not set. Nobody owns it, so no
+ * death holds it up.
+ */
+typedef struct cotenant_event {
+    /**
+     * For the functions below alone.
+     */
+    uint32_t word;
+} cotenant_event;
+
+/**
+ * What is done once; 16 bytes, all zero at first. Who is killed in it leaves it to the next one.
+ */
+typedef struct cotenant_once {
+    /**
+     * For the functions below alone.
+     */
+    uint32_t completed;
+    /**
+     * Zero.
+     */
+    uint32_t unused;
+    /**
+     * For the functions below alone.
+     */
+    uint64_t lock;
+} cotenant_once;
+
+/**
+ * One process leads; 16 bytes, all zero when nobody does.
+ */
+typedef struct cotenant_leader {
+    /**
+     * For the functions below alone.
+     */
+    uint64_t lock;
+    /**
+     * Leaderships so far.
+     */
+    uint64_t term;
+} cotenant_leader;
+
+/**
+ * A permit or a leadership that this process has, in the caller's own memory. Any thread of the process may give it back.
+ */
+typedef struct cotenant_kept {
+    /**
+     * For the functions below alone.
+     */
+    uint64_t word;
+    /**
+     * Of a leadership, its term: higher than all before it. Give it to what the leader commands, so that a late command
+     * of an old leader can be refused.
+     */
+    uint64_t term;
+    /**
+     * For the functions below alone.
+     */
+    uint32_t index;
+    /**
+     * Zero.
+     */
+    uint32_t unused;
+} cotenant_kept;
+
+/**
+ * The head of a semaphore, which COTENANT_SEMAPHORE(word, max) declares: its permits, 0 to max, are its initial value.
+ */
+typedef struct COTENANT_X_ALIGNED(8) cotenant_semaphore {
+    /**
+     * How many there are.
+     */
+    uint32_t permits;
+    /**
+     * For the functions below alone.
+     */
+    uint32_t words[3];
+} cotenant_semaphore;
+
+/**
+ * The head of a barrier, which COTENANT_BARRIER(word, count) declares; all zero when nobody has come.
+ */
+typedef struct cotenant_barrier {
+    /**
+     * For the functions below alone.
+     */
+    uint64_t lock;
+    /**
+     * For the functions below alone.
+     */
+    uint32_t generations[2];
+} cotenant_barrier;
+
+/**
+ * Waits until no writer is in, and reads. COTENANT_OWNER_DIED: a writer died, and the lock is held for writing now: put
+ * the value right, say so (cotenant_rwlock_consistent), unlock, and read again. COTENANT_WOULD_DEADLOCK: this thread
+ * writes, or reads 64 times. Else as cotenant_mutex_lock.
+ */
+COTENANT_API cotenant_status cotenant_rwlock_read(struct cotenant_rwlock *lock) COTENANT_NOEXCEPT;
+
+/**
+ * As cotenant_rwlock_read, but does not wait: COTENANT_WOULD_BLOCK.
+ */
+COTENANT_API cotenant_status cotenant_rwlock_try_read(struct cotenant_rwlock *lock) COTENANT_NOEXCEPT;
+
+/**
+ * As cotenant_rwlock_read, but waits at most timeout_ms milliseconds: then COTENANT_TIMED_OUT.
+ */
+COTENANT_API
+cotenant_status cotenant_rwlock_read_timeout(struct cotenant_rwlock *lock,
+                                             uint64_t timeout_ms)
+COTENANT_NOEXCEPT;
+
+/**
+ * Waits until nobody else is in, and writes. COTENANT_OWNER_DIED: a writer died; the lock is held. As
+ * cotenant_mutex_lock; COTENANT_WOULD_DEADLOCK also if this thread reads.
+ */
+COTENANT_API cotenant_status cotenant_rwlock_write(struct cotenant_rwlock *lock) COTENANT_NOEXCEPT;
+
+/**
+ * As cotenant_rwlock_write, but does not wait: COTENANT_WOULD_BLOCK.
+ */
+COTENANT_API cotenant_status cotenant_rwlock_try_write(struct cotenant_rwlock *lock) COTENANT_NOEXCEPT;
+
+/**
+ * As cotenant_rwlock_write, but waits at most timeout_ms milliseconds: then COTENANT_TIMED_OUT.
+ */
+COTENANT_API
+cotenant_status cotenant_rwlock_write_timeout(struct cotenant_rwlock *lock,
+                                              uint64_t timeout_ms)
+COTENANT_NOEXCEPT;
+
+/**
+ * As cotenant_rwlock_write, and takes also a lock that was given up: with COTENANT_OWNER_DIED.
+ */
+COTENANT_API cotenant_status cotenant_rwlock_write_given_up(struct cotenant_rwlock *lock) COTENANT_NOEXCEPT;
+
+/**
+ * Ends reading or writing, whichever this thread does. As cotenant_mutex_unlock.
+ */
+COTENANT_API cotenant_status cotenant_rwlock_unlock(struct cotenant_rwlock *lock) COTENANT_NOEXCEPT;
+
+/**
+ * As cotenant_mutex_consistent, of a writer.
+ */
+COTENANT_API cotenant_status cotenant_rwlock_consistent(struct cotenant_rwlock *lock) COTENANT_NOEXCEPT;
+
+/**
+ * As cotenant_mutex_give_up, of a writer.
+ */
+COTENANT_API cotenant_status cotenant_rwlock_give_up(struct cotenant_rwlock *lock) COTENANT_NOEXCEPT;
+
+/**
+ * Unlocks the mutex, waits for a notification for at most timeout_ms milliseconds, and locks again. Returns at the latest
+ * after 100 ms, notified or not: look at what you wait for, and wait again.
+ *
+ * COTENANT_OK, or COTENANT_OWNER_DIED: the lock is held. COTENANT_NOT_OWNER: this thread did not hold it. Else as
+ * cotenant_mutex_lock, and it is not held.
+ */
+COTENANT_API
+cotenant_status cotenant_condvar_wait(struct cotenant_condvar *condvar,
+                                      cotenant_mutex *mutex,
+                                      uint64_t timeout_ms)
+COTENANT_NOEXCEPT;
+
+/**
+ * Wakes one who waits; change what it waits for under the lock before. Does not block.
+ */
+COTENANT_API void cotenant_condvar_notify_one(struct cotenant_condvar *condvar) COTENANT_NOEXCEPT;
+
+/**
+ * Wakes all who wait; change what they wait for under the lock before. Does not block.
+ */
+COTENANT_API void cotenant_condvar_notify_all(struct cotenant_condvar *condvar) COTENANT_NOEXCEPT;
+
+/**
+ * Sets the event, and wakes all who wait. What was written before it is seen after a wait that it ended.
+ */
+COTENANT_API void cotenant_event_set(struct cotenant_event *event) COTENANT_NOEXCEPT;
+
+/**
+ * Makes it an event that is not set. Does not block.
+ */
+COTENANT_API void cotenant_event_reset(struct cotenant_event *event) COTENANT_NOEXCEPT;
+
+/**
+ * Whether it is set. Does not block.
+ */
+COTENANT_API bool cotenant_event_is_set(const struct cotenant_event *event) COTENANT_NOEXCEPT;
+
+/**
+ * Waits until the event is set. Who was to set it may be dead: then nobody does.
+ */
+COTENANT_API void cotenant_event_wait(struct cotenant_event *event) COTENANT_NOEXCEPT;
+
+/**
+ * As cotenant_event_wait, but at most timeout_ms milliseconds: then COTENANT_TIMED_OUT.
+ */
+COTENANT_API
+cotenant_status cotenant_event_wait_timeout(struct cotenant_event *event,
+                                            uint64_t timeout_ms)
+COTENANT_NOEXCEPT;
+
+/**
+ * Calls `function` with `object`, unless that was done already; others wait meanwhile. If it gives another number than
+ * 0, or is killed, the next one does it: COTENANT_CANCELLED. COTENANT_WOULD_DEADLOCK: called from `function` itself.
+ */
+COTENANT_API
+cotenant_status cotenant_once_call(struct cotenant_once *once,
+                                   cotenant_init function,
+                                   void *object,
+                                   void *argument)
+COTENANT_NOEXCEPT;
+
+/**
+ * Whether it was done. Does not block.
+ */
+COTENANT_API bool cotenant_once_is_completed(const struct cotenant_once *once) COTENANT_NOEXCEPT;
+
+/**
+ * Waits until nobody else leads, and leads. `kept` is for cotenant_leader_step_down; who ends or is killed leads no more.
+ * COTENANT_WOULD_DEADLOCK: this thread leads already. COTENANT_FULL and what else kept the process from taking a slot.
+ */
+COTENANT_API
+cotenant_status cotenant_leader_lead(struct cotenant_leader *leader,
+                                     struct cotenant_kept *kept)
+COTENANT_NOEXCEPT;
+
+/**
+ * As cotenant_leader_lead, but does not wait: COTENANT_WOULD_BLOCK if somebody else who lives leads.
+ */
+COTENANT_API
+cotenant_status cotenant_leader_try_lead(struct cotenant_leader *leader,
+                                         struct cotenant_kept *kept)
+COTENANT_NOEXCEPT;
+
+/**
+ * As cotenant_leader_lead, but waits at most timeout_ms milliseconds: then COTENANT_TIMED_OUT.
+ */
+COTENANT_API
+cotenant_status cotenant_leader_lead_timeout(struct cotenant_leader *leader,
+                                             uint64_t timeout_ms,
+                                             struct cotenant_kept *kept)
+COTENANT_NOEXCEPT;
+
+/**
+ * Leads no more. COTENANT_NOT_OWNER: this process does not lead under what was kept. Does not block.
+ */
+COTENANT_API
+cotenant_status cotenant_leader_step_down(struct cotenant_leader *leader,
+                                          const struct cotenant_kept *kept)
+COTENANT_NOEXCEPT;
+
+/**
+ * Waits until a permit is free, and takes it: what COTENANT_SEMAPHORE_ACQUIRE calls. `max` is that of the declaration.
+ * `kept` is for cotenant_semaphore_release, which any thread of the process may call; a dead process's come back.
+ * COTENANT_FULL and what else kept the process from taking a slot.
+ */
+COTENANT_API
+cotenant_status cotenant_semaphore_acquire(struct cotenant_semaphore *semaphore,
+                                           size_t max,
+                                           struct cotenant_kept *kept)
+COTENANT_NOEXCEPT;
+
+/**
+ * As cotenant_semaphore_acquire, but does not wait: COTENANT_WOULD_BLOCK if all permits are taken by the living.
+ */
+COTENANT_API
+cotenant_status cotenant_semaphore_try_acquire(struct cotenant_semaphore *semaphore,
+                                               size_t max,
+                                               struct cotenant_kept *kept)
+COTENANT_NOEXCEPT;
+
+/**
+ * As cotenant_semaphore_acquire, but waits at most timeout_ms milliseconds: then COTENANT_TIMED_OUT.
+ */
+COTENANT_API
+cotenant_status cotenant_semaphore_acquire_timeout(struct cotenant_semaphore *semaphore,
+                                                   size_t max,
+                                                   uint64_t timeout_ms,
+                                                   struct cotenant_kept *kept)
+COTENANT_NOEXCEPT;
+
+/**
+ * Gives a permit back, and wakes one who waits. COTENANT_NOT_OWNER: it is none of this process's, or was given back
+ * already. Does not block.
+ */
+COTENANT_API
+cotenant_status cotenant_semaphore_release(struct cotenant_semaphore *semaphore,
+                                           size_t max,
+                                           const struct cotenant_kept *kept)
+COTENANT_NOEXCEPT;
+
+/**
+ * Waits until as many threads have come as the barrier is declared for: what COTENANT_BARRIER_WAIT calls. `is_leader`
+ * (or null) is true for one of them. The dead do not count: then the others wait for one more.
+ */
+COTENANT_API
+cotenant_status cotenant_barrier_wait(struct cotenant_barrier *barrier,
+                                      size_t count,
+                                      bool *is_leader)
+COTENANT_NOEXCEPT;
+
+/**
+ * As cotenant_barrier_wait, but at most timeout_ms milliseconds: then COTENANT_TIMED_OUT, and this thread has not come.
+ */
+COTENANT_API
+cotenant_status cotenant_barrier_wait_timeout(struct cotenant_barrier *barrier,
+                                              size_t count,
+                                              uint64_t timeout_ms,
+                                              bool *is_leader)
+COTENANT_NOEXCEPT;
+
 
 /* --- Variables: one word each, which every process reads and changes in one step. ---
  *
@@ -875,6 +1213,98 @@ static cotenant_type cotenant_x_type_nothing COTENANT_X_TABLE = {"()", NULL, 0, 
 static cotenant_part cotenant_x_parts_mutex[] COTENANT_X_TABLE = {{"lock", 0, &cotenant_value_type_u64},
                                                                         {"value", 8, &cotenant_x_type_nothing}};
 COTENANT_X_BOTH_AS(mutex, cotenant_mutex, "Mutex", cotenant_x_parts_mutex, 2, 0, 12);
+
+/* The words rwlock, condvar, event, once and leader, and those that are declared: */
+#define COTENANT_X_ARRAY_TYPE(word, type, count)                                                                       \
+    static cotenant_part cotenant_x_elements_##word[] COTENANT_X_TABLE = {{"", 0, &cotenant_value_type_##type}};       \
+    static cotenant_type cotenant_x_array_##word COTENANT_X_TABLE = {                                                  \
+        "array", cotenant_x_elements_##word, sizeof(cotenant_value_##type) * (count),                                  \
+        COTENANT_X_ALIGNOF(cotenant_value_##type), 1, count, 8, 0, {0, 0}, NULL}
+#define COTENANT_X_RWLOCK_PARTS                                                                                        \
+    {"writer", 0, &cotenant_value_type_u64}, {"changing", 8, &cotenant_value_type_u32},                                \
+        {"nested", 12, &cotenant_value_type_u32}, {"freed", 16, &cotenant_value_type_u32},                             \
+        {"readers", 64, &cotenant_x_array_readers}
+COTENANT_X_ARRAY_TYPE(readers, u64, 64);
+static cotenant_part cotenant_x_parts_rwlock[] COTENANT_X_TABLE = {COTENANT_X_RWLOCK_PARTS,
+                                                                  {"value", 576, &cotenant_x_type_nothing}};
+COTENANT_X_BOTH_AS(rwlock, cotenant_rwlock, "RwLock", cotenant_x_parts_rwlock, 6, 0, 14);
+static cotenant_part cotenant_x_parts_word[] COTENANT_X_TABLE = {{"word", 0, &cotenant_value_type_u32}};
+COTENANT_X_BOTH_AS(condvar, cotenant_condvar, "Condvar", cotenant_x_parts_word, 1, 0, 15);
+COTENANT_X_BOTH_AS(event, cotenant_event, "Event", cotenant_x_parts_word, 1, 0, 20);
+static cotenant_part cotenant_x_parts_once[] COTENANT_X_TABLE = {{"completed", 0, &cotenant_value_type_u32},
+                                                                {"lock", 8, &cotenant_value_type_u64}};
+COTENANT_X_BOTH_AS(once, cotenant_once, "Once", cotenant_x_parts_once, 2, 0, 16);
+static cotenant_part cotenant_x_parts_leader[] COTENANT_X_TABLE = {{"lock", 0, &cotenant_value_type_u64},
+                                                                  {"term", 8, &cotenant_value_type_u64}};
+COTENANT_X_BOTH_AS(leader, cotenant_leader, "Leader", cotenant_x_parts_leader, 2, 0, 21);
+
+/* A reader-writer lock and its value: COTENANT_RWLOCK(limits);   rwlock_limits r; r.lock, r.value */
+#define COTENANT_RWLOCK(type)                                                                                          \
+    typedef struct rwlock_##type {                                                                                     \
+        cotenant_rwlock lock;                                                                                          \
+        cotenant_value_##type value;                                                                                   \
+    } rwlock_##type;                                                                                                   \
+    static cotenant_part cotenant_x_parts_rwlock_##type[] COTENANT_X_TABLE = {                                         \
+        COTENANT_X_RWLOCK_PARTS, {"value", COTENANT_X_NATURAL, &cotenant_value_type_##type}};                          \
+    COTENANT_X_BOTH(rwlock_##type, "RwLock", cotenant_x_parts_rwlock_##type, 6, 0, 14)
+
+/* A value that is made once: COTENANT_ONCE_CELL(limits);   once_limits o;
+ * cotenant_once_call(&o.once, make, &o.value, argument), which gives COTENANT_OK once o.value may be read. */
+#define COTENANT_ONCE_CELL(type)                                                                                       \
+    typedef struct once_##type {                                                                                       \
+        cotenant_once once;                                                                                            \
+        cotenant_value_##type value;                                                                                   \
+    } once_##type;                                                                                                     \
+    static cotenant_part cotenant_x_parts_once_##type[] COTENANT_X_TABLE = {                                           \
+        {"completed", 0, &cotenant_value_type_u32}, {"lock", 8, &cotenant_value_type_u64},                             \
+        {"value", COTENANT_X_NATURAL, &cotenant_value_type_##type}};                                                   \
+    COTENANT_X_BOTH(once_##type, "OnceCell", cotenant_x_parts_once_##type, 3, 0, 17)
+
+/* A semaphore of at most `max` permits, a power of two up to 1,024: COTENANT_SEMAPHORE(pool, 8), in a block
+ * F(pool, workers, COTENANT_PERMITS(6)) for six of them. `kept` is a cotenant_kept. */
+#define COTENANT_PERMITS(permits) {permits, {0}}, {0}
+#define COTENANT_SEMAPHORE(name, max)                                                                                  \
+    COTENANT_X_STATIC_ASSERT((max) > 0 && (max) <= 1024 && ((max) & ((max) - 1)) == 0,                                 \
+                             "a semaphore's maximum is a power of two up to 1024");                                    \
+    typedef struct name {                                                                                              \
+        cotenant_semaphore head;                                                                                       \
+        uint64_t cells[max];                                                                                           \
+    } name;                                                                                                            \
+    COTENANT_X_ARRAY_TYPE(name, u64, max);                                                                             \
+    static cotenant_part cotenant_x_parts_##name[] COTENANT_X_TABLE = {{"permits", 0, &cotenant_value_type_u32},       \
+                                                                      {"freed", 4, &cotenant_value_type_u32},          \
+                                                                      {"hint", 8, &cotenant_value_type_u32},           \
+                                                                      {"cells", 16, &cotenant_x_array_##name}};        \
+    COTENANT_X_BOTH(name, "Semaphore", cotenant_x_parts_##name, 4, 0, 18)
+#define COTENANT_X_CELLS(lock) (sizeof((lock)->cells) / sizeof((lock)->cells[0]))
+#define COTENANT_SEMAPHORE_ACQUIRE(semaphore, kept)                                                                    \
+    cotenant_semaphore_acquire(&(semaphore)->head, COTENANT_X_CELLS(semaphore), kept)
+#define COTENANT_SEMAPHORE_TRY_ACQUIRE(semaphore, kept)                                                                \
+    cotenant_semaphore_try_acquire(&(semaphore)->head, COTENANT_X_CELLS(semaphore), kept)
+#define COTENANT_SEMAPHORE_ACQUIRE_TIMEOUT(semaphore, timeout_ms, kept)                                                \
+    cotenant_semaphore_acquire_timeout(&(semaphore)->head, COTENANT_X_CELLS(semaphore), timeout_ms, kept)
+#define COTENANT_SEMAPHORE_RELEASE(semaphore, kept)                                                                    \
+    cotenant_semaphore_release(&(semaphore)->head, COTENANT_X_CELLS(semaphore), kept)
+
+/* A barrier for `count` threads, 1 to 16, 32 or 64: COTENANT_BARRIER(start, 4) */
+#define COTENANT_BARRIER(name, count)                                                                                  \
+    COTENANT_X_STATIC_ASSERT(((count) > 0 && (count) <= 16) || (count) == 32 || (count) == 64,                         \
+                             "a barrier is for 1 to 16, 32 or 64 threads");                                            \
+    typedef struct name {                                                                                              \
+        cotenant_barrier head;                                                                                         \
+        uint64_t cells[count];                                                                                         \
+    } name;                                                                                                            \
+    COTENANT_X_ARRAY_TYPE(name, u64, count);                                                                           \
+    static cotenant_part cotenant_x_parts_##name[] COTENANT_X_TABLE = {                                                \
+        {"lock", 0, &cotenant_value_type_u64},                                                                         \
+        {"generation", 8, &cotenant_value_type_u32},                                                                   \
+        {"cleared_generation", 12, &cotenant_value_type_u32},                                                          \
+        {"cells", 16, &cotenant_x_array_##name}};                                                                      \
+    COTENANT_X_BOTH(name, "Barrier", cotenant_x_parts_##name, 4, 0, 19)
+#define COTENANT_BARRIER_WAIT(barrier, is_leader)                                                                      \
+    cotenant_barrier_wait(&(barrier)->head, COTENANT_X_CELLS(barrier), is_leader)
+#define COTENANT_BARRIER_WAIT_TIMEOUT(barrier, timeout_ms, is_leader)                                                  \
+    cotenant_barrier_wait_timeout(&(barrier)->head, COTENANT_X_CELLS(barrier), timeout_ms, is_leader)
 
 /* --- Blocks of shared variables ---
  *

@@ -24,7 +24,10 @@ mod mutex;
 mod segment;
 mod text;
 
+mod locks;
+
 pub use block::*;
+pub use locks::*;
 pub use mutex::*;
 pub use segment::*;
 pub use status::*;

@@ -259,6 +259,11 @@ pub(crate) mod owner {
         pub(crate) fn unannounced(self) -> Mine {
             Mine { is_announced: false, ..self }
         }
+
+        /// Of callers in C only, of which no model is made.
+        pub(crate) fn with_word(self, _word: u64) -> Mine {
+            self
+        }
     }
 
     pub(crate) fn thread_number() -> u32 {

@@ -440,6 +440,14 @@ impl RawLock {
         owner::mine(&self.word).map(|mine| Ticket(mine.unannounced())).map_err(NotLocked::NoSlot)
     }
 
+    /// The ticket of who claimed the cell under this word, if it holds it and is of this process: for those who keep
+    /// no tickets.
+    pub(crate) fn ticket_of(&self, word: u64) -> Option<Ticket> {
+        let mine = owner::mine(&self.word).ok()?.unannounced();
+        let is_ours = mine.word() >> 32 == word >> 32 && self.word.load(Relaxed) & OWNER == word;
+        is_ours.then(|| Ticket(mine.with_word(word)))
+    }
+
     /// Takes the cell if it is free: one compare-and-swap. `None`: somebody has it, alive or dead.
     #[inline]
     pub(crate) fn claim(&self) -> Result<Option<Ticket>, NotLocked> {

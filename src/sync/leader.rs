@@ -48,7 +48,7 @@ use crate::schema::{Kind, Part, Schema};
 /// shared it works between the threads of one process.
 #[repr(C)]
 pub struct Leader {
-    lock: RawLock,
+    pub(super) lock: RawLock,
     /// Leaderships so far; also those that ended before they began.
     term: AtomicU64,
 }
@@ -73,7 +73,7 @@ unsafe impl ProcessSync for Leader {
 #[must_use = "the process steps down at once if the leadership is not kept"]
 pub struct Leadership<'a> {
     leader: &'a Leader,
-    ticket: Ticket,
+    pub(super) ticket: Ticket,
     term: u64,
 }
 

@@ -156,6 +156,17 @@ impl Once {
         make: impl FnOnce() -> A,
         keep: impl FnOnce(A),
     ) -> Result<(), NotLocked> {
+        self.call_slowly_if(patience, || Some(make()), keep).map(|_| ())
+    }
+
+    /// [`call_slowly`](Once::call_slowly) with a `make` that may say that it could not. Whether it is completed.
+    #[cold]
+    pub(super) fn call_slowly_if<A>(
+        &self,
+        patience: Patience,
+        make: impl FnOnce() -> Option<A>,
+        keep: impl FnOnce(A),
+    ) -> Result<bool, NotLocked> {
         let (ticket, locked) = patience.lock_even_given_up(&self.lock)?;
         let _doing = Doing { lock: &self.lock, ticket };
         // Who held the lock before died in `make`, or after it had committed.
@@ -164,7 +175,7 @@ impl Once {
         }
         // Under the lock: nobody else completes it.
         if self.is_completed() {
-            return Ok(());
+            return Ok(true);
         }
         // Killed up to the commit: the next one finds a dead owner and nothing completed.
         let made = make();
@@ -172,10 +183,11 @@ impl Once {
             // `make` forked, and this is the child: what it made is the parent's to keep.
             return Err(NotLocked::WouldDeadlock);
         }
+        let Some(made) = made else { return Ok(false) };
         keep(made);
         // The commit. Killed after it, the word still names us; only those look at it who wait for it already.
         self.completed.set();
-        Ok(())
+        Ok(true)
     }
 }
 

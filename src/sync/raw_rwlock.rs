@@ -127,6 +127,15 @@ impl<const READERS: usize> RawRwLock<READERS> {
     }
 
     /// Whether this thread reads in a cell other than the one that it just claimed.
+    /// A cell in which this very thread reads, for those who keep no guard.
+    pub(super) fn own_reading(&self) -> Option<Claimed> {
+        let start = first_cell(self.head.writer.this_thread().ok()?.word(), READERS);
+        let cells = self.readers.all();
+        let of_this_thread = |index: usize| Some((index, cells[index].own_ticket()?));
+        let (index, ticket) = (start..READERS).chain(0..start).find_map(of_this_thread)?;
+        Some(Claimed { index: index as u32, ticket })
+    }
+
     fn reads_in_another_cell(&self, claimed: Claimed) -> bool {
         let cells = self.readers.all().iter().enumerate();
         cells.filter(|(index, _)| *index != claimed.index as usize).any(|(_, cell)| cell.is_held_by_this_thread())

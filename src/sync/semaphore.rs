@@ -53,12 +53,12 @@ pub struct Semaphore<const MAX: usize> {
     /// At most MAX; written once.
     permits: AtomicU32,
     /// Who found no permit sleeps here.
-    freed: Bell,
+    pub(super) freed: Bell,
     /// The cell that was given back last.
-    hint: AtomicU32,
+    pub(super) hint: AtomicU32,
     /// The cell from which on holders are asked about next.
     asked: AtomicU32,
-    cells: Cells<MAX>,
+    pub(super) cells: Cells<MAX>,
 }
 
 const _: () = assert!(size_of::<Semaphore<3>>() == 40);
@@ -83,7 +83,7 @@ unsafe impl<const MAX: usize> ProcessSync for Semaphore<MAX> {
 #[must_use = "the permit is given back at once if it is not kept"]
 pub struct Permit<'a, const MAX: usize> {
     semaphore: &'a Semaphore<MAX>,
-    claimed: Claimed,
+    pub(super) claimed: Claimed,
 }
 
 // SAFETY: a cell may be released by any thread of the process.

@@ -1,15 +1,24 @@
-//! The mutex without a guard, for C: whoever unlocks it says so, and is known by what its thread is.
+//! Locks without guards, for C: whoever unlocks says so, and is known by what its thread is.
 //!
 //! A guard of Rust keeps a ticket that says who took the lock. C has no place for one: here the ticket is what the
 //! thread is now, and unlocking compares it with the word. So a thread that does not hold the lock cannot release it,
-//! and a child of a fork cannot release its parent's.
+//! and a child of a fork cannot release its parent's. What belongs to a process instead, permits and leaderships, is
+//! kept as numbers ([`Kept`]), and compared with the cell when it is given back.
+
+#![allow(missing_docs)] // Hidden: the header's names are in docs/c.md.
 
 use std::convert::Infallible;
 use std::time::Duration;
 
+use super::cells::Claimed;
 use super::condvar::Condvar;
-use super::lock_error::{DeadOwner, LockError, TryLockError};
+use super::leader::{Leader, Leadership};
+use super::lock_error::{DeadOwner, LockError, OnceWait, TryLockError};
+use super::once::Once;
 use super::patience::Patience;
+use super::raw_rwlock::{RawRwLock, Read, Write};
+use super::semaphore::{Permit, Semaphore};
+use crate::lock::atomic::Ordering::Relaxed;
 use crate::lock::{Locked, NotLocked, RawLock};
 
 /// The lock word of a [`Mutex`](super::Mutex), or one that guards what lies elsewhere.
@@ -132,4 +141,142 @@ impl UnguardedMutex {
             Err(why) => Err(TryLockError::<Infallible>::from(why)),
         }
     }
+}
+
+/// The words of a [`RwLock`](super::RwLock), whatever value lies behind them.
+#[repr(transparent)]
+pub struct UnguardedRwLock<const READERS: usize = 64> {
+    raw: RawRwLock<READERS>,
+}
+
+impl<const READERS: usize> UnguardedRwLock<READERS> {
+    /// As [`RwLock::read`](super::RwLock::read), and with a timeout its kin (0: does not wait). After
+    /// [`Taken::OwnerDied`] the lock is held for writing.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read(&self, timeout: Option<Duration>) -> TryResult {
+        match self.raw.read_at_once()? {
+            Some(_) => Ok(Taken::Clean),
+            None => Ok(match self.raw.read(patience(timeout))? {
+                Read::In(_) => Taken::Clean,
+                Read::WriterDied(_, owner_half) => self.died_in_writing(owner_half),
+            }),
+        }
+    }
+
+    /// As [`RwLock::write`](super::RwLock::write) and its kin; `even_given_up`: waits for ever, and takes also what was given up.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn write(&self, timeout: Option<Duration>, even_given_up: bool) -> TryResult {
+        let taken = if even_given_up { self.raw.write_given_up() } else { self.raw.write(patience(timeout)) };
+        Ok(match taken? {
+            Write::In(_) => Taken::Clean,
+            Write::WriterDied(_, owner_half) => self.died_in_writing(owner_half),
+        })
+    }
+
+    /// Ends reading or writing, whichever this thread does. What was not said to be consistent is left as it was found.
+    ///
+    /// # Errors
+    /// It does neither.
+    pub fn unlock(&self) -> Result<(), NotOwner> {
+        let writer = &self.raw.head.writer;
+        match writer.own_ticket() {
+            // Killed in it, or left so: the word says that the value may be half changed.
+            Some(ticket) if matches!(writer.left(), Ok(Locked::Inconsistent(_))) => writer.unlock(ticket),
+            Some(ticket) => self.raw.leave_writing(ticket, true),
+            None => self.raw.leave_reading(self.raw.own_reading().ok_or(NotOwner)?),
+        }
+        Ok(())
+    }
+
+    /// As [`UnguardedMutex::mark_consistent`].
+    ///
+    /// # Errors
+    /// This thread does not write.
+    pub fn mark_consistent(&self) -> Result<(), NotOwner> {
+        let writer = &self.raw.head.writer;
+        writer.mark_consistent(writer.own_ticket().ok_or(NotOwner)?);
+        Ok(())
+    }
+
+    /// As [`UnguardedMutex::give_up`].
+    ///
+    /// # Errors
+    /// This thread does not write.
+    pub fn give_up(&self) -> Result<(), NotOwner> {
+        let writer = &self.raw.head.writer;
+        writer.give_up(writer.own_ticket().ok_or(NotOwner)?);
+        Ok(())
+    }
+
+    fn died_in_writing(&self, owner_half: u32) -> Taken {
+        let owner = self.raw.head.writer.describe_owner(owner_half);
+        Taken::OwnerDied(owner.map(|(pid, program)| DeadOwner { pid, program }))
+    }
+}
+
+/// `None`: for ever.
+fn patience(timeout: Option<Duration>) -> Patience {
+    match timeout {
+        None => Patience::Endless,
+        Some(Duration::ZERO) => Patience::None,
+        Some(timeout) => Patience::of(timeout),
+    }
+}
+
+/// A permit or a leadership as numbers, which C can keep: the word that it was claimed with, and which of many it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kept {
+    pub word: u64,
+    pub index: u32,
+}
+
+/// A permit, to be given back with [`give_permit_back`] by any thread of this process.
+pub fn keep_permit<const MAX: usize>(permit: Permit<'_, MAX>) -> Kept {
+    let kept = Kept { word: permit.claimed.ticket.word(), index: permit.claimed.index };
+    std::mem::forget(permit);
+    kept
+}
+
+/// Gives back what was kept.
+///
+/// # Errors
+/// It is none of this process's, or was given back already.
+pub fn give_permit_back<const MAX: usize>(semaphore: &Semaphore<MAX>, kept: Kept) -> Result<(), NotOwner> {
+    let cell = semaphore.cells.all().get(kept.index as usize).ok_or(NotOwner)?;
+    let ticket = cell.ticket_of(kept.word).ok_or(NotOwner)?;
+    semaphore.cells.release(&semaphore.freed, Claimed { index: kept.index, ticket });
+    semaphore.hint.store(kept.index, Relaxed);
+    Ok(())
+}
+
+/// A leadership, to be ended with [`step_down`] by any thread of this process.
+pub fn keep_leadership(leadership: Leadership<'_>) -> Kept {
+    let kept = Kept { word: leadership.ticket.word(), index: 0 };
+    std::mem::forget(leadership);
+    kept
+}
+
+/// Steps down.
+///
+/// # Errors
+/// This process does not lead under what was kept.
+pub fn step_down(leader: &Leader, kept: Kept) -> Result<(), NotOwner> {
+    let ticket = leader.lock.ticket_of(kept.word).ok_or(NotOwner)?;
+    leader.lock.release(ticket);
+    Ok(())
+}
+
+/// As [`Once::call_once`], with a function that may say that it could not: then `false`, and the next one does it.
+///
+/// # Errors
+/// As there.
+pub fn try_once(once: &Once, function: impl FnOnce() -> bool) -> Result<bool, LockError<OnceWait>> {
+    if once.is_completed() {
+        return Ok(true);
+    }
+    once.call_slowly_if(Patience::Endless, || function().then_some(()), |()| ()).map_err(LockError::from)
 }

@@ -130,6 +130,11 @@ impl Mine {
     pub(crate) fn unannounced(self) -> Mine {
         Mine { robust: robust::Head::OFF, ..self }
     }
+
+    /// For a word that another thread of this process took.
+    pub(crate) fn with_word(self, word: u64) -> Mine {
+        Mine { word, ..self }
+    }
 }
 
 /// Who this thread is to the lock at `word`, if that is what it asked last.

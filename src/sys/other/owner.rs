@@ -39,6 +39,11 @@ impl Mine {
     pub(crate) fn unannounced(self) -> Mine {
         self
     }
+
+    /// For a word that another thread of this process took.
+    pub(crate) fn with_word(self, word: u64) -> Mine {
+        Mine { word }
+    }
 }
 
 /// Who this thread is.
