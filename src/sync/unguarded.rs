@@ -165,7 +165,8 @@ impl<const READERS: usize> UnguardedRwLock<READERS> {
         }
     }
 
-    /// As [`RwLock::write`](super::RwLock::write) and its kin; `even_given_up`: waits for ever, and takes also what was given up.
+    /// As [`RwLock::write`](super::RwLock::write) and its kin; `even_given_up`: waits for ever, and takes also what was
+    /// given up.
     ///
     /// # Errors
     /// As there.
