@@ -11,6 +11,7 @@ mod kind;
 mod locks;
 mod options;
 mod outcome;
+mod published;
 mod random;
 mod supervisor;
 mod waiters;
@@ -34,7 +35,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         return waiters::run(options);
     }
     let run = supervisor::run(options, kind::of(options.what))?;
-    outcome::print(options, kind::of(options.what).name(), &run)
+    outcome::print(options, kind::of(options.what), &run)
 }
 
 /// A process of a run that another one supervises.

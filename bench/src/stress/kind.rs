@@ -22,11 +22,17 @@ pub(crate) trait Kind {
 
     /// When all have ended but one, that one looks at what they left.
     fn look_at_the_end(&self, words: &Words);
+
+    /// What else the closing object tells.
+    fn counts(&self, _words: &Words) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
 }
 
 pub(super) fn of(what: What) -> &'static dyn Kind {
     match what {
         What::Locks => &super::locks::Locks,
+        What::Published => &super::published::Published,
         What::Waiters => &super::waiters::Waiters,
     }
 }

@@ -40,6 +40,8 @@ pub(crate) struct Options {
 pub(crate) enum What {
     /// Every lock, with invariants that a lost or a double entry breaks; some process is killed all the time.
     Locks,
+    /// Values that are published at full speed and loaded by all: torn, older than before, or lost.
+    Published,
     /// All of them wait for one owner, who is stopped: what that costs, and whether he is robbed.
     Waiters,
 }

@@ -1,12 +1,13 @@
 //! What a run came to: goals for people, and the closing object.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering::SeqCst;
 
 use serde::Serialize;
 
+use super::kind::Kind;
 use super::options::Options;
 use super::supervisor::Run;
 use crate::goal::Goal;
@@ -26,6 +27,8 @@ struct Closing<'a> {
     kills: u64,
     recoveries: u64,
     recovery_ms: Option<Recovery>,
+    #[serde(flatten)]
+    counts: BTreeMap<&'static str, u64>,
     violations: u64,
 }
 
@@ -37,16 +40,17 @@ struct Recovery {
     max: f64,
 }
 
-pub(super) fn print(options: &Options, what: &str, run: &Run) -> anyhow::Result<ExitCode> {
+pub(super) fn print(options: &Options, kind: &dyn Kind, run: &Run) -> anyhow::Result<ExitCode> {
     let violations = run.words.violations().load(SeqCst);
     let recovery_ms = recovery(run.recovery_ms.iter().map(|(_, ms)| *ms));
     let closing = Closing {
-        what,
+        what: kind.name(),
         processes: options.processes,
         operations: run.words.each_place().map(|place| place.operations().load(SeqCst)).sum(),
         kills: run.kills,
         recoveries: run.recoveries,
         recovery_ms,
+        counts: kind.counts(&run.words).into_iter().collect(),
         violations,
     };
     let mut out = std::io::stdout().lock();
