@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! main      what was asked for
-//! statics   attach   locks   segments   the groups: which subjects, which goals
+//! statics   attach   locks   segments   published   the groups: which subjects, which goals
 //! stress                     many processes, some of them killed
 //! rounds    subject          every subject in turn, many rounds
 //! figure    table   goal     what is printed
@@ -17,6 +17,7 @@ mod figure;
 mod goal;
 mod home;
 mod locks;
+mod published;
 mod rounds;
 mod segments;
 mod statics;
@@ -72,6 +73,8 @@ enum Group {
     Locks,
     /// Making and joining a segment, and its named objects.
     Segments,
+    /// A value that one publishes and others load, beside a seqlock and what others have.
+    Published,
 }
 
 /// How much to measure.
@@ -112,6 +115,7 @@ fn main() -> anyhow::Result<ExitCode> {
             Group::Attach => attach::run(effort)?,
             Group::Locks => locks::run(effort)?,
             Group::Segments => segments::run(effort)?,
+            Group::Published => published::run(effort)?,
         };
         print(&report, options.json)?;
     }

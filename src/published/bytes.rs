@@ -286,7 +286,7 @@ impl PublishedBytes<'_> {
 
     /// As [`update`](PublishedBytes::update), with a change that may be refused: then nothing is published.
     pub(super) fn try_update(&self, change: impl FnOnce(&[u8]) -> Result<Vec<u8>>) -> Result<u64> {
-        let publishing = self.ring.lock(Patience::Endless)?;
+        let publishing = self.ring.lock(|| Patience::Endless)?;
         // Nobody publishes meanwhile: not repeated.
         let new = change(&self.load()?.value)?;
         publishing.is_still_ours()?;
@@ -303,7 +303,7 @@ impl PublishedBytes<'_> {
 
     fn publish_within(&self, bytes: &[u8], patience: impl FnOnce() -> Patience) -> Result<u64> {
         self.check_length(bytes)?;
-        self.write(self.ring.lock(patience())?, bytes)
+        self.write(self.ring.lock(patience)?, bytes)
     }
 
     fn check_length(&self, bytes: &[u8]) -> Result<()> {

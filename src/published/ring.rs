@@ -71,7 +71,7 @@ pub(super) struct Loaded {
 
 /// The lock of those who publish, held.
 pub(super) struct Publishing<'a> {
-    ring: Ring<'a>,
+    ring: &'a Ring<'a>,
     ticket: Ticket,
 }
 
@@ -183,25 +183,25 @@ impl<'a> Ring<'a> {
     /// # Errors
     /// `TimedOut`, `WouldDeadlock`, or that the process cannot become a participant.
     #[inline(always)]
-    pub(super) fn lock(&self, patience: Patience) -> Result<Publishing<'a>> {
-        match self.writers.lock.lock_at_once() {
-            Some(ticket) => Ok(Publishing { ring: *self, ticket }),
-            None => self.lock_slowly(patience),
-        }
+    pub(super) fn lock(&self, patience: impl FnOnce() -> Patience) -> Result<Publishing<'_>> {
+        let ticket = match self.writers.lock.lock_at_once() {
+            Some(ticket) => ticket,
+            None => lock_slowly(&self.writers.lock, patience())?,
+        };
+        Ok(Publishing { ring: self, ticket })
     }
+}
 
-    #[cold]
-    #[inline(never)]
-    fn lock_slowly(&self, patience: Patience) -> Result<Publishing<'a>> {
-        let lock = &self.writers.lock;
-        let locked = patience.lock_even_given_up(lock).map_err(TryLockError::<Infallible>::from);
-        let (ticket, locked) = locked.map_err(Error::from)?;
-        if let Locked::Inconsistent(_) = locked {
-            // The dead one has left the newest snapshot as it was; what it began in the next buffer is written over.
-            lock.mark_consistent(ticket);
-        }
-        Ok(Publishing { ring: *self, ticket })
+#[cold]
+#[inline(never)]
+fn lock_slowly(lock: &RawLock, patience: Patience) -> Result<Ticket> {
+    let locked = patience.lock_even_given_up(lock).map_err(TryLockError::<Infallible>::from);
+    let (ticket, locked) = locked.map_err(Error::from)?;
+    if let Locked::Inconsistent(_) = locked {
+        // The dead one has left the newest snapshot as it was; what it began in the next buffer is written over.
+        lock.mark_consistent(ticket);
     }
+    Ok(ticket)
 }
 
 #[cfg(test)]

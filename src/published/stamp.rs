@@ -65,18 +65,16 @@ pub struct Publisher {
 }
 
 /// What this thread writes into its stamps, as long as it is of the process that looked it up.
-#[derive(Clone, Copy)]
 struct Myself {
-    /// As of [`owner::current_epoch`]; a child of a fork has another one.
-    epoch: u32,
-    is_known: bool,
-    pid: u32,
-    program: [u64; 3],
+    /// One more than [`owner::current_epoch`], which a child of a fork has another one of; 0: not looked up.
+    epoch: Cell<u64>,
+    pid: Cell<u32>,
+    program: [Cell<u64>; 3],
 }
 
 thread_local! {
-    static MYSELF: Cell<Myself> =
-        const { Cell::new(Myself { epoch: 0, is_known: false, pid: 0, program: [0; 3] }) };
+    static MYSELF: Myself =
+        const { Myself { epoch: Cell::new(0), pid: Cell::new(0), program: [const { Cell::new(0) }; 3] } };
 }
 
 impl Stamp {
@@ -97,13 +95,17 @@ impl Stamp {
         self.stamp.store(being_written(sequence), Relaxed);
         // Pairs with the Acquire fence in `Ring::load`: who sees any of what follows sees the stamp, too.
         fence(Release);
-        let myself = myself(lock, ticket);
         self.publisher.store(ticket.word(), Relaxed);
         self.unix_ns.store(process::unix_ns_coarse(), Relaxed);
-        self.pid.store(myself.pid, Relaxed);
-        for (to, from) in self.program.iter().zip(myself.program) {
-            to.store(from, Relaxed);
-        }
+        MYSELF.with(|myself| {
+            if myself.epoch.get() != u64::from(owner::current_epoch()) + 1 {
+                myself.look_up(lock, ticket);
+            }
+            self.pid.store(myself.pid.get(), Relaxed);
+            for (to, from) in self.program.iter().zip(&myself.program) {
+                to.store(from.get(), Relaxed);
+            }
+        });
     }
 
     /// Says that `sequence` is whole. Release pairs with the Acquire fence after [`is_whole`](Stamp::is_whole).
@@ -157,25 +159,21 @@ const fn being_written(sequence: u64) -> u64 {
     whole(sequence) | 1
 }
 
-#[inline(always)]
-fn myself(lock: &RawLock, ticket: Ticket) -> Myself {
-    let known = MYSELF.get();
-    if known.is_known && known.epoch == owner::current_epoch() { known } else { look_up_myself(lock, ticket) }
-}
-
-#[cold]
-fn look_up_myself(lock: &RawLock, ticket: Ticket) -> Myself {
-    let epoch = owner::current_epoch();
-    let (pid, name) = lock.describe_owner(ticket.owner_half()).unwrap_or_else(|| (std::process::id(), String::new()));
-    let mut program = [0; 3];
-    for (to, from) in program.iter_mut().zip(name.as_bytes().chunks(8)) {
-        let mut word = [0; 8];
-        word[..from.len()].copy_from_slice(from);
-        *to = u64::from_le_bytes(word);
+impl Myself {
+    #[cold]
+    fn look_up(&self, lock: &RawLock, ticket: Ticket) {
+        let of_this_process = || (std::process::id(), String::new());
+        let (pid, name) = lock.describe_owner(ticket.owner_half()).unwrap_or_else(of_this_process);
+        for (at, to) in self.program.iter().enumerate() {
+            let mut word = [0; 8];
+            for (to, from) in word.iter_mut().zip(name.bytes().skip(at * 8)) {
+                *to = from;
+            }
+            to.set(u64::from_le_bytes(word));
+        }
+        self.pid.set(pid);
+        self.epoch.set(u64::from(owner::current_epoch()) + 1);
     }
-    let myself = Myself { epoch, is_known: true, pid, program };
-    MYSELF.set(myself);
-    myself
 }
 
 /// A zero-filled name, with what cannot be printed replaced.

@@ -7,6 +7,7 @@ use std::process::ExitStatus;
 use std::sync::atomic::AtomicU64;
 
 use crate::locks::Cases;
+use crate::published;
 
 pub(crate) fn memory_folder() -> PathBuf {
     std::env::temp_dir()
@@ -47,6 +48,9 @@ impl Lifeline {
 pub(crate) fn add_peers(_cases: &mut Cases<'_>) {}
 
 pub(crate) fn remove_peers() {}
+
+/// The one between processes is for Linux only.
+pub(crate) fn add_publishers(_cases: &mut published::Cases<'_>) {}
 
 /// What each of two processes answers.
 pub(crate) type Work<'a> = dyn Fn(&dyn Fn() -> anyhow::Result<()>) -> anyhow::Result<[f64; 2]> + 'a;

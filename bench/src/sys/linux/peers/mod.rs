@@ -4,8 +4,11 @@
 
 mod guarded;
 mod kernel;
+mod mmap_sync;
 mod pthread;
 mod raw_sync;
+
+pub(crate) use mmap_sync::add_publishers;
 
 use std::ffi::CStr;
 
