@@ -1,7 +1,7 @@
 //! Group `published`: a value of 200 bytes that one publishes and others load.
 //!
-//! Beside it `mmap-sync` (between processes), `arc-swap` and parking_lot's `RwLock` (private), and a bare seqlock, whose
-//! readers a killed writer would hold up for ever: the limit. A load takes a snapshot and looks at its first and last
+//! Beside it `mmap-sync` (between processes), `arc-swap` and parking_lot's `RwLock` (private), and a bare seqlock, the
+//! limit, whose readers a killed writer would hold up for ever. A load takes a snapshot and looks at its first and last
 //! word. Who publishes at full speed is another thread.
 
 mod ours;
@@ -143,7 +143,8 @@ fn beside_a_writer<H: Hold + Send>(make: Make<H>, folder: &Path, time: Duration,
 }
 
 /// Of each block of loads, nanoseconds for one. Not of those in which the writer rested, which are loads of an idle
-/// value, nor of those in which the reader did: with too few processors, they take turns. For so long, from the first on.
+/// value, nor of those in which the reader did: with too few processors, they take turns. For so long, from the first
+/// on.
 #[inline(never)]
 fn timed<H: Hold>(reader: &mut H, published: &AtomicU64, time: Duration) -> Vec<f64> {
     let (mut start, mut blocks) = (Instant::now(), Vec::with_capacity(1 << 20));
