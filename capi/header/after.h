@@ -32,6 +32,19 @@
         return __atomic_fetch_##operation(&variable->value, operand, __ATOMIC_ACQ_REL);                                \
     }
 
+/* For cotenant.hpp: the table of a type of C++. */
+#ifdef __cplusplus
+#define COTENANT_X_TYPE_OF(word, name)                                                                                 \
+    extern "C++" {                                                                                                     \
+    COTENANT_X_UNUSED static inline cotenant_type *cotenant_type_of(const name *) noexcept                             \
+    {                                                                                                                  \
+        return &cotenant_variable_type_##word;                                                                         \
+    }                                                                                                                  \
+    }
+#else
+#define COTENANT_X_TYPE_OF(word, name)
+#endif
+
 #define COTENANT_X_SCALAR(name, type, bytes, rust_kind)                                                                \
     typedef type cotenant_value_##name;                                                                                \
     static cotenant_type cotenant_value_type_##name COTENANT_X_TABLE = {                                               \
@@ -47,7 +60,9 @@
     static cotenant_type cotenant_variable_type_##name COTENANT_X_TABLE = {                                            \
         rust_name, NULL, bytes, bytes, 0, 0, rust_kind, 1, {0, 0}, NULL};                                              \
     static cotenant_type cotenant_value_type_atomic_##name COTENANT_X_TABLE = {                                        \
-        rust_name, NULL, bytes, bytes, 0, 0, rust_kind, 1, {0, 0}, NULL}
+        rust_name, NULL, bytes, bytes, 0, 0, rust_kind, 1, {0, 0}, NULL};                                                                                                         \
+    COTENANT_X_TYPE_OF(name, cotenant_##name)                                                                          \
+    struct cotenant_x_end_of_##name
 
 #define COTENANT_X_INTEGER(name, type, bytes, rust_kind, rust_name)                                                    \
     COTENANT_X_SCALAR(name, type, bytes, rust_kind);                                                                   \
@@ -140,7 +155,9 @@ COTENANT_X_VARIABLE_OPERATIONS(bool, bool)
     static cotenant_type cotenant_value_type_##word COTENANT_X_TABLE = {                                               \
         rust_name, parts, sizeof(name), COTENANT_X_ALIGNOF(name), part_count, count, rust_kind, 0, {0, 0}, NULL};      \
     static cotenant_type cotenant_variable_type_##word COTENANT_X_TABLE = {                                            \
-        rust_name, parts, sizeof(name), COTENANT_X_ALIGNOF(name), part_count, count, rust_kind, 0, {0, 0}, NULL}
+        rust_name, parts, sizeof(name), COTENANT_X_ALIGNOF(name), part_count, count, rust_kind, 0, {0, 0}, NULL};      \
+    COTENANT_X_TYPE_OF(word, name)                                                                                     \
+    struct cotenant_x_end_of_##word
 
 /* A mutex and the value that it guards: COTENANT_MUTEX(limits);   mutex_limits m; m.lock, m.value */
 #define COTENANT_MUTEX(type)                                                                                           \

@@ -342,6 +342,14 @@ COTENANT_API cotenant_status cotenant_mutex_lock_given_up(struct cotenant_mutex 
 COTENANT_API cotenant_status cotenant_mutex_unlock(struct cotenant_mutex *mutex) COTENANT_NOEXCEPT;
 
 /**
+ * Releases the lock as if this process had died in it: the next one gets COTENANT_OWNER_DIED. For who finds that what the
+ * lock guards is half changed and cannot put it right, but another one may. COTENANT_NOT_OWNER. Does not block.
+ */
+COTENANT_API
+cotenant_status cotenant_mutex_abandon(struct cotenant_mutex *mutex)
+COTENANT_NOEXCEPT;
+
+/**
  * Says that what the lock guards is whole again, after COTENANT_OWNER_DIED. The lock stays held.
  *
  * COTENANT_NOT_OWNER: this thread does not hold it. Does not block. Killed before it, the next one gets
@@ -859,6 +867,11 @@ COTENANT_API cotenant_status cotenant_rwlock_write_given_up(struct cotenant_rwlo
 COTENANT_API cotenant_status cotenant_rwlock_unlock(struct cotenant_rwlock *lock) COTENANT_NOEXCEPT;
 
 /**
+ * As cotenant_mutex_abandon, of a writer.
+ */
+COTENANT_API cotenant_status cotenant_rwlock_abandon(struct cotenant_rwlock *lock) COTENANT_NOEXCEPT;
+
+/**
  * As cotenant_mutex_consistent, of a writer.
  */
 COTENANT_API cotenant_status cotenant_rwlock_consistent(struct cotenant_rwlock *lock) COTENANT_NOEXCEPT;
@@ -1063,6 +1076,19 @@ COTENANT_NOEXCEPT;
         return __atomic_fetch_##operation(&variable->value, operand, __ATOMIC_ACQ_REL);                                \
     }
 
+/* For cotenant.hpp: the table of a type of C++. */
+#ifdef __cplusplus
+#define COTENANT_X_TYPE_OF(word, name)                                                                                 \
+    extern "C++" {                                                                                                     \
+    COTENANT_X_UNUSED static inline cotenant_type *cotenant_type_of(const name *) noexcept                             \
+    {                                                                                                                  \
+        return &cotenant_variable_type_##word;                                                                         \
+    }                                                                                                                  \
+    }
+#else
+#define COTENANT_X_TYPE_OF(word, name)
+#endif
+
 #define COTENANT_X_SCALAR(name, type, bytes, rust_kind)                                                                \
     typedef type cotenant_value_##name;                                                                                \
     static cotenant_type cotenant_value_type_##name COTENANT_X_TABLE = {                                               \
@@ -1078,7 +1104,9 @@ COTENANT_NOEXCEPT;
     static cotenant_type cotenant_variable_type_##name COTENANT_X_TABLE = {                                            \
         rust_name, NULL, bytes, bytes, 0, 0, rust_kind, 1, {0, 0}, NULL};                                              \
     static cotenant_type cotenant_value_type_atomic_##name COTENANT_X_TABLE = {                                        \
-        rust_name, NULL, bytes, bytes, 0, 0, rust_kind, 1, {0, 0}, NULL}
+        rust_name, NULL, bytes, bytes, 0, 0, rust_kind, 1, {0, 0}, NULL};                                                                                                         \
+    COTENANT_X_TYPE_OF(name, cotenant_##name)                                                                          \
+    struct cotenant_x_end_of_##name
 
 #define COTENANT_X_INTEGER(name, type, bytes, rust_kind, rust_name)                                                    \
     COTENANT_X_SCALAR(name, type, bytes, rust_kind);                                                                   \
@@ -1171,7 +1199,9 @@ COTENANT_X_VARIABLE_OPERATIONS(bool, bool)
     static cotenant_type cotenant_value_type_##word COTENANT_X_TABLE = {                                               \
         rust_name, parts, sizeof(name), COTENANT_X_ALIGNOF(name), part_count, count, rust_kind, 0, {0, 0}, NULL};      \
     static cotenant_type cotenant_variable_type_##word COTENANT_X_TABLE = {                                            \
-        rust_name, parts, sizeof(name), COTENANT_X_ALIGNOF(name), part_count, count, rust_kind, 0, {0, 0}, NULL}
+        rust_name, parts, sizeof(name), COTENANT_X_ALIGNOF(name), part_count, count, rust_kind, 0, {0, 0}, NULL};      \
+    COTENANT_X_TYPE_OF(word, name)                                                                                     \
+    struct cotenant_x_end_of_##word
 
 /* A mutex and the value that it guards: COTENANT_MUTEX(limits);   mutex_limits m; m.lock, m.value */
 #define COTENANT_MUTEX(type)                                                                                           \

@@ -186,6 +186,14 @@ pub unsafe extern "C" fn cotenant_rwlock_unlock(lock: *mut cotenant_rwlock) -> c
     call(|| lock.unlock().map_err(not_owner))
 }
 
+/// As cotenant_mutex_abandon, of a writer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotenant_rwlock_abandon(lock: *mut cotenant_rwlock) -> cotenant_status {
+    // SAFETY: the caller passes a lock.
+    let lock = unsafe { rwlock(lock) };
+    call(|| lock.abandon().map_err(not_owner))
+}
+
 /// As cotenant_mutex_consistent, of a writer.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cotenant_rwlock_consistent(lock: *mut cotenant_rwlock) -> cotenant_status {

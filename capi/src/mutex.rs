@@ -122,6 +122,15 @@ pub unsafe extern "C" fn cotenant_mutex_unlock(mutex: *mut cotenant_mutex) -> co
     call(|| Err(not_owner(NotOwner)))
 }
 
+/// Releases the lock as if this process had died in it: the next one gets COTENANT_OWNER_DIED. For who finds that what the
+/// lock guards is half changed and cannot put it right, but another one may. COTENANT_NOT_OWNER. Does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotenant_mutex_abandon(mutex: *mut cotenant_mutex) -> cotenant_status {
+    // SAFETY: the caller passes a mutex.
+    let mutex = unsafe { at(mutex) };
+    call(|| mutex.abandon().map_err(not_owner))
+}
+
 /// Says that what the lock guards is whole again, after COTENANT_OWNER_DIED. The lock stays held.
 ///
 /// COTENANT_NOT_OWNER: this thread does not hold it. Does not block. Killed before it, the next one gets

@@ -12,7 +12,8 @@ fn main() {
     let arguments = Arguments::from_args();
     let mut trials = Vec::new();
     for name in names() {
-        for compiler in COMPILERS {
+        let is_cpp = name.ends_with(".cpp");
+        for compiler in COMPILERS.into_iter().filter(|compiler| !is_cpp || compiler.program.ends_with("++")) {
             let file = name.clone();
             trials.push(Trial::test(format!("{name}: {}", compiler.name), move || run(&file, compiler)));
         }
@@ -23,7 +24,7 @@ fn main() {
 fn names() -> Vec<String> {
     let entries = std::fs::read_dir(sources()).expect("tests/c");
     let names = entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned());
-    let mut names: Vec<_> = names.filter_map(|name| name.strip_suffix(".c").map(str::to_owned)).collect();
+    let mut names: Vec<_> = names.filter(|name| name.ends_with(".c") || name.ends_with(".cpp")).collect();
     names.sort();
     names
 }
@@ -33,8 +34,7 @@ fn run(name: &str, compiler: Compiler) -> Result<(), Failed> {
         return Ok(());
     }
     let folder = TempDir::with_prefix("cotenant-capi-")?;
-    let source = sources().join(format!("{name}.c"));
-    let program = compiler.compile(&[&source], &folder.path().join(name), &["-pthread"]);
+    let program = compiler.compile(&[&sources().join(name)], &folder.path().join("program"), &["-pthread"]);
     Place::new().run(program, &[]);
     Ok(())
 }

@@ -94,6 +94,17 @@ impl UnguardedMutex {
         if self.lock.unlock_own() { Ok(()) } else { Err(NotOwner) }
     }
 
+    /// Releases the lock as if its owner had died.
+    ///
+    /// # Errors
+    /// This thread does not hold it.
+    pub fn abandon(&self) -> Result<(), NotOwner> {
+        let ticket = self.lock.own_ticket().ok_or(NotOwner)?;
+        self.lock.mark_inconsistent(ticket);
+        self.lock.unlock(ticket);
+        Ok(())
+    }
+
     /// Says that what the lock guards is whole again, after [`Taken::OwnerDied`].
     ///
     /// # Errors
@@ -200,6 +211,16 @@ impl<const READERS: usize> UnguardedRwLock<READERS> {
     pub fn mark_consistent(&self) -> Result<(), NotOwner> {
         let writer = &self.raw.head.writer;
         writer.mark_consistent(writer.own_ticket().ok_or(NotOwner)?);
+        Ok(())
+    }
+
+    /// As [`UnguardedMutex::abandon`].
+    ///
+    /// # Errors
+    /// This thread does not write.
+    pub fn abandon(&self) -> Result<(), NotOwner> {
+        let ticket = self.raw.head.writer.own_ticket().ok_or(NotOwner)?;
+        self.raw.leave_writing(ticket, false);
         Ok(())
     }
 

@@ -1,0 +1,525 @@
+/* cotenant.hpp: cotenant.h for C++17 - guards, exceptions, optionals. Header-only: all of it is inline.
+ *
+ *     COTENANT_STRUCT(limits, LIMITS);
+ *     COTENANT_MUTEX(limits);
+ *     #define WEB(F) F(u64, hits) F(mutex_limits, limits)
+ *     COTENANT_SHARED(web, WEB);
+ *
+ *     ++web()->hits;
+ *     auto guard = cotenant::lock_or_repair(web()->limits, [](limits &broken) { broken = {100, 20}; });
+ *     guard->burst = 30;
+ *
+ * A call that fails throws cotenant::error, which has the status and the message; what may well not be there or not be
+ * had (try_, _for, get) is a std::optional. A guard that an exception passes leaves the lock as a death does: the next
+ * one gets COTENANT_OWNER_DIED. Guards stay with their thread, permits and leaderships with their process. */
+#ifndef COTENANT_HPP
+#define COTENANT_HPP
+
+#include <chrono>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "cotenant.h"
+
+#if __cplusplus < 201703L
+#error "cotenant.hpp needs C++17"
+#endif
+
+namespace cotenant {
+
+/// Why a call failed: what() is cotenant_error_message().
+class error : public std::runtime_error {
+public:
+    explicit error(cotenant_status status) : std::runtime_error(cotenant_error_message()), status_(status) {}
+    cotenant_status status() const noexcept { return status_; }
+
+private:
+    cotenant_status status_;
+};
+
+/// Throws unless it is COTENANT_OK.
+inline void check(cotenant_status status)
+{
+    if (status != COTENANT_OK) {
+        throw error(status);
+    }
+}
+
+/// What is shared, or what kept it from being: COTENANT_OK for a block that other processes see.
+inline cotenant_status status_of(const cotenant_block &block) noexcept { return cotenant_block_status(&block); }
+/// Attaches a block that waits for it; throws.
+inline void attach(const cotenant_block &block) { check(cotenant_block_attach(&block)); }
+
+namespace detail {
+
+/* The functions of each lock, by its type. */
+struct mutex_calls {
+    static cotenant_status lock(cotenant_mutex *it) noexcept { return cotenant_mutex_lock(it); }
+    static cotenant_status try_lock(cotenant_mutex *it) noexcept { return cotenant_mutex_try_lock(it); }
+    static cotenant_status lock_timeout(cotenant_mutex *it, std::uint64_t timeout_ms) noexcept
+    {
+        return cotenant_mutex_lock_timeout(it, timeout_ms);
+    }
+    static cotenant_status lock_given_up(cotenant_mutex *it) noexcept { return cotenant_mutex_lock_given_up(it); }
+    static cotenant_status consistent(cotenant_mutex *it) noexcept { return cotenant_mutex_consistent(it); }
+    static cotenant_status give_up(cotenant_mutex *it) noexcept { return cotenant_mutex_give_up(it); }
+    static cotenant_status unlock(cotenant_mutex *it) noexcept { return cotenant_mutex_unlock(it); }
+    static cotenant_status abandon(cotenant_mutex *it) noexcept { return cotenant_mutex_abandon(it); }
+};
+
+struct write_calls {
+    static cotenant_status lock(cotenant_rwlock *it) noexcept { return cotenant_rwlock_write(it); }
+    static cotenant_status try_lock(cotenant_rwlock *it) noexcept { return cotenant_rwlock_try_write(it); }
+    static cotenant_status lock_timeout(cotenant_rwlock *it, std::uint64_t timeout_ms) noexcept
+    {
+        return cotenant_rwlock_write_timeout(it, timeout_ms);
+    }
+    static cotenant_status lock_given_up(cotenant_rwlock *it) noexcept { return cotenant_rwlock_write_given_up(it); }
+    static cotenant_status consistent(cotenant_rwlock *it) noexcept { return cotenant_rwlock_consistent(it); }
+    static cotenant_status give_up(cotenant_rwlock *it) noexcept { return cotenant_rwlock_give_up(it); }
+    static cotenant_status unlock(cotenant_rwlock *it) noexcept { return cotenant_rwlock_unlock(it); }
+    static cotenant_status abandon(cotenant_rwlock *it) noexcept { return cotenant_rwlock_abandon(it); }
+};
+
+template <class Duration> std::uint64_t milliseconds(Duration timeout)
+{
+    auto count = std::chrono::ceil<std::chrono::milliseconds>(timeout).count();
+    return count < 0 ? 0 : static_cast<std::uint64_t>(count);
+}
+
+} // namespace detail
+
+/// A lock, held, and the value that it guards: of a word that COTENANT_MUTEX or COTENANT_RWLOCK declares.
+template <class Locked, class Calls> class basic_guard {
+public:
+    using value_type = decltype(std::declval<Locked &>().value);
+
+    /// Takes over a lock that `status` says is held.
+    basic_guard(Locked &locked, cotenant_status status) noexcept
+        : locked_(&locked), exceptions_(std::uncaught_exceptions()), owner_died_(status == COTENANT_OWNER_DIED)
+    {
+    }
+    basic_guard(basic_guard &&other) noexcept
+        : locked_(std::exchange(other.locked_, nullptr)), exceptions_(other.exceptions_),
+          owner_died_(other.owner_died_)
+    {
+    }
+    basic_guard &operator=(basic_guard &&other) noexcept
+    {
+        if (this != &other) {
+            release();
+            locked_ = std::exchange(other.locked_, nullptr);
+            exceptions_ = other.exceptions_;
+            owner_died_ = other.owner_died_;
+        }
+        return *this;
+    }
+    ~basic_guard() { release(); }
+
+    /// The owner before died, or an exception passed its guard: the value may be half changed. Unless it is repaired,
+    /// the next one is told the same.
+    bool owner_died() const noexcept { return owner_died_; }
+    /// Puts the value right.
+    template <class Repair> void repair(Repair &&repair)
+    {
+        std::forward<Repair>(repair)(locked_->value);
+        check(Calls::consistent(&locked_->lock));
+        owner_died_ = false;
+    }
+    /// Says that the value cannot be repaired: everybody gets COTENANT_NOT_RECOVERABLE, but lock_or_repair.
+    void give_up() { check(Calls::give_up(&std::exchange(locked_, nullptr)->lock)); }
+
+    value_type &operator*() const noexcept { return locked_->value; }
+    value_type *operator->() const noexcept { return &locked_->value; }
+
+private:
+    void release() noexcept
+    {
+        if (locked_ != nullptr) {
+            bool is_passed = std::uncaught_exceptions() > exceptions_;
+            is_passed ? Calls::abandon(&locked_->lock) : Calls::unlock(&locked_->lock);
+            locked_ = nullptr;
+        }
+    }
+
+    Locked *locked_;
+    int exceptions_;
+    bool owner_died_;
+};
+
+template <class Locked> using guard = basic_guard<Locked, detail::mutex_calls>;
+template <class Locked> using write_guard = basic_guard<Locked, detail::write_calls>;
+
+namespace detail {
+
+template <class Guard, class Locked> Guard held(Locked &locked, cotenant_status status)
+{
+    if (status != COTENANT_OK && status != COTENANT_OWNER_DIED) {
+        throw error(status);
+    }
+    return Guard(locked, status);
+}
+
+template <class Guard, class Locked> std::optional<Guard> perhaps(Locked &locked, cotenant_status status)
+{
+    if (status == COTENANT_WOULD_BLOCK || status == COTENANT_TIMED_OUT) {
+        return std::nullopt;
+    }
+    return held<Guard>(locked, status);
+}
+
+template <class Calls, class Guard, class Locked, class Repair> Guard repaired(Locked &locked, Repair &&repair)
+{
+    cotenant_status status = Calls::lock(&locked.lock);
+    if (status == COTENANT_NOT_RECOVERABLE) {
+        status = Calls::lock_given_up(&locked.lock);
+    }
+    Guard guard = held<Guard>(locked, status);
+    if (guard.owner_died()) {
+        guard.repair(std::forward<Repair>(repair));
+    }
+    return guard;
+}
+
+} // namespace detail
+
+/// Waits for the mutex. Look at owner_died() of what it gives.
+template <class Locked> guard<Locked> lock(Locked &locked)
+{
+    return detail::held<guard<Locked>>(locked, cotenant_mutex_lock(&locked.lock));
+}
+/// Does not wait: nothing if somebody else who lives holds it.
+template <class Locked> std::optional<guard<Locked>> try_lock(Locked &locked)
+{
+    return detail::perhaps<guard<Locked>>(locked, cotenant_mutex_try_lock(&locked.lock));
+}
+/// Waits so long: then nothing.
+template <class Locked, class Duration> std::optional<guard<Locked>> lock_for(Locked &locked, Duration timeout)
+{
+    auto status = cotenant_mutex_lock_timeout(&locked.lock, detail::milliseconds(timeout));
+    return detail::perhaps<guard<Locked>>(locked, status);
+}
+/// Waits for the mutex, and has `repair(value)` put the value right if its owner died.
+template <class Locked, class Repair> guard<Locked> lock_or_repair(Locked &locked, Repair &&repair)
+{
+    return detail::repaired<detail::mutex_calls, guard<Locked>>(locked, std::forward<Repair>(repair));
+}
+
+/// Waits to write. Look at owner_died() of what it gives.
+template <class Locked> write_guard<Locked> write(Locked &locked)
+{
+    return detail::held<write_guard<Locked>>(locked, cotenant_rwlock_write(&locked.lock));
+}
+template <class Locked> std::optional<write_guard<Locked>> try_write(Locked &locked)
+{
+    return detail::perhaps<write_guard<Locked>>(locked, cotenant_rwlock_try_write(&locked.lock));
+}
+template <class Locked, class Duration> std::optional<write_guard<Locked>> write_for(Locked &locked, Duration timeout)
+{
+    auto status = cotenant_rwlock_write_timeout(&locked.lock, detail::milliseconds(timeout));
+    return detail::perhaps<write_guard<Locked>>(locked, status);
+}
+template <class Locked, class Repair> write_guard<Locked> write_or_repair(Locked &locked, Repair &&repair)
+{
+    return detail::repaired<detail::write_calls, write_guard<Locked>>(locked, std::forward<Repair>(repair));
+}
+
+/// A rwlock, held to read.
+template <class Locked> class read_guard {
+public:
+    using value_type = decltype(std::declval<Locked &>().value);
+
+    explicit read_guard(Locked &locked) noexcept : locked_(&locked) {}
+    read_guard(read_guard &&other) noexcept : locked_(std::exchange(other.locked_, nullptr)) {}
+    read_guard &operator=(read_guard &&other) noexcept
+    {
+        std::swap(locked_, other.locked_);
+        return *this;
+    }
+    ~read_guard()
+    {
+        if (locked_ != nullptr) {
+            cotenant_rwlock_unlock(&locked_->lock);
+        }
+    }
+    const value_type &operator*() const noexcept { return locked_->value; }
+    const value_type *operator->() const noexcept { return &locked_->value; }
+
+private:
+    Locked *locked_;
+};
+
+/// Waits until no writer is in, and has `repair(value)` put the value right if one died.
+template <class Locked, class Repair> read_guard<Locked> read_or_repair(Locked &locked, Repair &&repair)
+{
+    for (;;) {
+        cotenant_status status = cotenant_rwlock_read(&locked.lock);
+        if (status == COTENANT_OK) {
+            return read_guard<Locked>(locked);
+        }
+        if (status == COTENANT_OWNER_DIED) {
+            // Held for writing.
+            write_guard<Locked>(locked, status).repair(repair);
+        } else if (status == COTENANT_NOT_RECOVERABLE) {
+            write_or_repair(locked, repair);
+        } else {
+            throw error(status);
+        }
+    }
+}
+
+/// A permit of a word that COTENANT_SEMAPHORE declares; given back when it goes, by any thread.
+template <class Semaphore> class permit {
+public:
+    permit(Semaphore &semaphore, const cotenant_kept &kept) noexcept : semaphore_(&semaphore), kept_(kept) {}
+    permit(permit &&other) noexcept : semaphore_(std::exchange(other.semaphore_, nullptr)), kept_(other.kept_) {}
+    permit &operator=(permit &&other) noexcept
+    {
+        std::swap(semaphore_, other.semaphore_);
+        std::swap(kept_, other.kept_);
+        return *this;
+    }
+    ~permit()
+    {
+        if (semaphore_ != nullptr) {
+            COTENANT_SEMAPHORE_RELEASE(semaphore_, &kept_);
+        }
+    }
+
+private:
+    Semaphore *semaphore_;
+    cotenant_kept kept_;
+};
+
+/// Waits for a permit.
+template <class Semaphore> permit<Semaphore> acquire(Semaphore &semaphore)
+{
+    cotenant_kept kept;
+    check(COTENANT_SEMAPHORE_ACQUIRE(&semaphore, &kept));
+    return permit<Semaphore>(semaphore, kept);
+}
+/// Does not wait: nothing if all permits are taken by the living.
+template <class Semaphore> std::optional<permit<Semaphore>> try_acquire(Semaphore &semaphore)
+{
+    cotenant_kept kept;
+    cotenant_status status = COTENANT_SEMAPHORE_TRY_ACQUIRE(&semaphore, &kept);
+    if (status == COTENANT_WOULD_BLOCK) {
+        return std::nullopt;
+    }
+    check(status);
+    return permit<Semaphore>(semaphore, kept);
+}
+
+/// This process leads, until it goes.
+class leadership {
+public:
+    leadership(cotenant_leader &leader, const cotenant_kept &kept) noexcept : leader_(&leader), kept_(kept) {}
+    leadership(leadership &&other) noexcept : leader_(std::exchange(other.leader_, nullptr)), kept_(other.kept_) {}
+    leadership &operator=(leadership &&other) noexcept
+    {
+        std::swap(leader_, other.leader_);
+        std::swap(kept_, other.kept_);
+        return *this;
+    }
+    ~leadership()
+    {
+        if (leader_ != nullptr) {
+            cotenant_leader_step_down(leader_, &kept_);
+        }
+    }
+    /// Higher than all before it.
+    std::uint64_t term() const noexcept { return kept_.term; }
+
+private:
+    cotenant_leader *leader_;
+    cotenant_kept kept_;
+};
+
+/// Waits until nobody else leads.
+inline leadership lead(cotenant_leader &leader)
+{
+    cotenant_kept kept;
+    check(cotenant_leader_lead(&leader, &kept));
+    return leadership(leader, kept);
+}
+/// Does not wait: nothing if somebody else who lives leads.
+inline std::optional<leadership> try_lead(cotenant_leader &leader)
+{
+    cotenant_kept kept;
+    cotenant_status status = cotenant_leader_try_lead(&leader, &kept);
+    if (status == COTENANT_WOULD_BLOCK) {
+        return std::nullopt;
+    }
+    check(status);
+    return leadership(leader, kept);
+}
+
+/// The text of a word that COTENANT_TEXT declares, or of text16 to text256.
+template <class Text> std::string get(const Text &text)
+{
+    char out[sizeof(text.bytes) + 1];
+    return std::string(out, COTENANT_TEXT_GET(&text, out));
+}
+template <class Text> void set(Text &text, const std::string &value) { check(COTENANT_TEXT_SET(&text, value.c_str())); }
+
+/// An object of a segment: a pointer that keeps the segment attached.
+template <class T> class shared {
+public:
+    shared(std::shared_ptr<cotenant_segment> segment, T *object) noexcept
+        : segment_(std::move(segment)), object_(object)
+    {
+    }
+    T &operator*() const noexcept { return *object_; }
+    T *operator->() const noexcept { return object_; }
+    T *get() const noexcept { return object_; }
+
+private:
+    std::shared_ptr<cotenant_segment> segment_;
+    T *object_;
+};
+
+/// Memory that processes share, with named, typed objects. Copies are one attachment; the last one detaches.
+class segment {
+public:
+    using options = cotenant_segment_options;
+
+    /// There must be none of that name.
+    static segment create(const char *name, const options &options = {})
+    {
+        return opened(cotenant_segment_create, name, options);
+    }
+    /// Makes it if there is none.
+    static segment open_or_create(const char *name, const options &options = {})
+    {
+        return opened(cotenant_segment_open_or_create, name, options);
+    }
+    /// Nothing if there is none.
+    static std::optional<segment> open(const char *name, const options &options = {})
+    {
+        cotenant_segment *handle = nullptr;
+        cotenant_status status = cotenant_segment_open(name, &options, &handle);
+        if (status == COTENANT_NOT_FOUND) {
+            return std::nullopt;
+        }
+        check(status);
+        return segment(handle);
+    }
+    static void unlink(const char *name, const options &options = {}) { check(cotenant_segment_unlink(name, &options)); }
+
+    /// The object of that name; nothing if there is none, or if it is still being made.
+    template <class T> std::optional<shared<T>> get(const char *name) const
+    {
+        void *object = nullptr;
+        cotenant_status status = cotenant_segment_get(handle_.get(), name, type<T>(), &object);
+        if (status == COTENANT_NOT_FOUND) {
+            return std::nullopt;
+        }
+        check(status);
+        return shared<T>(handle_, static_cast<T *>(object));
+    }
+    /// The object of that name; if there is none it is made, all zero.
+    template <class T> shared<T> get_or_zeroed(const char *name) const { return made<T>(name, nullptr, nullptr); }
+    /// The same; `init(object)` gets it all zero. An exception of it comes out here, and leaves it to the next one.
+    template <class T, class Init> shared<T> get_or_init(const char *name, Init &&init) const
+    {
+        struct attempt {
+            Init &init;
+            std::exception_ptr thrown;
+        } attempt{init, nullptr};
+        auto run = [](void *object, void *argument) -> std::int32_t {
+            auto &attempt = *static_cast<struct attempt *>(argument);
+            try {
+                attempt.init(*static_cast<T *>(object));
+                return 0;
+            } catch (...) {
+                attempt.thrown = std::current_exception();
+                return 1;
+            }
+        };
+        try {
+            return made<T>(name, run, &attempt);
+        } catch (const error &) {
+            if (attempt.thrown) {
+                std::rethrow_exception(attempt.thrown);
+            }
+            throw;
+        }
+    }
+    /// Takes the name from an object; whether there was one.
+    bool remove(const char *name) const
+    {
+        cotenant_status status = cotenant_segment_remove(handle_.get(), name);
+        if (status == COTENANT_NOT_FOUND) {
+            return false;
+        }
+        check(status);
+        return true;
+    }
+
+    std::string path() const { return cotenant_segment_path(handle_.get()); }
+    bool is_created() const noexcept { return cotenant_segment_is_created(handle_.get()); }
+    bool is_unlinked() const noexcept { return cotenant_segment_is_unlinked(handle_.get()); }
+    cotenant_segment *handle() const noexcept { return handle_.get(); }
+
+private:
+    explicit segment(cotenant_segment *handle) : handle_(handle, cotenant_segment_close) {}
+
+    template <class Open> static segment opened(Open open, const char *name, const options &options)
+    {
+        cotenant_segment *handle = nullptr;
+        check(open(name, &options, &handle));
+        return segment(handle);
+    }
+    template <class T> static const cotenant_type *type() noexcept
+    {
+        return cotenant_type_of(static_cast<const T *>(nullptr));
+    }
+    template <class T> shared<T> made(const char *name, cotenant_init init, void *argument) const
+    {
+        void *object = nullptr;
+        check(cotenant_segment_get_or_init(handle_.get(), name, type<T>(), init, argument, &object));
+        return shared<T>(handle_, static_cast<T *>(object));
+    }
+
+    std::shared_ptr<cotenant_segment> handle_;
+};
+
+} // namespace cotenant
+
+/* Variables with the operators of std::atomic, which give the value afterwards, and load and store. */
+#define COTENANT_X_CPP_VARIABLE(name, type)                                                                            \
+    namespace cotenant {                                                                                               \
+    inline type load(const cotenant_##name &it) noexcept { return cotenant_##name##_load(&it); }                       \
+    inline void store(cotenant_##name &it, type value) noexcept { cotenant_##name##_store(&it, value); }               \
+    }
+#define COTENANT_X_CPP_INTEGER(name, type)                                                                             \
+    COTENANT_X_CPP_VARIABLE(name, type)                                                                                \
+    inline type operator+=(cotenant_##name &it, type by) noexcept                                                      \
+    {                                                                                                                  \
+        return static_cast<type>(cotenant_##name##_add(&it, by) + by);                                                 \
+    }                                                                                                                  \
+    inline type operator-=(cotenant_##name &it, type by) noexcept                                                      \
+    {                                                                                                                  \
+        return static_cast<type>(cotenant_##name##_sub(&it, by) - by);                                                 \
+    }                                                                                                                  \
+    inline type operator++(cotenant_##name &it) noexcept { return it += 1; }                                           \
+    inline type operator--(cotenant_##name &it) noexcept { return it -= 1; }                                           \
+    inline type operator++(cotenant_##name &it, int) noexcept { return cotenant_##name##_add(&it, 1); }                \
+    inline type operator--(cotenant_##name &it, int) noexcept { return cotenant_##name##_sub(&it, 1); }
+
+COTENANT_X_CPP_INTEGER(u8, std::uint8_t)
+COTENANT_X_CPP_INTEGER(u16, std::uint16_t)
+COTENANT_X_CPP_INTEGER(u32, std::uint32_t)
+COTENANT_X_CPP_INTEGER(u64, std::uint64_t)
+COTENANT_X_CPP_INTEGER(i8, std::int8_t)
+COTENANT_X_CPP_INTEGER(i16, std::int16_t)
+COTENANT_X_CPP_INTEGER(i32, std::int32_t)
+COTENANT_X_CPP_INTEGER(i64, std::int64_t)
+COTENANT_X_CPP_VARIABLE(bool, bool)
+
+#endif /* COTENANT_HPP */

@@ -1,0 +1,154 @@
+// cotenant.hpp: guards, what exceptions and deaths leave, optionals, objects of segments.
+#include "check.h"
+#include "cotenant.hpp"
+
+#include <thread>
+
+#define LIMITS(F) F(u32, rate) F(u32, burst)
+COTENANT_STRUCT(limits, LIMITS);
+COTENANT_MUTEX(limits);
+COTENANT_RWLOCK(limits);
+COTENANT_SEMAPHORE(pool, 1);
+
+#define WEB(F)                                                                                                         \
+    F(u64, hits) F(mutex_limits, guarded) F(rwlock_limits, read_often) F(text64, motd) F(bool, open)                   \
+    F(pool, workers, COTENANT_PERMITS(1)) F(leader, leader)
+COTENANT_SHARED(web, WEB);
+
+static void in_another_thread(void (*body)()) { std::thread(body).join(); }
+
+static void variables()
+{
+    CHECK(++web()->hits == 1 && web()->hits++ == 1 && (web()->hits += 5) == 7 && (web()->hits -= 2) == 5);
+    CHECK(cotenant::load(web()->hits) == 5);
+    cotenant::store(web()->open, true);
+    CHECK(cotenant::load(web()->open));
+    cotenant::set(web()->motd, "hello");
+    CHECK(cotenant::get(web()->motd) == "hello");
+    bool is_refused = false;
+    try {
+        cotenant::set(web()->motd, std::string(65, 'x'));
+    } catch (const cotenant::error &error) {
+        is_refused = error.status() == COTENANT_NO_SPACE && std::string(error.what()).find("65") != std::string::npos;
+    }
+    CHECK(is_refused && cotenant::get(web()->motd) == "hello");
+}
+
+static void mutexes()
+{
+    {
+        auto guard = cotenant::lock(web()->guarded);
+        CHECK(!guard.owner_died());
+        guard->rate = 7;
+        auto moved = std::move(guard);
+        in_another_thread([] {
+            CHECK(!cotenant::try_lock(web()->guarded));
+            CHECK(!cotenant::lock_for(web()->guarded, std::chrono::milliseconds(2)));
+        });
+        CHECK(moved->rate == 7);
+    }
+    try {
+        auto guard = cotenant::lock(web()->guarded);
+        guard->rate = 99;
+        throw 1;
+    } catch (int) {
+    }
+    CHECK(cotenant::lock(web()->guarded).owner_died());
+    {
+        auto guard = cotenant::lock_or_repair(web()->guarded, [](limits &broken) { broken = {1, 2}; });
+        CHECK(guard->rate == 1 && guard->burst == 2 && !guard.owner_died());
+    }
+    CHECK(!cotenant::lock(web()->guarded).owner_died());
+    try {
+        auto guard = cotenant::lock(web()->guarded);
+        throw 1;
+    } catch (int) {
+    }
+    cotenant::lock(web()->guarded).give_up();
+    bool is_refused = false;
+    try {
+        cotenant::lock(web()->guarded);
+    } catch (const cotenant::error &error) {
+        is_refused = error.status() == COTENANT_NOT_RECOVERABLE;
+    }
+    CHECK(is_refused);
+    CHECK(cotenant::lock_or_repair(web()->guarded, [](limits &broken) { broken.rate = 3; })->rate == 3);
+    CHECK(cotenant::lock(web()->guarded)->rate == 3);
+}
+
+static void readers_and_writers()
+{
+    auto none = [](limits &) { CHECK(false); };
+    {
+        auto guard = cotenant::write(web()->read_often);
+        guard->burst = 8;
+        in_another_thread([] { CHECK(!cotenant::try_write(web()->read_often)); });
+    }
+    {
+        auto first = cotenant::read_or_repair(web()->read_often, none);
+        auto second = cotenant::read_or_repair(web()->read_often, none);
+        CHECK(first->burst == 8 && second->burst == 8);
+        in_another_thread([] { CHECK(!cotenant::write_for(web()->read_often, std::chrono::milliseconds(2))); });
+    }
+    try {
+        auto guard = cotenant::write(web()->read_often);
+        throw 1;
+    } catch (int) {
+    }
+    CHECK(cotenant::read_or_repair(web()->read_often, [](limits &broken) { broken.burst = 9; })->burst == 9);
+    CHECK(cotenant::read_or_repair(web()->read_often, none)->burst == 9);
+}
+
+static void permits_and_leaders()
+{
+    {
+        auto permit = cotenant::acquire(web()->workers);
+        CHECK(!cotenant::try_acquire(web()->workers));
+        auto leads = cotenant::lead(web()->leader);
+        CHECK(leads.term() == 1);
+        in_another_thread([] { CHECK(!cotenant::try_lead(web()->leader)); });
+    }
+    CHECK(cotenant::try_acquire(web()->workers));
+    CHECK(cotenant::try_lead(web()->leader)->term() == 2);
+}
+
+static void segments()
+{
+    CHECK(!cotenant::segment::open("capi.layer"));
+    cotenant::segment::options options = {};
+    options.max_bytes = 1 << 20;
+    auto segment = cotenant::segment::create("capi.layer", options);
+    CHECK(segment.is_created() && segment.path().find("capi.layer") != std::string::npos);
+    CHECK(!segment.get<cotenant_u64>("done"));
+    cotenant::shared<cotenant_u64> done = segment.get_or_zeroed<cotenant_u64>("done");
+    ++*done;
+    CHECK(cotenant::load(**segment.get<cotenant_u64>("done")) == 1);
+    bool is_thrown = false;
+    try {
+        segment.get_or_init<mutex_limits>("limits", [](mutex_limits &) { throw std::string("no"); });
+    } catch (const std::string &what) {
+        is_thrown = what == "no";
+    }
+    CHECK(is_thrown);
+    auto made = segment.get_or_init<mutex_limits>("limits", [](mutex_limits &it) { it.value.rate = 4; });
+    CHECK(cotenant::lock(*made)->rate == 4);
+    CHECK(segment.remove("done") && !segment.remove("done"));
+    bool is_refused = false;
+    try {
+        segment.get<cotenant_i32>("limits");
+    } catch (const cotenant::error &error) {
+        is_refused = error.status() == COTENANT_MISMATCH;
+    }
+    CHECK(is_refused);
+}
+
+int main()
+{
+    CHECK(cotenant::status_of(web_block) == COTENANT_OK);
+    variables();
+    mutexes();
+    readers_and_writers();
+    permits_and_leaders();
+    segments();
+    return 0;
+}
