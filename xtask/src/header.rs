@@ -63,7 +63,7 @@ fn sources(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(modules.map(|module| folder.join(format!("{module}.rs"))).collect())
 }
 
-fn version(workshop: &Workshop) -> Result<String> {
+pub(crate) fn version(workshop: &Workshop) -> Result<String> {
     let manifest = std::fs::read_to_string(workshop.root.join("Cargo.toml"))?;
     let line = manifest.lines().find_map(|line| line.strip_prefix("version = "));
     Ok(line.context("Cargo.toml has no line `version = `")?.trim().trim_matches('"').to_owned())

@@ -7,6 +7,7 @@ mod examples;
 mod fmt;
 mod header;
 mod install;
+mod install_c;
 mod lint;
 mod linux;
 mod models;
@@ -20,6 +21,7 @@ mod tidy;
 mod windows;
 mod workshop;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -34,6 +36,7 @@ Examples:
   cargo xtask windows -- --test windows -- lock      under Wine, tests whose name has `lock`
   eval \"$(cargo xtask windows --env)\"              this shell builds for Windows by hand
   cargo xtask crash --operation \"Mutex: lock\"        deaths at every instruction, of the operations named so
+  cargo xtask install-c --prefix /usr/local         libcotenant, cotenant.h, cotenant.pc, cotenantConfig.cmake
   cargo xtask install                              Debian packages and the Windows toolchain
 
 A missing tool is installed without asking as root on Debian or Ubuntu, or with --install (through sudo).
@@ -100,6 +103,15 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Install libcotenant, its headers, and files for pkg-config and CMake
+    InstallC {
+        /// Where to: include/ and lib/ are made in it (behind DESTDIR, if that is set)
+        #[arg(long, default_value = "/usr/local")]
+        prefix: PathBuf,
+        /// The profile of cargo that it is built with
+        #[arg(long, default_value = "release")]
+        profile: String,
+    },
     /// Install what the tasks need
     Install,
 }
@@ -137,6 +149,7 @@ fn dispatch(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Task::Package => suite::one("package", || package::run(w)),
         Task::Crash(choice) => suite::one("crash", || crash::run(w, choice)),
         Task::Header { check } => suite::one("header", || header::run(w, *check)),
+        Task::InstallC { prefix, profile } => suite::one("install-c", || install_c::run(w, prefix, profile)),
         Task::Install => suite::one("install", || install::run(w)),
     })
 }

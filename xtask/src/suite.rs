@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::tally::Tally;
 use crate::workshop::Workshop;
-use crate::{docs, fmt, install, lint, linux, models, msrv, others, package, tidy, windows};
+use crate::{docs, fmt, header, install, lint, linux, models, msrv, others, package, tidy, windows};
 
 type Task<'a> = (&'static str, &'a dyn Fn() -> Result<Tally>);
 
@@ -18,6 +18,7 @@ pub(crate) fn all(w: &Workshop) -> ExitCode {
     run(&[
         ("fmt", &|| fmt::run(w)),
         ("tidy", &|| tidy::run(w)),
+        ("header", &|| header::run(w, true)),
         ("lint", &|| lint::run(w)),
         ("docs", &|| docs::run(w)),
         ("linux", &|| linux::run(w, &[])),
