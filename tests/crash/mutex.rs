@@ -88,6 +88,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation { name: "Mutex: drop OwnerDied", child: drop_died, check: half_or_died, ..SIMPLE },
     Operation { name: "Mutex: give up", child: give_up, check: given_up_or_died, ..SIMPLE },
     Operation { name: "Mutex: way out of given up", every: 7, child: way_out, check: out_or_not, ..SIMPLE },
+    Operation { name: "Mutex: reset of given up", every: 7, child: reset, check: out_or_not, ..SIMPLE },
     Operation { name: "Mutex: panic under the guard", every: 997, child: panic, check: panicked, ..SIMPLE },
 ];
 
@@ -237,6 +238,14 @@ fn way_out(marks: &Marks) {
     marks.begin();
     drop(PAIR.lock_or_repair(|pair| *pair = ONE));
     marks.end();
+}
+
+fn reset(marks: &Marks) {
+    died().give_up();
+    marks.begin();
+    let done = PAIR.reset(ONE);
+    marks.end();
+    assert!(done.is_ok(), "what was given up is reset");
 }
 
 fn panic(marks: &Marks) {

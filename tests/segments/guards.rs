@@ -16,6 +16,7 @@ use crate::support::sandbox::Sandbox;
 
 pub(crate) const TESTS: &[Named] = &[
     ("companion_stays_when_its_segment_cannot_be_looked_for", companion_stays_when_its_segment_cannot_be_looked_for),
+    ("companion_of_an_unlinked_segment_stays_while_it_is_used", companion_of_an_unlinked_segment_stays_while_used),
     ("kept_segment_opens_without_its_companion", kept_segment_opens_without_its_companion),
     ("names_of_unfinished_files_are_refused", names_of_unfinished_files_are_refused),
     ("file_whose_remover_was_killed_is_pruned", file_whose_remover_was_killed_is_pruned),
@@ -66,6 +67,22 @@ fn companion_stays_when_its_segment_cannot_be_looked_for() {
     }
     let segment = kept(sandbox.path()).open("it").expect("it was kept");
     assert_eq!(segment.get::<u32>("answer").expect("its type"), Some(&42));
+}
+
+fn companion_of_an_unlinked_segment_stays_while_used() {
+    let sandbox = Sandbox::new();
+    let mut peer = sandbox.start("holder");
+    assert_eq!(peer.ask("create it mode=644"), "created");
+    let locks = sandbox.file(".locks-");
+    fs::remove_file(sandbox.path().join("it")).expect("removing it by hand");
+    // Both take away what nobody uses.
+    let other = options(&["mode=644"]).folder(sandbox.path()).create("other").expect("a segment");
+    Segment::prune(&PruneOptions::default().folder(sandbox.path())).expect("pruning");
+    assert!(locks.exists(), "{:?}", sandbox.files());
+    peer.kill();
+    Segment::prune(&PruneOptions::default().folder(sandbox.path())).expect("pruning");
+    assert!(!locks.exists(), "{:?}", sandbox.files());
+    drop(other);
 }
 
 fn kept_segment_opens_without_its_companion() {

@@ -11,6 +11,7 @@ use crate::support::sandbox::Sandbox;
 
 pub(crate) const TESTS: &[Named] = &[
     ("a_dead_owner_of_this_very_process_id_is_told", a_dead_owner_of_this_very_process_id_is_told),
+    ("owner_whose_slot_has_another_tenant_is_not_named", owner_whose_slot_has_another_tenant_is_not_named),
     ("a_restart_of_the_machine_raises_all_generations", a_restart_of_the_machine_raises_all_generations),
 ];
 
@@ -47,6 +48,22 @@ fn a_dead_owner_of_this_very_process_id_is_told() {
         other => panic!("the owner is dead, whoever has its id: {other:?}"),
     }
     assert_eq!(*mutex.lock().expect("the lock"), 1);
+}
+
+fn owner_whose_slot_has_another_tenant_is_not_named() {
+    let sandbox = Sandbox::new();
+    let mut owner = sandbox.start("holder");
+    assert_eq!(owner.ask("create it participants=2"), "created");
+    assert_eq!(owner.ask("hold mutex"), "held");
+    let segment = Segment::options().folder(sandbox.path()).open("it").expect("the segment");
+    let mutex = segment.get::<Mutex<u64>>("mutex").expect("its type").expect("that it is there");
+    owner.kill();
+    let mut tenant = sandbox.start("holder");
+    assert_eq!(tenant.ask("open it"), "opened");
+    match mutex.lock() {
+        Err(LockError::OwnerDied(died)) => assert_eq!(died.owner(), None, "not the tenant, {}", tenant.pid),
+        other => panic!("the owner is dead: {other:?}"),
+    };
 }
 
 fn a_restart_of_the_machine_raises_all_generations() {
