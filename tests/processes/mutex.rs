@@ -157,12 +157,11 @@ fn lock_that_was_given_up_is_not_recoverable_but_by_repair() {
 }
 
 fn dropped_owner_died_is_found_by_the_next() {
-    let (sandbox, _, mut leaves) = after_a_death();
+    let (sandbox, dead, mut leaves) = after_a_death();
     leaves.ask("lock");
     leaves.ask("drop");
     let mut next = sandbox.start("actor");
-    let answer = next.ask("lock");
-    assert!(answer.starts_with("died ") && answer.ends_with(" 7"), "{answer}");
+    assert_eq!(next.ask("lock"), format!("died {} 7", dead.pid), "not who dropped it");
     next.ask("drop");
     assert_eq!(leaves.ask("lock-or-repair"), "clean 1");
     leaves.ask("drop");
