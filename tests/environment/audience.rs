@@ -19,6 +19,7 @@ pub(crate) const TESTS: &[Named] = &[
     ("companion_goes_with_its_segment", companion_goes_with_its_segment),
     ("reader_keeps_the_values_and_nobody_out", reader_keeps_the_values_and_nobody_out),
     ("group_folder_planted_by_an_outsider_is_passed_by", group_folder_planted_by_an_outsider_is_passed_by),
+    ("group_folder_that_everybody_can_write_is_passed_by", group_folder_that_everybody_can_write_is_passed_by),
 ];
 
 fn launch(copied: &Copied, folder: Option<&Path>, uid: u32, groups: &[u32]) -> Peer {
@@ -181,5 +182,19 @@ fn group_folder_planted_by_an_outsider_is_passed_by() {
         let mut nobody = start(&copied, None, NOBODY, &[GROUP_ID]);
         let mut root = start(&copied, None, 0, &[GROUP_ID]);
         assert_eq!((nobody.ask("group"), root.ask("group")), ("1 1".into(), "2 2".into()));
+    });
+}
+
+fn group_folder_that_everybody_can_write_is_passed_by() {
+    let copied = Copied::new();
+    in_mount_namespace(|| {
+        mount_tmpfs("/dev/shm", "mode=1777");
+        let folder = "/dev/shm/cotenant-group-4242";
+        fs::create_dir(folder).expect("a folder");
+        set_owner(Path::new(folder), NOBODY, GROUP_ID);
+        set_mode(Path::new(folder), 0o2777);
+        let mut member = start(&copied, None, 4711, &[GROUP_ID]);
+        assert_eq!(member.ask("group"), "1 1");
+        assert!(files_in(Path::new(folder)).is_empty());
     });
 }

@@ -16,6 +16,7 @@ pub(crate) const TESTS: &[Named] = &[
     ("planted_file_is_passed_by", || passed_by(plant_file)),
     ("planted_link_is_passed_by", || passed_by(plant_link)),
     ("planted_link_to_a_folder_of_ours_is_passed_by", || passed_by(plant_link_to_ours)),
+    ("planted_folder_is_passed_by_whom_the_system_lets_in", planted_folder_is_passed_by_whom_the_system_lets_in),
     ("planted_fallback_names_are_passed_by", planted_fallback_names_are_passed_by),
     ("processes_that_start_at_once_agree_on_the_fallback", processes_that_start_at_once_agree_on_the_fallback),
     ("fallback_stays_when_the_planted_one_goes", fallback_stays_when_the_planted_one_goes),
@@ -83,6 +84,20 @@ fn passed_by(plant: fn(&str)) {
         assert_eq!((one.ask("add"), two.ask("add")), ("1".into(), "2".into()));
         let folder = folder_of(&mut one);
         assert!(folder.starts_with("/dev/shm/cotenant-4711-"), "{folder}");
+    });
+}
+
+/// Root can open any folder: the owner alone tells.
+fn planted_folder_is_passed_by_whom_the_system_lets_in() {
+    let copied = Copied::new();
+    in_mount_namespace(|| {
+        mount_tmpfs("/dev/shm", "mode=1777");
+        plant_folder("/dev/shm/cotenant-0");
+        let (mut one, mut two) =
+            (Peer::start(&mut copied.command("actor", None)), Peer::start(&mut copied.command("actor", None)));
+        assert_eq!((one.ask("add"), two.ask("add")), ("1".into(), "2".into()));
+        let folder = folder_of(&mut one);
+        assert!(folder.starts_with("/dev/shm/cotenant-0-"), "{folder}");
     });
 }
 
