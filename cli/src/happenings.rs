@@ -22,7 +22,7 @@ impl Places {
     }
 
     /// The object, and what of it, that lies at a place in the segment.
-    fn name(&self, segment: &LiveSegment, place: u64) -> Option<String> {
+    pub(crate) fn name(&self, segment: &LiveSegment, place: u64) -> Option<String> {
         if place == DIRECTORY_LOCK_AT {
             return Some("the directory of objects".to_owned());
         }

@@ -7,6 +7,8 @@ mod diff;
 mod human;
 mod input;
 mod json;
+#[cfg(target_os = "linux")]
+mod process;
 
 use std::collections::BTreeSet;
 use std::io::{self, BufWriter, Write};
@@ -26,6 +28,7 @@ Examples:
   cotenant inspect --fail-on shared-writable dist/*.dll  a check for CI
   cotenant inspect --json app | jq '.files[0].blocks'    for programs (docs/inspect.md)
   cotenant inspect --diff old/app new/app                what a rolling deploy would meet
+  cotenant inspect --process 4711                        which images of it are attached to which segments
 
 Exit status: 0 fine, 1 something that --fail-on names, 2 a file is no image, truncated or damaged.";
 
@@ -38,7 +41,7 @@ const EXPORT_BYTES_MAX: usize = 512;
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Inspect {
     /// Programs, libraries, object files or archives: ELF, PE or COFF
-    #[arg(required_unless_present = "diff", value_name = "FILE")]
+    #[arg(required_unless_present_any = ["diff", "process"], value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Shows every section, copied variable and member, not only what matters for sharing
     #[arg(long)]
@@ -52,6 +55,9 @@ pub(crate) struct Inspect {
     /// Compares the named blocks of two builds
     #[arg(long, num_args = 2, value_names = ["OLD", "NEW"], conflicts_with_all = ["files", "all"])]
     diff: Vec<PathBuf>,
+    /// Looks at a running process: which of its images hold shared variables, attached to what; Linux only
+    #[arg(long, value_name = "PID", conflicts_with_all = ["files", "all", "diff", "fail_on"])]
+    process: Option<u32>,
 }
 
 /// What makes the exit status 1.
@@ -118,6 +124,9 @@ trait View {
 
 impl Inspect {
     pub(crate) fn run(&self) -> Result<ExitCode> {
+        if let Some(pid) = self.process {
+            return of_process(pid, self.json);
+        }
         let is_diff = !self.diff.is_empty();
         if self.fail_on.iter().any(|kind| (*kind == FailOn::Incompatible) != is_diff) {
             complain("--fail-on incompatible and --diff go together, the other kinds and files");
@@ -221,6 +230,16 @@ impl Inspect {
         }
         names
     }
+}
+
+#[cfg(target_os = "linux")]
+fn of_process(pid: u32, json: bool) -> Result<ExitCode> {
+    process::run(pid, json)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn of_process(_: u32, _: bool) -> Result<ExitCode> {
+    anyhow::bail!("`cotenant inspect --process` looks at processes of Linux; name the program's file instead")
 }
 
 /// Writes all that a buffer holds back.

@@ -6,6 +6,7 @@
 
 mod demo;
 mod inspect;
+mod manual;
 mod output;
 
 // What looks at segments in use, and what only that needs.
@@ -38,6 +39,8 @@ mod snapshot;
 #[cfg(target_os = "linux")]
 mod table;
 #[cfg(target_os = "linux")]
+mod top;
+#[cfg(target_os = "linux")]
 mod trace;
 #[cfg(target_os = "linux")]
 mod typed;
@@ -47,13 +50,13 @@ mod watch;
 #[cfg(not(target_os = "linux"))]
 mod not_here;
 #[cfg(not(target_os = "linux"))]
-use not_here::{diff, doctor, get, ls, prune, reset, rm, set, show, snapshot, trace, watch};
+use not_here::{diff, doctor, get, ls, prune, reset, rm, set, show, snapshot, top, trace, watch};
 #[cfg(target_os = "linux")]
 use prune as rm;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 const ENVIRONMENT: &str = "\
 Environment:
@@ -63,6 +66,7 @@ Environment:
   NO_COLOR=1          no colours; there are none anyway where no terminal is
 
 Exit status: 0 done, 1 failed, 2 wrong usage, 78 nothing can be shared here.
+`cotenant completions SHELL` prints completions for a shell, `cotenant completions man` manual pages.
 `cotenant COMMAND --help` explains a command, with examples.";
 
 /// The commands by what they are for; clap would list them as one.
@@ -71,34 +75,37 @@ const HELP: &str = "\
 
 {usage-heading} {usage}
 
-Look at segments in use (nothing is changed):
-  ls       Lists segments: who is in them, whether anybody is alive, how much memory they take
-  show     Shows one segment: its objects, their values, who holds and awaits its locks
-  get      Prints values: all of a segment, one object, or a part of it
-  watch    Prints values as they change
-  trace    Tells what happened in a segment, and what happens: attachments, deaths, recoveries
-  snapshot Puts what is in segments at this moment into a file
-  diff     Tells what has changed from one snapshot to another, or to now
-  doctor   Checks this machine for what makes sharing fail, and names the cure
+See what is shared (nothing is changed):
+  ls        Lists segments: who is in them, whether anybody is alive, how much memory they take
+  show      Shows one segment: its objects, their values, who holds and awaits its locks
+  get       Prints values: all of a segment, one object, or a part of it
+  top       Shows all of it as it changes: segments, people, locks, queues, caches, counters
+
+Find out what happened:
+  watch     Prints values as they change
+  trace     Tells what happened in a segment, and what happens: attachments, deaths, recoveries
+  snapshot  Puts what is in segments at this moment into a file
+  diff      Tells what has changed from one snapshot to another, or to now
 
 Change and clean up (says what it did; leaves alone what is in use):
-  set      Changes a value, under the locks that guard it
-  prune    Removes what programs that ended left behind
-  rm       Removes segments; refuses those in use
-  reset    Frees a lock that nobody can have any more, without ending its processes
+  set       Changes a value, under the locks that guard it
+  reset     Frees a lock that nobody can have any more, without ending its processes
+  prune     Removes what programs that ended left behind
+  rm        Removes segments; refuses those in use
 
-Look at programs:
-  inspect  Says which sections of a binary are shared, what that means, and which variables are in them
+Check programs and this machine:
+  inspect   Says which sections of a binary are shared, what that means, and which variables are in them
+  doctor    Checks this machine for what makes sharing fail, and names the cure
 
 Try it:
-  demo     Shows shared variables at work, with processes of this very command
+  demo      Shows shared variables at work, with processes of this very command
 
 Options:
 {options}
 
 Examples:
   cotenant demo counter          three processes count on one variable
-  cotenant ls                    meanwhile, in another terminal: who shares what
+  cotenant top                   meanwhile, in another terminal: who shares what
   cotenant inspect FILE          what a binary shares, and who can write it
 {after-help}";
 
@@ -118,6 +125,8 @@ enum Command {
     Show(show::Show),
     /// Prints values: all of a segment, one object, or a part of it
     Get(get::Get),
+    /// Shows all of it as it changes: segments, people, locks, queues, caches, counters
+    Top(top::Top),
     /// Prints values as they change
     Watch(watch::Watch),
     /// Tells what happened in a segment, and what happens: attachments, deaths, recoveries
@@ -141,6 +150,9 @@ enum Command {
     /// Shows shared variables at work, with processes of this very command
     #[command(subcommand)]
     Demo(demo::Demo),
+    /// Prints completions for a shell, or manual pages
+    #[command(hide = true)]
+    Completions(manual::Completions),
 }
 
 fn run(command: &Command) -> anyhow::Result<ExitCode> {
@@ -148,6 +160,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Ls(ls) => ls.run(),
         Command::Show(show) => show.run(),
         Command::Get(get) => get.run(),
+        Command::Top(top) => top.run(),
         Command::Watch(watch) => watch.run(),
         Command::Trace(trace) => trace.run(),
         Command::Snapshot(snapshot) => snapshot.run(),
@@ -159,6 +172,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Reset(reset) => reset.run(),
         Command::Inspect(inspect) => inspect.run(),
         Command::Demo(demo) => demo.run(),
+        Command::Completions(completions) => completions.run(Arguments::command()),
     }
 }
 
@@ -183,7 +197,7 @@ mod tests {
     #[test]
     fn help_names_every_command_with_what_it_does() {
         let command = super::Arguments::command();
-        for subcommand in command.get_subcommands() {
+        for subcommand in command.get_subcommands().filter(|it| !it.is_hide_set()) {
             let (name, about) = (subcommand.get_name(), subcommand.get_about().map(ToString::to_string));
             let about = about.unwrap_or_default();
             let about = about.split(", and").next().unwrap_or_default();

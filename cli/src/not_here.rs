@@ -36,6 +36,7 @@ not_here! {
     set Set,
     show Show,
     snapshot Snapshot,
+    top Top,
     trace Trace,
     watch Watch,
 }

@@ -167,7 +167,7 @@ fn lock_text(node: &Node, value: Value<'_>) -> Option<String> {
         Kind::Event => format!("Event({})", if is_set("word")? { "set" } else { "not set" }),
         Kind::Condvar => "Condvar".to_owned(),
         Kind::Leader => format!("Leader(term {})", number("term")?),
-        Kind::Counter => format!("Counter({})", sum_of_cells(node.children.first()?, value)?),
+        Kind::Counter => format!("Counter({})", counted(node.children.first()?, value)?),
         Kind::Histogram => "Histogram".to_owned(),
         Kind::Gauge => {
             let across = ["", "last", "sum", "minimum", "maximum", "each process"].get(number("across")? as usize)?;
@@ -194,7 +194,7 @@ fn lock_text(node: &Node, value: Value<'_>) -> Option<String> {
 }
 
 /// What the first words of all cells of a `PerProcess` add up to. Bounded by the bytes that are there.
-fn sum_of_cells(cells: &Node, value: Value<'_>) -> Option<u64> {
+pub(super) fn counted(cells: &Node, value: Value<'_>) -> Option<u64> {
     let whole = value.part(cells.at, cells.size_bytes)?;
     let mut sum = 0_u64;
     for part in cells.children.iter().filter(|part| matches!(part.name.as_str(), "shared" | "own")) {
@@ -213,6 +213,17 @@ pub(super) fn held(cells: &Node, value: Value<'_>, first: u64) -> u64 {
     // What is not in the file is zeros, and so free.
     let first = first.min(cells.count.into()).min(words.bytes.len() as u64 / 8);
     (0..first).map_while(|index| words.unsigned(index * 8, 8)).filter(|word| word & 0xffff_ffff != 0).count() as u64
+}
+
+/// A number of any type, as near as 64 bits of a float come to it.
+pub(super) fn number(node: &Node, value: &Value<'_>) -> Option<f64> {
+    match (node.kind()?, value.len) {
+        (Kind::Unsigned, _) => unsigned(value).map(|number| number as f64),
+        (Kind::Signed, _) => signed(value).map(|number| number as f64),
+        (Kind::Float, 4) => unsigned(value).map(|bits| f32::from_bits(bits as u32).into()),
+        (Kind::Float, 8) => unsigned(value).map(|bits| f64::from_bits(bits as u64)),
+        _ => None,
+    }
 }
 
 fn unsigned(value: &Value<'_>) -> Option<u128> {

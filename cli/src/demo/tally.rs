@@ -9,6 +9,8 @@
 //! is lost to overwriting, to nothing else. The counter never exceeds the increments, because an overwriting process
 //! writes one more than it has read, and counts as an increment itself.
 
+#![allow(unsafe_code)] // the implementation of `ProcessSync`
+
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread::sleep;
@@ -16,6 +18,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
+use cotenant::schema::{Kind, Part, Schema};
 use cotenant::sync::Mutex;
 use cotenant::{ProcessSync, shared};
 
@@ -30,10 +33,26 @@ pub(crate) enum How {
     Unsynchronised,
 }
 
-#[derive(ProcessSync)]
+#[repr(transparent)]
 pub(crate) struct Tally {
     /// Relaxed throughout: no other memory is published through it.
     word: AtomicU64,
+}
+
+const fn half(name: &'static str, at: u64, doc: &'static str) -> Part {
+    let at = if cfg!(target_endian = "little") { at } else { 4 - at };
+    Part { name, at, doc, schema: Some(u32::SCHEMA) }
+}
+
+// SAFETY: one atomic, all of whose values are values. Its halves are described as what they are, for those who look.
+unsafe impl ProcessSync for Tally {
+    const SCHEMA: &'static Schema = &Schema::compound::<Tally>(
+        "Tally",
+        Kind::Struct,
+        &[half("counter", 0, "what is counted"), half("increments", 4, "how often")],
+    );
+    const ZERO_IS_VALID: bool = true;
+    const IS_STABLE_LAYOUT: bool = true;
 }
 
 /// Both numbers of a tally at one instant.

@@ -30,14 +30,18 @@ pub(crate) struct Survey {
     pub(crate) closed: Vec<String>,
     /// All that could not be seen, processes too.
     pub(crate) unseen: Vec<String>,
-    pub(crate) census: Census,
+    pub(crate) census: Rc<Census>,
 }
 
 impl Survey {
     pub(crate) fn take(view: &View, wanted: Wanted) -> Result<Survey> {
+        Survey::by(view, wanted, Rc::new(Census::take()))
+    }
+
+    /// By what is known of processes already: taking a census anew costs most of a survey.
+    pub(crate) fn by(view: &View, wanted: Wanted, census: Rc<Census>) -> Result<Survey> {
         let found = folders::find(view, wanted.all);
         let folders: Vec<_> = found.folders.into_iter().map(Rc::new).collect();
-        let census = Census::take();
         let mut rows = Vec::new();
         for folder in &folders {
             let mut its: Vec<_> = rows_of(folder, &census).collect();

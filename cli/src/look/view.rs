@@ -14,7 +14,7 @@ use cotenant::inspect::printable;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 
 /// Options of every command that looks.
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(crate) struct From {
     /// Looks with the eyes of this process: its user, its mount namespace, its COTENANT_DIR
     #[arg(long, value_name = "PID")]

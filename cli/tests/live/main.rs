@@ -16,5 +16,6 @@ mod not_tried;
 mod others;
 mod people;
 mod place;
+mod process;
 mod trace;
 mod values;

@@ -36,6 +36,7 @@ mod participants;
 mod segment;
 mod set;
 mod source;
+mod things;
 
 pub use events::{EventKind, EventSubject, Events, LiveEvent};
 pub use features::{Feature, file_system_features, kernel_features};
@@ -45,3 +46,4 @@ pub use objects::{LiveObject, ObjectState};
 pub use participants::LiveParticipant;
 pub use segment::{Description, FileFacts, Life, LiveSegment, SegmentUse, check_scope};
 pub use source::MappedPart;
+pub use things::Thing;

@@ -98,7 +98,7 @@ impl LiveSegment {
         Ok(())
     }
 
-    fn read_at(&self, object: &LiveObject, at: u64, bytes: &mut [u8]) -> Result<()> {
+    pub(super) fn read_at(&self, object: &LiveObject, at: u64, bytes: &mut [u8]) -> Result<()> {
         let at = object.at.saturating_add(at);
         self.source.read(bytes, at).map_err(|cause| self.cannot_read("values", &cause))
     }

@@ -1,0 +1,88 @@
+//! Manual pages and completions of shells, made from the same descriptions as `--help`: for who packages the command.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Args, Command, ValueEnum};
+use clap_complete::Shell;
+
+use crate::output::finish;
+
+const EXAMPLES: &str = "\
+Examples:
+  cotenant completions bash > ~/.local/share/bash-completion/completions/cotenant
+  cotenant completions zsh > ~/.zfunc/_cotenant
+  cotenant completions fish > ~/.config/fish/completions/cotenant.fish
+  cotenant completions man --to /usr/local/share/man/man1     cotenant.1 and a page for each command
+
+Exit status: 0 done, 1 failed, 2 wrong usage.";
+
+/// Arguments of `cotenant completions`.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Completions {
+    /// For which shell; or the manual pages
+    #[arg(value_enum)]
+    what: What,
+    /// Folder for the manual pages; without it, that of the command itself goes to standard output
+    #[arg(long, value_name = "DIR")]
+    to: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum What {
+    Bash,
+    Elvish,
+    Fish,
+    Powershell,
+    Zsh,
+    /// Manual pages
+    Man,
+}
+
+impl Completions {
+    /// `command` is the whole command, as clap knows it.
+    pub(crate) fn run(&self, mut command: Command) -> Result<ExitCode> {
+        let shell = match self.what {
+            What::Bash => Shell::Bash,
+            What::Elvish => Shell::Elvish,
+            What::Fish => Shell::Fish,
+            What::Powershell => Shell::PowerShell,
+            What::Zsh => Shell::Zsh,
+            What::Man => return self.manual(command),
+        };
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut command, "cotenant", &mut script);
+        finish(std::io::stdout().lock().write_all(&script))?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn manual(&self, mut command: Command) -> Result<ExitCode> {
+        command.build();
+        let Some(folder) = &self.to else {
+            finish(std::io::stdout().lock().write_all(&page(&command)?))?;
+            return Ok(ExitCode::SUCCESS);
+        };
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        write(folder, "cotenant.1", &page(&command)?)?;
+        for subcommand in command.get_subcommands().filter(|it| it.get_name() != "help" && !it.is_hide_set()) {
+            write(folder, &format!("cotenant-{}.1", subcommand.get_name()), &page(subcommand)?)?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn page(command: &Command) -> Result<Vec<u8>> {
+    // The template of `--help` is for terminals; a manual page has sections of its own.
+    let command = command.clone().help_template("{about}");
+    let mut page = Vec::new();
+    clap_mangen::Man::new(command).render(&mut page).context("cannot make the manual page")?;
+    Ok(page)
+}
+
+fn write(folder: &Path, name: &str, page: &[u8]) -> Result<()> {
+    let path = folder.join(name);
+    std::fs::write(&path, page).with_context(|| format!("cannot write {}", path.display()))
+}

@@ -1,0 +1,311 @@
+//! Looks at what a page needs, and no more: once in an interval, reading only.
+//!
+//! Who maps what is asked of `/proc` every ten seconds: it costs most. In between, who comes and goes is seen by the
+//! slots' locks.
+
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use cotenant::cache::{Cache, CacheStats};
+use cotenant::inspect::live::{LiveObject, ObjectState, Thing};
+use cotenant::inspect::printable;
+
+use super::objects::{numbers, objects, things, told_locks};
+use super::page::{Cell, Line, Mood, Page, Tab, column, number};
+use super::state::State;
+use super::tables::{events, locks, participants, segments};
+use super::words::{name_of, owner_name, per_second, per_second_bytes, spark, word};
+use crate::happenings::{self, Places};
+use crate::look::{Census, Row, State as Life, Survey, View, Wanted};
+use crate::look::{age, bytes, counted, since_unix};
+
+/// From one census of processes to the next.
+const CENSUS_EVERY: Duration = Duration::from_secs(10);
+/// Rates that are remembered of each thing that is counted.
+const HISTORY: usize = 20;
+/// Rows of a segment's objects.
+const OBJECTS_MAX: usize = 1000;
+/// Characters of a value.
+const VALUE_CHARS: usize = 120;
+
+pub(super) struct Sampler {
+    view: View,
+    all: bool,
+    census: Rc<Census>,
+    census_at: Option<Instant>,
+    series: HashMap<String, Series>,
+}
+
+/// A number that was looked at again and again.
+struct Series {
+    at: Instant,
+    value: f64,
+    /// Changes by the second, the latest last.
+    rates: VecDeque<f64>,
+}
+
+impl Sampler {
+    pub(super) fn new(view: View, all: bool) -> Sampler {
+        Sampler { view, all, census: Rc::new(Census::default()), census_at: None, series: HashMap::new() }
+    }
+
+    pub(super) fn look(&mut self, state: &State) -> Result<Page> {
+        if self.census_at.is_none_or(|at| at.elapsed() >= CENSUS_EVERY) {
+            self.census = Rc::new(Census::take());
+            self.census_at = Some(Instant::now());
+        }
+        let wanted = Wanted { all: self.all, elsewhere: true };
+        let mut survey = Survey::by(&self.view, wanted, Rc::clone(&self.census))?;
+        // In use by nobody that is known: its processes have ended since the census, or came after it.
+        let is_odd = |row: &Row| row.state == Life::Alive && row.has_nobody_known();
+        let is_old = self.census_at.is_some_and(|at| at.elapsed() > Duration::from_millis(500));
+        if is_old && survey.rows.iter().any(is_odd) {
+            self.census = Rc::new(Census::take());
+            self.census_at = Some(Instant::now());
+            survey = Survey::by(&self.view, wanted, Rc::clone(&self.census))?;
+        }
+        // What has not been looked at for long is forgotten.
+        self.series.retain(|_, series| series.at.elapsed() < Duration::from_secs(300));
+        let mut page = match &state.inside {
+            Some(path) => match survey.rows.iter().find(|row| row.path() == *path) {
+                Some(row) => self.inside(row),
+                None => Page { empty: "this segment is gone; Esc leads back", ..Page::default() },
+            },
+            None => match state.tab {
+                Tab::Segments => segments(&survey),
+                Tab::Participants => participants(&survey),
+                Tab::Locks => locks(&survey),
+                Tab::Queues => self.queues(&survey),
+                Tab::Caches => self.caches(&survey),
+                Tab::Counters => self.counters(&survey),
+                Tab::Published => self.published(&survey),
+                Tab::Events => events(&survey),
+            },
+        };
+        let people: usize = survey.rows.iter().map(|row| row.members.len()).sum();
+        let waits = survey.rows.iter().flat_map(|row| &row.members).filter(|it| it.said.waits_for_at != 0).count();
+        let waits = if waits == 0 { String::new() } else { format!(", {} waiting", waits) };
+        page.summary = format!("{}, {}{waits}", counted(survey.rows.len(), "segment"), counted(people, "participant"));
+        Ok(page)
+    }
+
+    /// How fast a number grows; None at the first look.
+    fn rate(&mut self, key: String, value: f64) -> Option<f64> {
+        let now = Instant::now();
+        let series = self.series.entry(key).or_insert(Series { at: now, value, rates: VecDeque::new() });
+        let passed = now.duration_since(series.at).as_secs_f64();
+        if passed > 0.05 {
+            series.rates.push_back((value - series.value) / passed);
+            while series.rates.len() > HISTORY {
+                series.rates.pop_front();
+            }
+            (series.at, series.value) = (now, value);
+        }
+        series.rates.back().copied()
+    }
+
+    fn trend(&self, key: &str) -> String {
+        self.series.get(key).map(|series| spark(&series.rates)).unwrap_or_default()
+    }
+
+    fn queues(&mut self, survey: &Survey) -> Page {
+        let columns = vec![
+            column("QUEUE", 24),
+            number("IN IT", 9),
+            number("OF", 8),
+            number("IN/s", 10),
+            number("OUT/s", 10),
+            column("TREND", HISTORY),
+            column("SEGMENT", 24),
+        ];
+        let mut lines = Vec::new();
+        for (row, object, thing) in things(survey) {
+            let Thing::Queue { sent_bytes, taken_bytes, used_bytes, capacity_bytes } = thing else { continue };
+            let key = format!("{}:{}", row.path(), object.name());
+            let sent = self.rate(format!("{key} in"), sent_bytes as f64);
+            let taken = self.rate(format!("{key} out"), taken_bytes as f64);
+            let is_full = used_bytes.saturating_mul(10) >= capacity_bytes.saturating_mul(9);
+            lines.push(Line {
+                cells: vec![
+                    name_of(object.name()).into(),
+                    Cell::number(bytes(used_bytes), used_bytes as f64),
+                    Cell::number(bytes(capacity_bytes), capacity_bytes as f64),
+                    per_second_bytes(sent),
+                    per_second_bytes(taken),
+                    self.trend(&format!("{key} in")).into(),
+                    row.label_with_scope().into(),
+                ],
+                mood: if is_full { Mood::Warning } else { Mood::Plain },
+                segment: row.path(),
+            });
+        }
+        Page { columns, lines, empty: "no queues (cotenant::channel)", ..Page::default() }
+    }
+
+    fn caches(&mut self, survey: &Survey) -> Page {
+        let columns = vec![
+            column("CACHE", 24),
+            number("ENTRIES", 9),
+            number("BYTES", 9),
+            number("OF", 9),
+            number("HITS", 6),
+            number("GETS/s", 9),
+            number("EVICT/s", 9),
+            column("SEGMENT", 24),
+        ];
+        let mut lines = Vec::new();
+        for (row, object, thing) in things(survey) {
+            let Thing::Cache { bytes: memory } = thing else { continue };
+            let key = format!("{}:{}", row.path(), object.name());
+            let mut cells: Vec<Cell> = vec![name_of(object.name()).into()];
+            match self.stats(row, &object) {
+                Some(stats) => {
+                    let activity = stats.activity;
+                    let gets = activity.hits + activity.misses;
+                    let ratio = activity.hits as f64 / gets.max(1) as f64;
+                    let ratio_text = if gets == 0 { String::new() } else { format!("{:.1}%", ratio * 100.0) };
+                    let evicted = stats.evicted_for_space + stats.evicted_expired + stats.evicted_by_index;
+                    cells.push(Cell::number(stats.entries.to_string(), stats.entries as f64));
+                    cells.push(Cell::number(bytes(stats.bytes), stats.bytes as f64));
+                    cells.push(Cell::number(bytes(stats.capacity_bytes), stats.capacity_bytes as f64));
+                    cells.push(Cell::number(ratio_text, ratio));
+                    cells.push(per_second(self.rate(format!("{key} gets"), gets as f64)));
+                    cells.push(per_second(self.rate(format!("{key} evicted"), evicted as f64)));
+                }
+                None => {
+                    cells.extend([Cell::default(), Cell::default()]);
+                    cells.push(Cell::number(bytes(memory), memory as f64));
+                    cells.extend([Cell::default(), Cell::default(), Cell::default()]);
+                }
+            }
+            cells.push(row.label_with_scope().into());
+            lines.push(Line { cells, segment: row.path(), ..Line::default() });
+        }
+        Page { columns, lines, empty: "no caches (cotenant::cache)", ..Page::default() }
+    }
+
+    /// Of a cache of this user that lies in a segment of its name, by its own reader, which is let go of at once: a
+    /// reader counts as somebody who is attached.
+    fn stats(&self, row: &Row, object: &LiveObject) -> Option<CacheStats> {
+        let (facts, it) = (row.facts?, row.description()?);
+        let is_ours = facts.uid == rustix::process::geteuid().as_raw() && !self.view.is_elsewhere();
+        if !is_ours || row.state != Life::Alive || it.name != object.name() || it.backing != "posix" {
+            return None;
+        }
+        let options = Cache::options().folder(&row.folder).mode(facts.mode).scope(&it.scope);
+        options.open_reader(&it.name).ok().map(|reader| reader.stats())
+    }
+
+    fn counters(&mut self, survey: &Survey) -> Page {
+        let columns = vec![
+            column("COUNTER", 28),
+            number("VALUE", 14),
+            number("RATE/s", 10),
+            column("TREND", HISTORY),
+            column("SEGMENT", 24),
+        ];
+        let mut lines = Vec::new();
+        for (row, object) in objects(survey) {
+            for (path, value, text) in numbers(row, &object) {
+                let key = format!("{}:{}{path}", row.path(), object.name());
+                let rate = self.rate(key.clone(), value);
+                let cells = vec![
+                    name_of(&format!("{}{path}", object.name())).into(),
+                    Cell::number(text, value),
+                    per_second(rate),
+                    self.trend(&key).into(),
+                    row.label_with_scope().into(),
+                ];
+                lines.push(Line { cells, segment: row.path(), ..Line::default() });
+            }
+        }
+        Page { columns, lines, empty: "no numbers and no counters", ..Page::default() }
+    }
+
+    fn published(&mut self, survey: &Survey) -> Page {
+        let columns = vec![
+            column("PUBLISHED", 26),
+            number("SEQUENCE", 10),
+            number("RATE/s", 9),
+            number("AGE", 7),
+            column("BY", 22),
+            column("SEGMENT", 24),
+        ];
+        let mut lines = Vec::new();
+        for (row, object, thing) in things(survey) {
+            let Thing::Published { sequence, publisher, unix_ns } = thing else { continue };
+            let rate = self.rate(format!("{}:{}", row.path(), object.name()), sequence as f64);
+            let since = since_unix(unix_ns).filter(|_| unix_ns != 0);
+            let cells = vec![
+                name_of(object.name()).into(),
+                Cell::number(sequence.to_string(), sequence as f64),
+                per_second(rate),
+                since.map(|it| Cell::number(age(it), it.as_secs_f64())).unwrap_or_default(),
+                publisher.map(|(pid, program)| format!("{pid} {}", printable(&program))).unwrap_or_default().into(),
+                row.label_with_scope().into(),
+            ];
+            lines.push(Line { cells, segment: row.path(), ..Line::default() });
+        }
+        Page { columns, lines, empty: "nothing published (cotenant::published)", ..Page::default() }
+    }
+
+    /// A segment, down to its live values.
+    fn inside(&mut self, row: &Row) -> Page {
+        let columns =
+            vec![column("OBJECT", 26), column("TYPE", 22), number("RATE/s", 10), column("VALUE", VALUE_CHARS)];
+        let mut page = Page { columns, empty: "no objects", title: title(row), ..Page::default() };
+        let Some(segment) = &row.segment else { return page };
+        let objects = segment.objects().unwrap_or_default();
+        for object in objects.into_iter().take(OBJECTS_MAX) {
+            let Ok(object) = object else {
+                let cells = vec!["?".into(), Cell::default(), Cell::default(), "damaged".into()];
+                page.lines.push(Line { cells, mood: Mood::Problem, ..Line::default() });
+                continue;
+            };
+            let value = match object.state {
+                ObjectState::Ready => segment.value(&object, VALUE_CHARS).unwrap_or_else(|error| error.to_string()),
+                ObjectState::BeingMade => "being made".to_owned(),
+                ObjectState::Removed => continue,
+                _ => "?".to_owned(),
+            };
+            let number = match segment.thing(&object) {
+                Ok(Some(Thing::Counter(total))) => Some(total as f64),
+                Ok(Some(Thing::Number(value))) => Some(value),
+                Ok(Some(Thing::Published { sequence, .. })) => Some(sequence as f64),
+                _ => None,
+            };
+            let rate = number.and_then(|it| self.rate(format!("{}:{}", row.path(), object.name()), it));
+            let cells = vec![
+                name_of(object.name()).into(),
+                object.type_text().into(),
+                number.map(|_| per_second(rate)).unwrap_or_default(),
+                value.into(),
+            ];
+            page.lines.push(Line { cells, ..Line::default() });
+        }
+        page
+    }
+}
+
+/// What a segment is, who is in it, who waits, and what happened last.
+fn title(row: &Row) -> Vec<String> {
+    let mut title = vec![format!("{}: {}, {}", row.label_with_scope(), row.state.word(), row.path())];
+    let people: Vec<_> = row.members.iter().map(|it| format!("{} {}", it.id(), printable(&it.said.program))).collect();
+    let readers = row.readers.iter().map(|it| format!("{} {} (reads)", it.pid, printable(&it.program)));
+    let people: Vec<_> = people.into_iter().chain(readers).collect();
+    title.push(if people.is_empty() { "nobody is attached".to_owned() } else { people.join(", ") });
+    let Some(segment) = &row.segment else { return title };
+    for (object, lock) in told_locks(row, segment).into_iter().take(2) {
+        let holder = lock.owner.as_ref().map(|owner| owner_name(row, owner)).unwrap_or_default();
+        let waits = if lock.waiters.is_empty() { String::new() } else { format!(", {} wait", lock.waiters.len()) };
+        title.push(format!("{}{}: {} {holder}{waits}", name_of(object.name()), printable(&lock.path), word(&lock)));
+    }
+    let last = segment.events().ok().flatten().and_then(|events| events.list.last().cloned());
+    if let Some(event) = last {
+        let when = since_unix(event.unix_ns).map(age).unwrap_or_default();
+        title.push(format!("{when} ago: {}", happenings::words(row, segment, &Places::of(segment), &event)));
+    }
+    title
+}
