@@ -9,13 +9,15 @@ use crate::arena::{self, Choice};
 use crate::operation::Operation;
 use crate::report::{self, Row, TABLE_HEAD};
 use crate::support::ROLE;
-use crate::{attach, locks, mutex, segment, tracer};
+use crate::{attach, locks, mutex, published, segment, tracer};
 
 #[path = "../support/skip.rs"]
 mod skip;
 
 fn operations() -> impl Iterator<Item = &'static Operation> {
-    [mutex::OPERATIONS, locks::OPERATIONS, attach::OPERATIONS, segment::OPERATIONS].into_iter().flatten()
+    [mutex::OPERATIONS, locks::OPERATIONS, attach::OPERATIONS, segment::OPERATIONS, published::OPERATIONS]
+        .into_iter()
+        .flatten()
 }
 
 pub(crate) fn run() -> ExitCode {
