@@ -125,6 +125,10 @@ pub(crate) mod atomic {
                     if super::step() { self.0.fetch_add(value, SeqCst) } else { self.0.load(SeqCst) }
                 }
 
+                pub(crate) fn fetch_max(&self, value: $integer, _: Ordering) -> $integer {
+                    if super::step() { self.0.fetch_max(value, SeqCst) } else { self.0.load(SeqCst) }
+                }
+
                 pub(crate) fn fetch_or(&self, bits: $integer, _: Ordering) -> $integer {
                     if super::step() { self.0.fetch_or(bits, SeqCst) } else { self.0.load(SeqCst) }
                 }
