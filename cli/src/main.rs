@@ -29,6 +29,8 @@ mod ls;
 #[cfg(target_os = "linux")]
 mod prune;
 #[cfg(target_os = "linux")]
+mod published;
+#[cfg(target_os = "linux")]
 mod reset;
 #[cfg(target_os = "linux")]
 mod set;
@@ -50,7 +52,7 @@ mod watch;
 #[cfg(not(target_os = "linux"))]
 mod not_here;
 #[cfg(not(target_os = "linux"))]
-use not_here::{diff, doctor, get, ls, prune, reset, rm, set, show, snapshot, top, trace, watch};
+use not_here::{diff, doctor, get, ls, prune, published, reset, rm, set, show, snapshot, top, trace, watch};
 #[cfg(target_os = "linux")]
 use prune as rm;
 
@@ -89,6 +91,7 @@ Find out what happened:
 
 Change and clean up (says what it did; leaves alone what is in use):
   set       Changes a value, under the locks that guard it
+  published Shows what one publishes and all see, and publishes it
   reset     Frees a lock that nobody can have any more, without ending its processes
   prune     Removes what programs that ended left behind
   rm        Removes segments; refuses those in use
@@ -137,6 +140,8 @@ enum Command {
     Diff(diff::Diff),
     /// Changes a value, under the locks that guard it
     Set(set::Set),
+    /// Shows what one publishes and all see, and publishes it
+    Published(published::Published),
     /// Checks this machine for what makes sharing fail, and names the cure
     Doctor(doctor::Doctor),
     /// Removes what programs that ended left behind
@@ -166,6 +171,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Snapshot(snapshot) => snapshot.run(),
         Command::Diff(diff) => diff.run(),
         Command::Set(set) => set.run(),
+        Command::Published(published) => published.run(),
         Command::Doctor(doctor) => doctor.run(),
         Command::Prune(prune) => prune.run(),
         Command::Rm(rm) => rm.run(),

@@ -31,6 +31,7 @@ not_here! {
     get Get,
     ls Ls,
     prune Prune,
+    published Published,
     reset Reset,
     rm Rm,
     set Set,

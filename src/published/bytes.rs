@@ -47,13 +47,13 @@ struct Buffers {
 }
 
 /// A stamp, and the length of what follows.
-const BUFFER_HEAD_BYTES: usize = STAMP_BYTES + 8;
+pub(super) const BUFFER_HEAD_BYTES: usize = STAMP_BYTES + 8;
 /// Buffers begin on lines of their own.
 const BUFFER_ALIGN_BYTES: usize = 64;
 /// Buffers of bytes that this library makes.
 const BUFFERS: usize = 8;
 /// Buffers that a damaged head may claim.
-const BUFFERS_MAX: u64 = 1 << 16;
+pub(super) const BUFFERS_MAX: u64 = 1 << 16;
 
 const _: () = assert!(BUFFER_HEAD_BYTES == 64 && size_of::<BytesHead>() == 384);
 const _: () = assert!(offset_of!(BytesHead, writers) == 128 && offset_of!(BytesHead, buffers) == 256);
@@ -239,7 +239,7 @@ impl<'a> BytesReader<'a> {
 
     /// What lies in a buffer, or a mixture, no longer than the buffer.
     fn copy_bytes(&self, buffer: NonNull<u8>, bytes: &mut Vec<u8>) {
-        let length = length(buffer).load(Relaxed).min(self.max_bytes as u64) as usize;
+        let length = length_of(buffer).load(Relaxed).min(self.max_bytes as u64) as usize;
         bytes.clear();
         bytes.reserve(length);
         // SAFETY: `max_bytes`, a multiple of 64, lie in each buffer behind its head; so much was reserved.
@@ -317,7 +317,7 @@ impl PublishedBytes<'_> {
     fn write(&self, publishing: Publishing<'_>, bytes: &[u8]) -> Result<u64> {
         self.check_length(bytes)?;
         publishing.publish(|buffer| {
-            length(buffer).store(bytes.len() as u64, Relaxed);
+            length_of(buffer).store(bytes.len() as u64, Relaxed);
             // SAFETY: checked to fit behind the buffer's head; the lock is held, so nobody else writes.
             unsafe { into_shared(bytes.as_ptr(), first_byte(buffer), bytes.len()) };
         })
@@ -337,7 +337,7 @@ fn first_byte(buffer: NonNull<u8>) -> *mut u8 {
 }
 
 /// The length of what lies in a buffer.
-fn length<'a>(buffer: NonNull<u8>) -> &'a AtomicU64 {
+pub(super) fn length_of<'a>(buffer: NonNull<u8>) -> &'a AtomicU64 {
     // SAFETY: behind the stamp, inside of each buffer.
     let place = unsafe { buffer.add(STAMP_BYTES) };
     // SAFETY: aligned, mapped as long as the ring that gave the buffer, and only accessed atomically.

@@ -39,6 +39,8 @@ mod reader;
 mod ring;
 mod snapshot;
 mod stamp;
+#[cfg(feature = "inspect")]
+pub(crate) mod untyped;
 mod wait;
 
 #[cfg(test)]

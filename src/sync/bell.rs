@@ -72,8 +72,10 @@ impl Bell {
             return;
         }
         // Nobody sleeps. Who listened since then and fell asleep before the next step is woken after it; who falls
-        // asleep later finds another word and does not. Killed between the two: they look again by their timeouts.
-        if self.word.compare_exchange(rung, rung & !SOMEBODY_LISTENS, SeqCst, Relaxed).is_ok() {
+        // asleep later finds another word and does not: also if the next one who listens has set the flag again, hence
+        // another count. Killed between the two: they look again by their timeouts.
+        let quiet = rung.wrapping_add(ONE_RING) & !SOMEBODY_LISTENS;
+        if self.word.compare_exchange(rung, quiet, SeqCst, Relaxed).is_ok() {
             futex::wake32(&self.word, u32::MAX);
         }
     }

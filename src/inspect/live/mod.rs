@@ -7,7 +7,7 @@
 //!                                     typed(), set()            a part of a value, by its path
 //! ```
 //!
-//! But for `LiveSegment::set`, `LiveSegment::reset` and `unlink`, nothing is locked or written. No file is mapped: a
+//! But for `LiveSegment::set`, `LiveSegment::publish`, `LiveSegment::reset` and `unlink`, nothing is locked or written. No file is mapped: a
 //! segment that is cut off while it is read is an error, and nobody who uses it notices. Every number is the segment's
 //! word and checked; what is read is bounded by what its areas may hold. Values are read while others write: fields of
 //! one value may be of different moments.
@@ -33,6 +33,7 @@ mod mend;
 mod objects;
 mod part;
 mod participants;
+mod published;
 mod segment;
 mod set;
 mod source;
@@ -44,6 +45,7 @@ pub use locks::{Lock, LockOwner, LockState, Waiter};
 pub use mend::{Reset, ResetOutcome, unlink};
 pub use objects::{LiveObject, ObjectState};
 pub use participants::LiveParticipant;
+pub use published::LiveSnapshot;
 pub use segment::{Description, FileFacts, Life, LiveSegment, SegmentUse, check_scope};
 pub use source::MappedPart;
 pub use things::Thing;
