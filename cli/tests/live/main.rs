@@ -17,5 +17,6 @@ mod others;
 mod people;
 mod place;
 mod process;
+mod published;
 mod trace;
 mod values;
