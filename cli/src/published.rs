@@ -23,8 +23,8 @@ Examples:
   cotenant published acme.web --object LIMITS history   where several are published in one segment
   cotenant published acme.limits watch --json | jq .value
 
-`set` checks the value against the type, publishes it as the programs do, whole, and wakes those who wait for it; nothing
-is published if it does not suit. The others lock and change nothing.
+`set` checks the value against the type, publishes it as the programs do, whole, and wakes those who wait for it;
+nothing is published if it does not suit. The others lock and change nothing.
 
 Exit status: 0 done, 1 failed, 2 wrong usage.";
 

@@ -7,10 +7,10 @@
 //!                                     typed(), set()            a part of a value, by its path
 //! ```
 //!
-//! But for `LiveSegment::set`, `LiveSegment::publish`, `LiveSegment::reset` and `unlink`, nothing is locked or written. No file is mapped: a
-//! segment that is cut off while it is read is an error, and nobody who uses it notices. Every number is the segment's
-//! word and checked; what is read is bounded by what its areas may hold. Values are read while others write: fields of
-//! one value may be of different moments.
+//! But for `LiveSegment::set`, `LiveSegment::publish`, `LiveSegment::reset` and `unlink`, nothing is locked or written.
+//! No file is mapped: a segment that is cut off while it is read is an error, and nobody who uses it notices. Every
+//! number is the segment's word and checked; what is read is bounded by what its areas may hold. Values are read while
+//! others write: fields of one value may be of different moments.
 //!
 //! Texts may hold anything: print them with [`printable`](super::printable).
 //!
