@@ -51,11 +51,24 @@ pub(crate) fn run(tests: &[Named], root_tests: &[Named], roles: &[Named]) -> Exi
 /// Starts this test program again, with a folder for the variables that it declares itself: before `main` it has made
 /// segments of its own, and some are kept.
 fn in_a_folder_of_its_own() -> ExitCode {
+    remove_what_this_process_keeps();
     let folder = tempfile::TempDir::with_prefix("cotenant-test-harness-").expect("a folder for the harness");
     let mut again = std::process::Command::new(std::env::current_exe().expect("the path of this test program"));
     sandbox::without_our_words(&mut again).env(HARNESS, "1").env("COTENANT_DIR", folder.path());
     let status = again.args(std::env::args_os().skip(1)).status().expect("starting the tests");
     ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
+}
+
+/// Of this process too, which only starts the other: nobody would ever use them again.
+fn remove_what_this_process_keeps() {
+    for block in cotenant::attachment().blocks {
+        if let cotenant::BlockState::Shared { segment, .. } = block.state {
+            if segment.contains("-kept") {
+                // Another start of the same tests may have been first.
+                let _ = std::fs::remove_file(segment);
+            }
+        }
+    }
 }
 
 fn trial(name: &str, test: fn()) -> Trial {
