@@ -116,5 +116,6 @@ struct LocksPage;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/published.md")]
 struct PublishedPage;
+#[cfg(doctest)]
 #[doc = include_str!("../docs/cache.md")]
 struct CachePage;

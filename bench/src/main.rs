@@ -13,8 +13,10 @@
 
 mod attach;
 mod boost;
+mod cache;
 mod figure;
 mod goal;
+mod hits;
 mod home;
 mod locks;
 mod published;
@@ -58,6 +60,8 @@ struct Options {
 enum Command {
     /// Many processes work, one is killed all the time; status 1 if something was lost or done twice.
     Stress(stress::Options),
+    /// Replays a trace through the shared cache beside others: who hits how often with how much memory.
+    Hits(hits::Options),
     /// A process of such a run.
     #[command(hide = true)]
     Play(stress::Role),
@@ -75,6 +79,8 @@ enum Group {
     Segments,
     /// A value that one publishes and others load, beside a seqlock and what others have.
     Published,
+    /// The shared cache beside private ones, and what others have between processes.
+    Cache,
 }
 
 /// How much to measure.
@@ -99,6 +105,7 @@ fn main() -> anyhow::Result<ExitCode> {
             eprintln!("{}", sys::machine());
             return stress::run(options);
         }
+        Some(Command::Hits(options)) => return hits::run(options).map(|()| ExitCode::SUCCESS),
         None => {}
     }
     let effort =
@@ -116,6 +123,7 @@ fn main() -> anyhow::Result<ExitCode> {
             Group::Locks => locks::run(effort)?,
             Group::Segments => segments::run(effort)?,
             Group::Published => published::run(effort)?,
+            Group::Cache => cache::run(effort)?,
         };
         print(&report, options.json)?;
     }

@@ -4,9 +4,10 @@
 //! options       what is asked for
 //! supervisor    starts, kills, starts again          worker    what a process does: a `kind` of work
 //! words         what they tell each other            outcome   what is printed
-//! locks         waiters                              the kinds
+//! locks         cache         waiters                the kinds
 //! ```
 
+mod cache;
 mod kind;
 mod locks;
 mod options;

@@ -42,6 +42,12 @@ fn locks_bear_sixty_kills_without_the_robust_list() {
 }
 
 #[test]
+fn a_cache_bears_sixty_kills() {
+    let closing = stress(&["cache", "--processes", "8", "--kill-every", "20ms", "--kills", "60", "--for", "4m"]);
+    assert_eq!((&closing["kills"], &closing["violations"]), (&60.into(), &0.into()), "{closing}");
+}
+
+#[test]
 fn an_owner_that_is_stopped_is_not_robbed() {
     let closing = stress(&["waiters", "--processes", "24", "--for", "2s"]);
     assert_eq!(closing["violations"], 0, "{closing}");

@@ -158,8 +158,9 @@ impl Cache {
         Ok((shard.lock()?, probe))
     }
 
+    #[inline]
     pub(super) fn count(&self, event: Event) {
-        counts::count(&self.memory, event);
+        self.counts.count(&self.memory, event);
     }
 }
 
@@ -258,8 +259,10 @@ impl Cache {
         value: impl AsRef<[u8]>,
         ttl: impl Into<Option<Duration>>,
     ) -> Result<()> {
-        let (shard, probe) = self.lock_for(key.as_ref())?;
-        self.put(&shard, probe, key.as_ref(), value.as_ref(), ttl.into()).map(drop)
+        // A caller's code runs before the lock is taken.
+        let (key, value, ttl) = (key.as_ref(), value.as_ref(), ttl.into());
+        let (shard, probe) = self.lock_for(key)?;
+        self.put(&shard, probe, key, value, ttl).map(drop)
     }
 
     /// As [`insert`](Cache::insert), if there is no entry of that key or its time is over. Whether it was inserted.
@@ -273,11 +276,12 @@ impl Cache {
         value: impl AsRef<[u8]>,
         ttl: impl Into<Option<Duration>>,
     ) -> Result<bool> {
-        let (shard, probe) = self.lock_for(key.as_ref())?;
-        if shard.find_fresh(probe, key.as_ref())?.is_some() {
+        let (key, value, ttl) = (key.as_ref(), value.as_ref(), ttl.into());
+        let (shard, probe) = self.lock_for(key)?;
+        if shard.find_fresh(probe, key)?.is_some() {
             return Ok(false);
         }
-        self.put(&shard, probe, key.as_ref(), value.as_ref(), ttl.into()).map(|_| true)
+        self.put(&shard, probe, key, value, ttl).map(|_| true)
     }
 
     /// As [`insert`](Cache::insert), if there is an entry of that key. Whether there was.
@@ -291,11 +295,12 @@ impl Cache {
         value: impl AsRef<[u8]>,
         ttl: impl Into<Option<Duration>>,
     ) -> Result<bool> {
-        let (shard, probe) = self.lock_for(key.as_ref())?;
-        if shard.find_fresh(probe, key.as_ref())?.is_none() {
+        let (key, value, ttl) = (key.as_ref(), value.as_ref(), ttl.into());
+        let (shard, probe) = self.lock_for(key)?;
+        if shard.find_fresh(probe, key)?.is_none() {
             return Ok(false);
         }
-        self.put(&shard, probe, key.as_ref(), value.as_ref(), ttl.into()).map(|_| true)
+        self.put(&shard, probe, key, value, ttl).map(|_| true)
     }
 
     /// As [`insert`](Cache::insert), if the entry still has the version that [`get_versioned`](Cache::get_versioned)
@@ -311,11 +316,12 @@ impl Cache {
         value: impl AsRef<[u8]>,
         ttl: impl Into<Option<Duration>>,
     ) -> Result<Swap> {
-        let (shard, probe) = self.lock_for(key.as_ref())?;
-        match shard.find_fresh(probe, key.as_ref())? {
+        let (key, value, ttl) = (key.as_ref(), value.as_ref(), ttl.into());
+        let (shard, probe) = self.lock_for(key)?;
+        match shard.find_fresh(probe, key)? {
             None => Ok(Swap::Absent),
             Some(found) if found.version() != version => Ok(Swap::Changed(found.version())),
-            Some(_) => self.put(&shard, probe, key.as_ref(), value.as_ref(), ttl.into()).map(Swap::Done),
+            Some(_) => self.put(&shard, probe, key, value, ttl).map(Swap::Done),
         }
     }
 
@@ -325,8 +331,9 @@ impl Cache {
     ///
     /// See above.
     pub fn remove(&self, key: impl AsRef<[u8]>) -> Result<bool> {
-        let (shard, probe) = self.lock_for(key.as_ref())?;
-        let Some(found) = shard.find(probe, key.as_ref())? else { return Ok(false) };
+        let key = key.as_ref();
+        let (shard, probe) = self.lock_for(key)?;
+        let Some(found) = shard.find(probe, key)? else { return Ok(false) };
         let is_expired = found.is_expired();
         shard.remove(found);
         Ok(!is_expired)
@@ -345,10 +352,10 @@ impl Cache {
         initial: i64,
         ttl_if_new: impl Into<Option<Duration>>,
     ) -> Result<i64> {
-        let key = key.as_ref();
+        let (key, ttl) = (key.as_ref(), ttl_if_new.into());
         let (shard, probe) = self.lock_for(key)?;
         let Some(found) = shard.find_fresh(probe, key)? else {
-            self.put(&shard, probe, key, &initial.to_ne_bytes(), ttl_if_new.into())?;
+            self.put(&shard, probe, key, &initial.to_ne_bytes(), ttl)?;
             return Ok(initial);
         };
         let [word] = found.entry.value() else { return Err(no_number("it has not eight bytes")) };
@@ -369,10 +376,11 @@ impl Cache {
     ///
     /// See above.
     pub fn touch(&self, key: impl AsRef<[u8]>, ttl: impl Into<Option<Duration>>) -> Result<bool> {
-        let (shard, probe) = self.lock_for(key.as_ref())?;
-        let found = shard.find_fresh(probe, key.as_ref())?;
+        let (key, ttl) = (key.as_ref(), ttl.into());
+        let (shard, probe) = self.lock_for(key)?;
+        let found = shard.find_fresh(probe, key)?;
         if let Some(found) = found {
-            shard.touch(found, expires_ms(ttl.into()));
+            shard.touch(found, expires_ms(ttl));
         }
         Ok(found.is_some())
     }
@@ -402,8 +410,10 @@ impl Cache {
 
 /// The cache as a whole.
 impl Cache {
-    /// What happened in the cache, by all processes, and what is in it. Reads some kilobytes; for people and metrics.
+    /// What happened in the cache, by all processes, and what is in it. Each thread of another process tells every 64th
+    /// of what it did. Reads some kilobytes; for people and metrics.
     pub fn stats(&self) -> CacheStats {
+        self.counts.tell(&self.memory);
         counts::stats(&self.memory)
     }
 
@@ -446,7 +456,8 @@ impl Cache {
             let number = self.memory.extents_published() as usize;
             let head =
                 self.segment.get_area::<CacheHead>(&self.name)?.ok_or_else(|| corrupt(self.segment.path()))?.head;
-            let extent = plan_growth(self.memory.shape, before, more, head.mean_entry_bytes());
+            let shape = self.memory.shape;
+            let extent = plan_growth(shape, before, more, head.mean_entry_bytes(), self.memory.buckets());
             let (Some(extent), true) = (extent, number < EXTENTS_MAX) else {
                 if number < EXTENTS_MAX {
                     return Ok(()); // Less than a slab for each shard.
@@ -455,7 +466,7 @@ impl Cache {
                     format!("the cache of {} has grown {} times, and cannot again", self.segment.path(), number - 1);
                 return Err(Error::new(ErrorKind::NoSpace, what).hint("grow in larger steps"));
             };
-            let (shape, bytes) = (self.memory.shape, (extent.words(self.memory.shape) * WORD_BYTES) as u64);
+            let bytes = (extent.words(shape) * WORD_BYTES) as u64;
             let init = |_, _| CacheHead::new(number, 0, head.seed(), shape, extent, head.mean_entry_bytes());
             let made = self.segment.get_or_init_area(&extent_name(&self.name, number), bytes, init);
             made.map_err(|error| match error.kind() {
@@ -514,6 +525,12 @@ pub(super) fn corrupt(path: &str) -> Error {
 #[cold]
 fn no_number(why: &str) -> Error {
     Error::new(ErrorKind::InvalidInput, format!("cannot increment an entry of the cache: {why}"))
+}
+
+impl Drop for Cache {
+    fn drop(&mut self) {
+        self.counts.tell(&self.memory);
+    }
 }
 
 // Whatever a panic interrupts is put right by the next holder of the shard's lock, as after a death.

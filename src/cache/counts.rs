@@ -1,14 +1,17 @@
-//! What is counted: by each participant in a line of its own, by the shards under their locks.
+//! What is counted: by each thread for itself, by each participant in a line of its own, by the shards under their locks.
 //!
 //! ```text
-//! participant's line   | hits | misses | stale | inserts | computed | awaited | - | - |     one for each slot, never
-//! reset
+//! stripe (private)      events | how many of them were told         one for each thread: no thread waits for another
+//!                          | every 64th, and when somebody asks
+//!                          v
+//! participant's line    | hits | misses | stale | inserts | computed | awaited | - | - |   one for each slot, never reset
 //! ```
 //!
-//! The next tenant of a slot adds on. What one process did is the difference to what it found when it opened the cache.
+//! The next tenant of a slot adds on. A process that is killed takes with it what its threads had not told.
 
-use std::sync::Mutex;
+use std::cell::Cell;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 
 use super::memory::{Memory, Words};
 use super::shard::{
@@ -85,28 +88,101 @@ impl CacheActivity {
     }
 }
 
+/// Threads that have a stripe of their own; those that come later share the last.
+const STRIPES: usize = 32;
+/// Between two times that a thread tells the others.
+const TOLD_EVERY: u64 = 64;
+
+/// What one thread counted, on lines of its own.
+#[derive(Default)]
+#[repr(align(64))]
+struct Stripe {
+    events: [AtomicU64; EVENTS],
+    told: [AtomicU64; EVENTS],
+}
+
 /// The counts of this process.
 pub(super) struct Counts {
-    /// The line, and what was in it when this process got its slot.
-    since: Mutex<(usize, [u64; EVENTS])>,
+    stripes: Box<[Stripe; STRIPES]>,
+    /// The slot that this process had when it last told; a child of a fork has another.
+    slot: AtomicUsize,
+    /// What the stripes held when this process became what it is: in a child of a fork its parent's counts.
+    before: [AtomicU64; EVENTS],
 }
 
 impl Counts {
     pub(super) fn new(memory: &Memory) -> Counts {
-        let slot = slot(memory);
-        Counts { since: Mutex::new((slot, line_of(memory.counts(slot)))) }
+        Counts { stripes: Box::default(), slot: AtomicUsize::new(slot(memory)), before: Default::default() }
     }
 
-    /// What this process did. A child of a fork counts from when it first asks.
-    pub(super) fn activity(&self, memory: &Memory) -> CacheActivity {
-        let slot = slot(memory);
-        let now = line_of(memory.counts(slot));
-        let mut since = self.since.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if since.0 != slot {
-            *since = (slot, now);
+    /// Counts something that this process did.
+    #[inline]
+    pub(super) fn count(&self, memory: &Memory, event: Event) {
+        let nth = stripe_of_this_thread();
+        let count = &self.stripes[nth].events[event as usize];
+        let now = if nth < STRIPES - 1 {
+            // Nobody else writes it.
+            let now = count.load(Relaxed) + 1;
+            count.store(now, Relaxed);
+            now
+        } else {
+            count.fetch_add(1, Relaxed) + 1
+        };
+        if now % TOLD_EVERY == 0 {
+            self.tell_of(memory, &self.stripes[nth], event as usize, now);
         }
-        CacheActivity::of(|event| now[event].wrapping_sub(since.1[event]))
     }
+
+    /// Adds what was counted since the last time to the participant's line.
+    pub(super) fn tell(&self, memory: &Memory) {
+        for stripe in self.stripes.iter() {
+            for (event, count) in stripe.events.iter().enumerate() {
+                self.tell_of(memory, stripe, event, count.load(Relaxed));
+            }
+        }
+    }
+
+    #[cold]
+    fn tell_of(&self, memory: &Memory, stripe: &Stripe, event: usize, now: u64) {
+        let slot = slot(memory);
+        if self.slot.swap(slot, Relaxed) != slot {
+            // A child of a fork: what is here is its parent's, which tells it itself, and a few of its own.
+            for stripe in self.stripes.iter() {
+                stripe
+                    .told
+                    .iter()
+                    .zip(&stripe.events)
+                    .for_each(|(told, count)| told.store(count.load(Relaxed), Relaxed));
+            }
+            self.before.iter().enumerate().for_each(|(event, before)| before.store(self.sum(event), Relaxed));
+        }
+        // Of two who tell at once, each adds the difference to what the other one put there, which may be negative.
+        let untold = now.wrapping_sub(stripe.told[event].swap(now, Relaxed));
+        memory.counts(slot)[event].fetch_add(untold, Relaxed);
+    }
+
+    fn sum(&self, event: usize) -> u64 {
+        self.stripes.iter().fold(0, |sum, stripe| sum.wrapping_add(stripe.events[event].load(Relaxed)))
+    }
+
+    /// What this process did. A child of a fork counts from when it first tells, or asks.
+    pub(super) fn activity(&self, memory: &Memory) -> CacheActivity {
+        self.tell(memory);
+        CacheActivity::of(|event| self.sum(event).wrapping_sub(self.before[event].load(Relaxed)))
+    }
+}
+
+/// Threads are numbered as they first count.
+#[inline]
+fn stripe_of_this_thread() -> usize {
+    static THREADS: AtomicUsize = AtomicUsize::new(0);
+    thread_local! { static STRIPE: Cell<usize> = const { Cell::new(usize::MAX) } }
+    STRIPE.with(|stripe| {
+        if stripe.get() == usize::MAX {
+            stripe.set(THREADS.fetch_add(1, Relaxed).min(STRIPES - 1));
+        }
+        stripe.get()
+    })
 }
 
 fn line_of(words: Words) -> [u64; EVENTS] {
@@ -114,20 +190,8 @@ fn line_of(words: Words) -> [u64; EVENTS] {
 }
 
 /// The slot of this process; 0 of one that has none.
-#[inline]
 fn slot(memory: &Memory) -> usize {
-    if memory.is_read_only {
-        return 0;
-    }
     as_lock(memory.pins_used()).this_thread().map_or(0, |ticket| (ticket.word() >> 52) as usize)
-}
-
-/// Counts something that this process did.
-#[inline]
-pub(super) fn count(memory: &Memory, event: Event) {
-    if !memory.is_read_only {
-        memory.counts(slot(memory))[event as usize].fetch_add(1, Relaxed);
-    }
 }
 
 /// All that is counted.

@@ -1,7 +1,7 @@
 //! Who must go: [S3-FIFO](https://dl.acm.org/doi/10.1145/3600006.3613147) over slabs.
 //!
 //! ```text
-//! new ------> | small slabs, a tenth | --read in two periods--> | main slabs, oldest first | --not read--> out
+//! new ------> | small slabs, one in 20 | --read-----------> | main slabs, oldest first | --not read--> out
 //!                      |                                            ^          |
 //!                      '--else--> out, a ghost --comes again--------'          '--read--> to the front, one use less
 //! ```
@@ -20,8 +20,8 @@ use super::memory::Slab;
 use super::shard::{BYTES, ENTRIES, EVICTED_EXPIRED, EVICTED_FOR_SPACE, Locked, OPEN, now_ms};
 use super::space::{FIRST_WORD, Kind, SlabState};
 
-/// Small slabs are a tenth of all.
-const SMALL_SHARE: usize = 10;
+/// Small slabs are one in so many.
+const SMALL_SHARE: usize = 20;
 /// So many slabs may be emptied for one entry without a word gained, before it takes more uses to stay.
 const PATIENCE: usize = 4;
 

@@ -28,7 +28,7 @@ pub(super) struct CacheHead {
     participants: AtomicU64,
     /// Of each shard in this extent.
     slabs: AtomicU64,
-    buckets_log2: AtomicU64,
+    buckets: AtomicU64,
     mean_entry_bytes: AtomicU64,
 }
 
@@ -52,7 +52,7 @@ unsafe impl ProcessSync for CacheHead {
         Kind::Cache,
         parts! {
             extent: AtomicU64, boot: AtomicU64, seed: [AtomicU64; 2], shards: AtomicU64, slab_words_log2: AtomicU64,
-            pins: AtomicU64, participants: AtomicU64, slabs: AtomicU64, buckets_log2: AtomicU64,
+            pins: AtomicU64, participants: AtomicU64, slabs: AtomicU64, buckets: AtomicU64,
             mean_entry_bytes: AtomicU64,
         },
     );
@@ -78,7 +78,7 @@ impl CacheHead {
             pins: AtomicU64::new(shape.pins as u64),
             participants: AtomicU64::new(shape.participants as u64),
             slabs: AtomicU64::new(extent.slabs as u64),
-            buckets_log2: AtomicU64::new(extent.buckets_log2.into()),
+            buckets: AtomicU64::new(extent.buckets as u64),
             mean_entry_bytes: AtomicU64::new(mean_entry_bytes),
         }
     }
@@ -105,12 +105,8 @@ impl CacheHead {
 
     /// The extent's shape, if it is that of extent `number`. Yet to be checked against its words.
     pub(super) fn extent(&self, number: usize) -> Option<ExtentShape> {
-        let buckets_log2 = u32::try_from(self.buckets_log2.load(Relaxed)).ok()?;
+        let buckets = self.buckets.load(Relaxed) as usize;
         let slabs = self.slabs.load(Relaxed) as usize;
-        (self.extent.load(Relaxed) == number as u64).then_some(ExtentShape {
-            slabs,
-            buckets_log2,
-            is_first: number == 0,
-        })
+        (self.extent.load(Relaxed) == number as u64).then_some(ExtentShape { slabs, buckets, is_first: number == 0 })
     }
 }

@@ -53,17 +53,23 @@ impl Probe {
     }
 
     #[inline]
-    fn bucket(self, mask: usize) -> usize {
-        self.hash as usize & mask
+    fn bucket(self, count: usize) -> usize {
+        scale(self.hash as u32, count)
     }
 
-    fn second_bucket(self, mask: usize) -> usize {
-        (self.hash.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize & mask
+    fn second_bucket(self, count: usize) -> usize {
+        scale((self.hash.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32, count)
     }
 
     fn fingerprint(self) -> u64 {
         self.hash >> 20 & 0xff_ffff | 1
     }
+}
+
+/// One of `count` numbers, for one of all that 32 bits can hold.
+#[inline]
+fn scale(number: u32, count: usize) -> usize {
+    ((u64::from(number) * count as u64) >> 32) as usize
 }
 
 /// What a slot holds.
@@ -184,14 +190,14 @@ impl Bucket {
 pub(super) struct Index {
     buckets: Words,
     ghosts: Words,
-    mask: usize,
+    count: usize,
 }
 
 impl Index {
-    /// The words are as many as `1 << log2` buckets have.
+    /// The words of `count` buckets, and those of the ghosts.
     #[inline]
-    pub(super) fn new(buckets: Words, ghosts: Words, log2: u32) -> Index {
-        Index { buckets, ghosts, mask: (1 << log2) - 1 }
+    pub(super) fn new(buckets: Words, ghosts: Words, count: usize) -> Index {
+        Index { buckets, ghosts, count }
     }
 
     #[inline]
@@ -202,25 +208,25 @@ impl Index {
 
     #[inline]
     pub(super) fn first(self, probe: Probe) -> Bucket {
-        self.bucket(probe.bucket(self.mask))
+        self.bucket(probe.bucket(self.count))
     }
 
     #[inline]
     pub(super) fn second(self, probe: Probe) -> Bucket {
-        self.bucket(probe.second_bucket(self.mask))
+        self.bucket(probe.second_bucket(self.count))
     }
 
     /// All buckets.
     pub(super) fn buckets(self) -> impl Iterator<Item = Bucket> {
-        (0..=self.mask).map(move |number| self.bucket(number))
+        (0..self.count).map(move |number| self.bucket(number))
     }
 
     pub(super) fn bucket_count(self) -> usize {
-        self.mask + 1
+        self.count
     }
 
     pub(super) fn nth_bucket(self, number: usize) -> Bucket {
-        self.bucket(number & self.mask)
+        self.bucket(number % self.count)
     }
 
     /// Of a key whose entry went lately, how often it was read then; `None`: it did not, or that is forgotten.
@@ -238,7 +244,7 @@ impl Index {
     }
 
     fn ghost_at(self, probe: Probe) -> Option<(&'static AtomicU64, u32)> {
-        let nth = probe.second_bucket(usize::MAX) % (self.ghosts.len() * 2).max(1);
+        let nth = probe.second_bucket(self.ghosts.len() * 2);
         self.ghosts.get(nth / 2).map(|word| (word, nth as u32 % 2 * 32))
     }
 }

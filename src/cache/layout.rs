@@ -41,7 +41,7 @@ const SHARD_LEAST_BYTES: usize = 256 << 10;
 const SLAB_LEAST_WORDS: usize = 16;
 const SLAB_MOST_WORDS: usize = 1 << 24;
 /// Entries in a bucket of seven when the cache is full, if they are as long as was said.
-const FILL: usize = 5;
+const FILL: usize = 4;
 pub(crate) const CAPACITY_LEAST_BYTES: u64 = 16 << 10;
 const CAPACITY_MOST_BYTES: u64 = 1 << 44;
 
@@ -72,7 +72,7 @@ pub(super) struct ExtentShape {
     /// Of each shard in this extent.
     pub(super) slabs: usize,
     /// Of the index that each shard uses from this extent on.
-    pub(super) buckets_log2: u32,
+    pub(super) buckets: usize,
     pub(super) is_first: bool,
 }
 
@@ -117,11 +117,11 @@ impl ExtentShape {
     }
 
     pub(super) fn buckets_at(self) -> usize {
-        self.ghosts_at() + (GHOST_WORDS_A_BUCKET << self.buckets_log2).next_multiple_of(LINE_WORDS)
+        self.ghosts_at() + (GHOST_WORDS_A_BUCKET * self.buckets).next_multiple_of(LINE_WORDS)
     }
 
     pub(super) fn slabs_at(self) -> usize {
-        self.buckets_at() + (BUCKET_WORDS << self.buckets_log2)
+        self.buckets_at() + BUCKET_WORDS * self.buckets
     }
 
     /// Words of one shard's part.
@@ -141,7 +141,7 @@ impl ExtentShape {
         self.slabs >= 1
             && self.slabs <= slabs_most
             && self.slabs + slabs_before <= slabs_most
-            && self.buckets_log2 <= 28
+            && (1..=1 << 28).contains(&self.buckets)
             && self.words(shape) <= words
     }
 }
@@ -178,33 +178,44 @@ pub(super) fn plan(wish: &Wish) -> Result<(Shape, ExtentShape)> {
     if wish.mean_entry_bytes == 0 {
         return Err(refused("`mean_entry_bytes` must not be 0".to_owned()));
     }
-    let extent = divide(part_words, shape, wish.mean_entry_bytes, true).ok_or_else(|| {
+    let extent = divide(part_words, buckets_for(part_words, wish.mean_entry_bytes), shape, true).ok_or_else(|| {
         refused(format!("{capacity} bytes are too few for entries of {} bytes", wish.mean_entry_bytes))
     })?;
     Ok((shape, extent))
 }
 
-/// Divides what a shard gets of an extent into index and slabs. The index is for `index_words` of entries: of a later
-/// extent those of the former ones, too.
-fn divide(part_words: usize, shape: Shape, mean_entry_bytes: u64, is_first: bool) -> Option<ExtentShape> {
-    divide_for(part_words, part_words, shape, mean_entry_bytes, is_first)
+/// Buckets for so many words of entries, heads, and the buckets themselves.
+fn buckets_for(words: usize, mean_entry_bytes: u64) -> usize {
+    let entry_words = words_for(mean_entry_bytes as usize) + super::entry::HEAD_WORDS + 1;
+    (words / (entry_words * FILL + BUCKET_WORDS + GHOST_WORDS_A_BUCKET)).max(2)
 }
 
-fn divide_for(part_words: usize, index_words: usize, shape: Shape, mean: u64, is_first: bool) -> Option<ExtentShape> {
-    let entry_words = words_for(mean as usize) + super::entry::HEAD_WORDS + 1;
-    let buckets = (index_words / (entry_words * FILL + BUCKET_WORDS + GHOST_WORDS_A_BUCKET)).max(2);
-    // Rounded to the nearer power of two.
-    let buckets_log2 = (buckets + buckets / 3).ilog2();
-    let mut extent = ExtentShape { slabs: 0, buckets_log2, is_first };
-    let front = extent.slabs_at();
+/// Divides what a shard gets of an extent into an index and slabs.
+fn divide(part_words: usize, buckets: usize, shape: Shape, is_first: bool) -> Option<ExtentShape> {
+    let mut extent = ExtentShape { slabs: 0, buckets, is_first };
     let slab_and_table = shape.slab_words() + SLAB_TABLE_WORDS;
-    extent.slabs = part_words.checked_sub(front)? / slab_and_table;
-    let least = if is_first { 8 } else { 1 };
+    extent.slabs = part_words.checked_sub(extent.slabs_at())? / slab_and_table;
+    let least = if is_first { SLABS / 3 } else { 1 };
     (extent.slabs >= least).then_some(extent)
 }
 
-/// Divides what is added to a cache that has `before_bytes`.
-pub(super) fn plan_growth(shape: Shape, before_bytes: u64, more_bytes: u64, mean: u64) -> Option<ExtentShape> {
+/// Divides what is added to a cache that has `before_bytes`, and an index of so many buckets in each shard. `None`: it is
+/// less than a slab for each shard.
+pub(super) fn plan_growth(
+    shape: Shape,
+    before_bytes: u64,
+    more_bytes: u64,
+    mean_entry_bytes: u64,
+    buckets: usize,
+) -> Option<ExtentShape> {
     let per_shard = |bytes: u64| bytes as usize / WORD_BYTES / shape.shards;
-    divide_for(per_shard(more_bytes), per_shard(before_bytes + more_bytes), shape, mean, false)
+    let needed = buckets_for(per_shard(before_bytes + more_bytes), mean_entry_bytes);
+    // The old index lies idle from then on: small steps make a larger one than they need, and the next ones none.
+    let larger = match needed {
+        _ if needed <= buckets => None,
+        _ if more_bytes < before_bytes => Some(needed + needed / 2),
+        _ => Some(needed),
+    };
+    let part_words = per_shard(more_bytes);
+    larger.and_then(|larger| divide(part_words, larger, shape, false)).or_else(|| divide(part_words, 1, shape, false))
 }

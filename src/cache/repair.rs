@@ -88,8 +88,8 @@ impl Locked<'_> {
         for number in adopted..self.shard.memory.extents_published() as usize {
             let Some(extent) = self.shard.memory.extent(number) else { return };
             let index_word = self.shard.index_word();
-            let current = self.shard.memory.extent(index_word.extent()).map(|extent| extent.shape().buckets_log2);
-            if current.is_some_and(|log2| log2 < extent.shape().buckets_log2) && index_word.extent() < number {
+            let current = self.shard.memory.extent(index_word.extent()).map(|extent| extent.shape().buckets);
+            if current.is_some_and(|log2| log2 < extent.shape().buckets) && index_word.extent() < number {
                 let old = self.shard.index();
                 let new = self.shard.memory.index(self.shard.number, number);
                 if let Some((old, new)) = old.zip(new) {

@@ -134,9 +134,9 @@ impl Locked<'_> {
         OPEN.iter().any(|at| self.word(*at).load(Relaxed) == number as u64 + 1)
     }
 
-    /// Room for an entry of so many words; evicts what it must. `None`: it does not fit into a slab, or everything is
-    /// pinned.
-    pub(super) fn allocate(&self, kind: Kind, word_count: usize) -> Option<Room> {
+    /// Room for an entry of so many words, and whether something was evicted for it. `None`: it does not fit into a
+    /// slab, or everything is pinned.
+    pub(super) fn allocate(&self, kind: Kind, word_count: usize) -> Option<(Room, bool)> {
         if word_count + FIRST_WORD > self.shard.memory.shape.slab_words() {
             return None;
         }
@@ -145,7 +145,7 @@ impl Locked<'_> {
             if let Some(room) =
                 self.take_hole(kind, word_count).or_else(|| self.take_unused(kind, word_count, KEPT_FREE))
             {
-                return Some(room);
+                return Some((room, attempt > 0));
             }
             if !self.evict(attempt) {
                 return None;

@@ -9,6 +9,8 @@
 //! make it give anything but undefined behaviour. What was copied counts only after the copier has looked again at what
 //! says that it stayed the same (`shard::read`).
 
+#![allow(unsafe_code)]
+
 use crate::lock::atomic::AtomicU64;
 use crate::lock::atomic::Ordering::Relaxed;
 
@@ -40,14 +42,18 @@ pub(super) fn write_bytes(words: &[AtomicU64], bytes: &[u8]) {
     }
 }
 
-/// Copies so many bytes to the end of `to`.
+/// Copies so many bytes to the end of `to`; the words are as many as those have.
+#[inline]
 pub(super) fn append_bytes(words: &[AtomicU64], byte_count: usize, to: &mut Vec<u8>) {
     let begin = to.len();
-    to.resize(begin + words.len() * WORD_BYTES, 0);
-    for (chunk, word) in to[begin..].chunks_exact_mut(WORD_BYTES).zip(words) {
-        chunk.copy_from_slice(&word.load(Relaxed).to_ne_bytes());
+    to.reserve(words.len() * WORD_BYTES);
+    for (chunk, word) in to.spare_capacity_mut().chunks_exact_mut(WORD_BYTES).zip(words) {
+        for (place, byte) in chunk.iter_mut().zip(word.load(Relaxed).to_ne_bytes()) {
+            place.write(byte);
+        }
     }
-    to.truncate(begin + byte_count);
+    // SAFETY: reserved, and just written: whole words, of which no more than were there are counted.
+    unsafe { to.set_len(begin + byte_count.min(words.len() * WORD_BYTES)) };
 }
 
 /// Whether the words hold these bytes.

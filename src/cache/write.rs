@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::entry::{Entry, Lengths};
 use super::index::{Bucket, Index, Probe, Slot};
+use super::layout::BUCKET_SLOTS;
 use super::shard::{BYTES, ENTRIES, EVICTED_BY_INDEX, EVICTED_EXPIRED, INSERTED, Locked, REMOVED, is_expired};
 use super::space::{Content, Kind, Room};
 use super::words::hold_bytes;
@@ -33,11 +34,9 @@ impl Found {
 }
 
 impl Locked<'_> {
+    #[inline]
     pub(super) fn index(&self) -> Result<Index> {
-        self.shard.index().ok_or_else(|| {
-            Error::new(ErrorKind::Corrupt, "the cache is damaged: a shard has no index")
-                .hint("end the programs that use it and remove its segment")
-        })
+        self.shard.index().ok_or_else(no_index)
     }
 
     /// The entry of a key, expired or not.
@@ -50,12 +49,19 @@ impl Locked<'_> {
         Ok(self.find_in(index.second(probe), probe, key))
     }
 
+    #[inline]
     fn find_in(&self, bucket: Bucket, probe: Probe, key: &[u8]) -> Option<Found> {
-        bucket.taken().filter(|(_, slot)| slot.may_be(probe)).find_map(|(nth, slot)| {
-            let entry = self.shard.entry(slot.place())?;
-            let is_it = entry.lengths.key_bytes == key.len() && hold_bytes(entry.key(), key);
-            is_it.then_some(Found { bucket, nth, slot, entry })
-        })
+        for nth in 0..BUCKET_SLOTS {
+            let slot = bucket.load(nth);
+            if !slot.may_be(probe) {
+                continue;
+            }
+            let Some(entry) = self.shard.entry(slot.place()) else { continue };
+            if entry.lengths.key_bytes == key.len() && hold_bytes(entry.key(), key) {
+                return Some(Found { bucket, nth, slot, entry });
+            }
+        }
+        None
     }
 
     /// The entry of a key that has not expired.
@@ -81,16 +87,18 @@ impl Locked<'_> {
     pub(super) fn put(&self, probe: Probe, content: Content<'_>) -> Result<u64> {
         let index = self.index()?;
         let lengths = Lengths { key_bytes: content.key.len(), value_bytes: content.value.len() };
-        let kind = match self.find(probe, content.key)? {
+        let found = self.find(probe, content.key)?;
+        let kind = match found {
             Some(found) => self.slab_of(found.slot.place()).map_or(Kind::Small, |slab| slab.state().kind),
             None if index.ghost(probe).is_some() => Kind::Main,
             None => Kind::Small,
         };
         let kind = if kind == Kind::Free { Kind::Small } else { kind };
-        let room = self.allocate(kind, lengths.words()).ok_or_else(|| self.no_room(lengths))?;
+        let (room, has_evicted) = self.allocate(kind, lengths.words()).ok_or_else(|| self.no_room(lengths))?;
         let version = self.fill(room, content);
-        // Looked for again: making room may have moved it, or thrown it out.
-        match self.find(probe, content.key)? {
+        // Making room may have moved it, or thrown it out.
+        let found = if has_evicted { self.find(probe, content.key)? } else { found };
+        match found {
             Some(old) => {
                 let slot = old.slot.used_in(self.shard.index_word().period()).unwrap_or(old.slot);
                 old.bucket.change(old.nth, slot.with_place(room.place));
@@ -162,6 +170,12 @@ impl Locked<'_> {
         Error::new(ErrorKind::NoSpace, "no room for an entry of the cache: all memory that could be freed is pinned")
             .hint("let go of pins earlier")
     }
+}
+
+#[cold]
+fn no_index() -> Error {
+    Error::new(ErrorKind::Corrupt, "the cache is damaged: a shard has no index")
+        .hint("end the programs that use it and remove its segment")
 }
 
 fn bytes_of(lengths: Lengths) -> i64 {

@@ -116,7 +116,7 @@ fn removed_entries_give_their_space_back() {
     let stats = cache.stats();
     assert_eq!(stats.evicted_for_space, 0, "{stats:?}");
     let left = (0..all).step_by(3).filter(|number| cache.get(number.to_ne_bytes()) == Some(value(*number, 1, 192)));
-    assert_eq!(left.count() as u64 + stats.evicted_by_index, all / 3, "{stats:?}");
+    assert!(left.count() as u64 + stats.evicted_by_index >= all / 3, "{stats:?}");
     assert!(stats.evicted_by_index < 10, "{stats:?}");
 }
 

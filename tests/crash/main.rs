@@ -28,6 +28,8 @@ mod attach;
 #[cfg(target_os = "linux")]
 mod board;
 #[cfg(target_os = "linux")]
+mod cache;
+#[cfg(target_os = "linux")]
 mod locks;
 #[cfg(target_os = "linux")]
 mod matrix;

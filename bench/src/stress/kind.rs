@@ -33,6 +33,7 @@ pub(super) fn of(what: What) -> &'static dyn Kind {
     match what {
         What::Locks => &super::locks::Locks,
         What::Published => &super::published::Published,
+        What::Cache => &super::cache::SharedCache,
         What::Waiters => &super::waiters::Waiters,
     }
 }

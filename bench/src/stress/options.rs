@@ -42,6 +42,8 @@ pub(crate) enum What {
     Locks,
     /// Values that are published at full speed and loaded by all: torn, older than before, or lost.
     Published,
+    /// A shared cache, with a history of every value: none may be mixed, another key's, or older than what was told.
+    Cache,
     /// All of them wait for one owner, who is stopped: what that costs, and whether he is robbed.
     Waiters,
 }

@@ -5,9 +5,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
+use crate::cache::workload::Workload;
 use crate::locks::Cases;
 use crate::published;
+use crate::subject::Subject;
 
 pub(crate) fn memory_folder() -> PathBuf {
     std::env::temp_dir()
@@ -61,6 +64,35 @@ pub(crate) fn in_two_processes(_work: &Work<'_>) -> anyhow::Result<[[f64; 2]; 2]
 
 pub(crate) fn computes_alone(_prepare: &dyn Fn(), _work: &dyn Fn()) -> anyhow::Result<bool> {
     anyhow::bail!("system calls are forbidden on Linux only")
+}
+
+/// Not shared here.
+pub(crate) fn shared_words(words: usize) -> io::Result<&'static [AtomicU64]> {
+    Ok(Box::leak((0..words).map(|_| AtomicU64::new(0)).collect()))
+}
+
+/// Stores of others are measured on Linux only.
+pub(crate) fn add_stores<'a>(
+    _subjects: &mut Vec<Subject<'a>>,
+    _case: &str,
+    _names: [&str; 3],
+    _workload: &'a Workload,
+    _folder: &'a Path,
+    _time: Duration,
+) {
+}
+
+/// Nobody is killed here.
+pub(crate) struct Victim;
+
+impl Victim {
+    pub(crate) fn start(_work: &dyn Fn()) -> anyhow::Result<Victim> {
+        anyhow::bail!("processes are killed on Linux only")
+    }
+
+    pub(crate) fn kill(self) -> anyhow::Result<()> {
+        Ok(())
+    }
 }
 
 // Nobody is started here, see `NO_STARTS`; what follows is never called.

@@ -13,6 +13,13 @@ pub(crate) fn map_anonymous(bytes: usize) -> io::Result<NonNull<u8>> {
     map(bytes, libc::MAP_SHARED | libc::MAP_ANONYMOUS, -1)
 }
 
+/// Words of zeros that this process and its children share; mapped for ever.
+pub(crate) fn shared_words(words: usize) -> io::Result<&'static [AtomicU64]> {
+    let base = map_anonymous(words * 8)?;
+    // SAFETY: mapped to its end, aligned to a page, never unmapped.
+    Ok(unsafe { std::slice::from_raw_parts(base.cast::<AtomicU64>().as_ptr(), words) })
+}
+
 /// The words of a file that is there for as long; mapped for ever. The file has (or gets) room for them.
 pub(crate) fn map_words(file: &File, words: usize) -> io::Result<&'static [AtomicU64]> {
     let bytes = words * 8;
