@@ -21,7 +21,8 @@ use trace::Trace;
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// A trace to replay, in place of the generated ones: CSV with time, key, size in each line; times are not looked at.
+    /// A trace to replay, in place of the generated ones: CSV with time, key, size in each line; times are not looked
+    /// at.
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
     /// How many keys the generated traces have.

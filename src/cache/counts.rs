@@ -1,10 +1,12 @@
-//! What is counted: by each thread for itself, by each participant in a line of its own, by the shards under their locks.
+//! What is counted: by each thread for itself, by each participant in a line of its own, by the shards under their
+//! locks.
 //!
 //! ```text
 //! stripe (private)      events | how many of them were told         one for each thread: no thread waits for another
 //!                          | every 64th, and when somebody asks
 //!                          v
-//! participant's line    | hits | misses | stale | inserts | computed | awaited | - | - |   one for each slot, never reset
+//! participant's line    | hits | misses | stale | inserts | computed | awaited | - | - |   one for each slot, never
+//! reset
 //! ```
 //!
 //! The next tenant of a slot adds on. A process that is killed takes with it what its threads had not told.

@@ -199,8 +199,8 @@ fn divide(part_words: usize, buckets: usize, shape: Shape, is_first: bool) -> Op
     (extent.slabs >= least).then_some(extent)
 }
 
-/// Divides what is added to a cache that has `before_bytes`, and an index of so many buckets in each shard. `None`: it is
-/// less than a slab for each shard.
+/// Divides what is added to a cache that has `before_bytes`, and an index of so many buckets in each shard. `None`: it
+/// is less than a slab for each shard.
 pub(super) fn plan_growth(
     shape: Shape,
     before_bytes: u64,

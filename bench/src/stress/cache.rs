@@ -1,14 +1,14 @@
-//! The shared cache, with a history of what was written: every value that is read was written for its key, whole, and not
-//! before one whose writing this process had seen to be done.
+//! The shared cache, with a history of what was written: every value that is read was written for its key, whole, and
+//! not before one whose writing this process had seen to be done.
 //!
 //! ```text
-//! value      | key | number | who wrote | filler, by all of them |     numbers of a key are drawn from its word: 1, 2 ...
-//! told       number of the newest value that somebody knows to be in the cache: raised after `insert` has returned
+//! value      | key | number | who wrote | filler, by all of them |     numbers of a key are drawn from its word: 1, 2
+//! ... told       number of the newest value that somebody knows to be in the cache: raised after `insert` has returned
 //! ```
 //!
-//! Who reads first looks at what is told, then reads: a value with a lower number is from before. Each key belongs to one
-//! place at a time while it is written, so that numbers and writes have one order; anybody reads it, computes it, pins it
-//! or makes it go.
+//! Who reads first looks at what is told, then reads: a value with a lower number is from before. Each key belongs to
+//! one place at a time while it is written, so that numbers and writes have one order; anybody reads it, computes it,
+//! pins it or makes it go.
 
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
@@ -30,8 +30,8 @@ const KEYS: u64 = 10;
 const CROWD: u64 = 20_000;
 const WORD_BYTES: usize = 8;
 const HEAD_WORDS: usize = 3;
-/// Counters of a place: for each of its keys the last number drawn, and the last one told. Behind them how often it added
-/// to each sum.
+/// Counters of a place: for each of its keys the last number drawn, and the last one told. Behind them how often it
+/// added to each sum.
 const COUNT_INCREMENTS: usize = 2 * KEYS as usize;
 
 static CACHE: OnceLock<Cache> = OnceLock::new();

@@ -1,7 +1,7 @@
 //! Stores that processes have between them: LMDB in a mapped file, Redis and memcached behind a Unix socket.
 //!
-//! The servers are started where they are installed, with nothing written to a disk, and asked in their own protocols, one
-//! operation after the other.
+//! The servers are started where they are installed, with nothing written to a disk, and asked in their own protocols,
+//! one operation after the other.
 
 #![allow(unsafe_code)]
 
