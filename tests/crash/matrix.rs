@@ -9,17 +9,15 @@ use crate::arena::{self, Choice};
 use crate::operation::Operation;
 use crate::report::{self, Row, TABLE_HEAD};
 use crate::support::ROLE;
-use crate::{attach, locks, mutex, published, segment, tracer};
-use crate::{attach, cache, locks, mutex, segment, tracer};
+use crate::{attach, cache, locks, mutex, published, segment, tracer};
 
 #[path = "../support/skip.rs"]
 mod skip;
 
 fn operations() -> impl Iterator<Item = &'static Operation> {
-    [mutex::OPERATIONS, locks::OPERATIONS, attach::OPERATIONS, segment::OPERATIONS, published::OPERATIONS]
-    [mutex::OPERATIONS, locks::OPERATIONS, attach::OPERATIONS, segment::OPERATIONS, cache::OPERATIONS]
-        .into_iter()
-        .flatten()
+    let locks = [mutex::OPERATIONS, locks::OPERATIONS];
+    let others = [attach::OPERATIONS, segment::OPERATIONS, published::OPERATIONS, cache::OPERATIONS];
+    locks.into_iter().chain(others).flatten()
 }
 
 pub(crate) fn run() -> ExitCode {
