@@ -452,9 +452,12 @@ typedef struct cotenant_segment_options {
      */
     bool prefault;
     /**
-     * Of readers: whose segment it is, by number, in `user`; else the one who runs the program.
+     * Of readers: `user` is whose segment it is; else the one who runs the program.
      */
     bool has_user;
+    /**
+     * The user that `has_user` speaks of.
+     */
     uint32_t user;
     /**
      * Of COTENANT_BACKING_SYSV: the key, 0 for IPC_PRIVATE; with sysv_file a number from 1 to 255, as of ftok.
@@ -1053,7 +1056,9 @@ COTENANT_NOEXCEPT;
 #define COTENANT_X_VARIABLE_OPERATIONS(name, type)                                                                     \
     static inline type cotenant_##name##_load(const cotenant_##name *variable) COTENANT_NOEXCEPT                       \
     {                                                                                                                  \
-        return __atomic_load_n(&variable->value, __ATOMIC_ACQUIRE);                                                    \
+        type value;                                                                                                    \
+        __atomic_load(&variable->value, &value, __ATOMIC_ACQUIRE);                                                     \
+        return value;                                                                                                  \
     }                                                                                                                  \
     static inline void cotenant_##name##_store(cotenant_##name *variable, type value) COTENANT_NOEXCEPT                \
     {                                                                                                                  \
@@ -1170,6 +1175,19 @@ COTENANT_X_VARIABLE_OPERATIONS(bool, bool)
     static cotenant_type cotenant_value_type_##name COTENANT_X_TABLE = {                                               \
         #name, cotenant_x_parts_##name, sizeof(name), COTENANT_X_ALIGNOF(name),                                        \
         COTENANT_X_COUNT(cotenant_x_parts_##name), 0, 7, 0, {0, 0}, NULL}
+
+/* A field-less enum, with the names that Rust gives its values: #define STATES(V) V(STATE_IDLE, Idle, 0) ...
+ * COTENANT_ENUM(state, u8, STATES);   state s = STATE_IDLE; */
+#define COTENANT_X_CONSTANT(constant, name, number) constant = number,
+#define COTENANT_X_VARIANT(constant, name, number) {#name, (uint64_t)(int64_t)(number), NULL},
+#define COTENANT_ENUM(name, type, VALUES)                                                                              \
+    enum { VALUES(COTENANT_X_CONSTANT) };                                                                              \
+    typedef cotenant_value_##type name;                                                                                \
+    typedef name cotenant_value_##name;                                                                                \
+    static cotenant_part cotenant_x_parts_##name[] COTENANT_X_TABLE = {VALUES(COTENANT_X_VARIANT)};                    \
+    static cotenant_type cotenant_value_type_##name COTENANT_X_TABLE = {                                               \
+        #name, cotenant_x_parts_##name, sizeof(name), COTENANT_X_ALIGNOF(name),                                        \
+        COTENANT_X_COUNT(cotenant_x_parts_##name), 0, 6, 0, {0, 0}, NULL}
 
 /* An array of values: COTENANT_ARRAY(samples, f64, 16);   samples s; s.at[0] */
 #define COTENANT_ARRAY(name, type, count)                                                                              \

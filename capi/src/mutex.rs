@@ -45,10 +45,11 @@ pub(crate) fn taken(taken: Taken) -> cotenant_status {
 /// Runs a call that locks.
 pub(crate) fn locked(lock: impl FnOnce() -> Result<Taken>) -> cotenant_status {
     let mut found = COTENANT_OK;
-    match call(|| Ok(found = taken(lock()?))) {
-        COTENANT_OK => found,
-        failed => failed,
-    }
+    let status = call(|| {
+        found = taken(lock()?);
+        Ok(())
+    });
+    if status == COTENANT_OK { found } else { status }
 }
 
 pub(crate) fn not_owner(_: NotOwner) -> Failure {

@@ -66,8 +66,9 @@ pub struct cotenant_segment_options {
     pub huge_pages: bool,
     /// Has memory be there before the first access.
     pub prefault: bool,
-    /// Of readers: whose segment it is, by number, in `user`; else the one who runs the program.
+    /// Of readers: `user` is whose segment it is; else the one who runs the program.
     pub has_user: bool,
+    /// The user that `has_user` speaks of.
     pub user: u32,
     /// Of COTENANT_BACKING_SYSV: the key, 0 for IPC_PRIVATE; with sysv_file a number from 1 to 255, as of ftok.
     pub sysv_key: i32,
@@ -131,13 +132,11 @@ unsafe fn options(options: *const cotenant_segment_options) -> Result<SegmentOpt
     all = if given.keep_until_removed { all.keep(Keep::UntilRemoved) } else { all };
     all = if given.has_user { all.user(given.user) } else { all };
     // SAFETY: the caller's promise.
-    let [group, scope, folder] = unsafe {
-        [
-            some_text(given.group, "the group")?,
-            some_text(given.scope, "the scope")?,
-            some_text(given.folder, "the folder")?,
-        ]
-    };
+    let group = unsafe { some_text(given.group, "the group") }?;
+    // SAFETY: the caller's promise.
+    let scope = unsafe { some_text(given.scope, "the scope") }?;
+    // SAFETY: the caller's promise.
+    let folder = unsafe { some_text(given.folder, "the folder") }?;
     all = group.map_or(all.clone(), |group| all.group(group));
     all = scope.map_or(all.clone(), |scope| all.scope(scope));
     all = folder.map_or(all.clone(), |folder| all.folder(folder));

@@ -37,7 +37,7 @@ pub unsafe extern "C" fn cotenant_text_set(
         compiler_fence(SeqCst);
         for (at, byte) in text.bytes().enumerate() {
             // SAFETY: as above, within the capacity.
-            let to = unsafe { AtomicU8::from_ptr(bytes.add(at).cast()) };
+            let to = unsafe { AtomicU8::from_ptr(bytes.wrapping_add(at).cast()) };
             to.store(byte, Relaxed);
         }
         // Release pairs with the Acquire in `cotenant_text_get`: who sees the length sees the bytes.
@@ -65,9 +65,9 @@ pub unsafe extern "C" fn cotenant_text_get(
     let wanted = (length.load(Acquire) as usize).min(capacity).min(out_bytes - 1);
     for at in 0..wanted {
         // SAFETY: as above, within the capacity.
-        let from = unsafe { AtomicU8::from_ptr(bytes.add(at).cast_mut().cast()) };
+        let from = unsafe { AtomicU8::from_ptr(bytes.wrapping_add(at).cast_mut().cast()) };
         // SAFETY: within what the caller has room for.
-        unsafe { out.add(at).write(from.load(Relaxed) as c_char) };
+        unsafe { out.wrapping_add(at).write(from.load(Relaxed) as c_char) };
     }
     // SAFETY: just written.
     let copied = unsafe { std::slice::from_raw_parts(out.cast::<u8>(), wanted) };
@@ -76,6 +76,6 @@ pub unsafe extern "C" fn cotenant_text_get(
         Err(error) => error.valid_up_to(),
     };
     // SAFETY: `wanted`, and so `end`, is less than `out_bytes`.
-    unsafe { out.add(end).write(0) };
+    unsafe { out.wrapping_add(end).write(0) };
     end
 }

@@ -32,7 +32,7 @@ pub(crate) fn run(workshop: &Workshop, prefix: &Path, profile: &str) -> Result<T
         put(&workshop.root.join("capi/include").join(name), &include.join(name), 0o644)?;
     }
     let built = workshop.target.join(if profile == "dev" { "debug" } else { profile });
-    put(&built.join("libcotenant.a"), &lib.join("libcotenant.a"), 0o644)?;
+    put(&archive(workshop, &built)?, &lib.join("libcotenant.a"), 0o644)?;
     put(&built.join("libcotenant.so"), &lib.join(version.file()), 0o755)?;
     link(&version.file(), &lib.join(version.soname()))?;
     link(&version.soname(), &lib.join("libcotenant.so"))?;
@@ -48,6 +48,24 @@ pub(crate) fn run(workshop: &Workshop, prefix: &Path, profile: &str) -> Result<T
     }
     println!("installed libcotenant {} in {}", version.whole, root.display());
     Ok(Tally::PASS)
+}
+
+/// The archive as one object whose only names are the functions of the header. Linked into two plug-ins as it comes
+/// from the compiler, one's copy of Rust's standard library would answer for the other's.
+fn archive(workshop: &Workshop, built: &Path) -> Result<PathBuf> {
+    let folder = workshop.target.join(format!("install-c/{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    let (object, archive) = (folder.join("cotenant.o"), folder.join("libcotenant.a"));
+    let mut ld = workshop.command("ld");
+    ld.args(["-r", "-o"]).arg(&object).arg("--whole-archive").arg(built.join("libcotenant.a"));
+    check(workshop, &mut ld)?;
+    let mut objcopy = workshop.command("objcopy");
+    objcopy.args(["--wildcard", "--keep-global-symbol", "cotenant_*"]);
+    // Bitcode that the standard library has in its objects: a linker's plugin for another LLVM would stumble over it.
+    check(workshop, objcopy.args(["--remove-section", ".llvmbc", "--remove-section", ".llvmcmd"]).arg(&object))?;
+    let _ = std::fs::remove_file(&archive);
+    check(workshop, workshop.command("ar").arg("rcs").arg(&archive).arg(&object))?;
+    Ok(archive)
 }
 
 /// What the library's version means for its names.

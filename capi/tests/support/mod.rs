@@ -74,9 +74,9 @@ impl Compiler {
         if self.is_static {
             command.arg("-DCOTENANT_STATIC");
         }
-        command.args(more).args(sources).arg("-o").arg(out);
-        // `-x c++` is for sources, not for libraries.
-        command.args(["-x", "none"]);
+        command.args(sources).arg("-o").arg(out);
+        // `-x c++` is for sources, not for libraries, which stand behind them.
+        command.args(["-x", "none"]).args(more);
         let stage = stage();
         if self.is_static {
             command.arg(stage.join("libcotenant.a")).args(["-lpthread", "-ldl", "-lm"]);

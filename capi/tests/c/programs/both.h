@@ -1,0 +1,33 @@
+/* The block `capi.both`, which tests/programs/actor.rs declares in Rust. */
+#include "../check.h"
+
+#define STATES(V) V(STATE_IDLE, Idle, 0) V(STATE_BUSY, Busy, 7)
+COTENANT_ENUM(state, u8, STATES);
+COTENANT_ARRAY(samples, f64, 3);
+#define LIMITS(F) F(u32, rate) F(u32, burst) F(state, state) F(samples, samples) F(text16, who)
+COTENANT_STRUCT(limits, LIMITS);
+COTENANT_MUTEX(limits);
+COTENANT_RWLOCK(limits);
+COTENANT_ONCE_CELL(limits);
+COTENANT_SEMAPHORE(workers, 2);
+COTENANT_BARRIER(pair, 2);
+COTENANT_VARIABLE_ARRAY(counts, u64, 4);
+
+#define BOTH(F)                                                                                                        \
+    F(u64, hits)                                                                                                       \
+    F(u32, rate, 100)                                                                                                  \
+    F(i16, balance, -5)                                                                                                \
+    F(bool, is_open)                                                                                                   \
+    F(text64, motd)                                                                                                    \
+    F(counts, counts)                                                                                                  \
+    F(mutex_limits, limits)                                                                                            \
+    F(rwlock_limits, read_often)                                                                                       \
+    F(workers, workers, COTENANT_PERMITS(2))                                                                           \
+    F(leader, leader)                                                                                                  \
+    F(event, started)                                                                                                  \
+    F(once, first)                                                                                                     \
+    F(once_limits, made)                                                                                               \
+    F(pair, pair)                                                                                                      \
+    F(mutex, alone)                                                                                                    \
+    F(condvar, changed)                                                                                                \
+    F(u32, step)

@@ -1,0 +1,166 @@
+//! examples/c, built as its README says against an installed library, by make and by CMake, and run.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::OnceLock;
+
+use tempfile::TempDir;
+
+use crate::refused::folder;
+use crate::support::program::{Place, Program};
+use crate::support::{is_installed, output, root, skipped, soname};
+use crate::tests;
+
+/// The folder that `cargo xtask install-c` installed into.
+fn installed() -> &'static Path {
+    static FOLDER: OnceLock<TempDir> = OnceLock::new();
+    FOLDER
+        .get_or_init(|| {
+            let prefix = folder();
+            let mut cargo = Command::new(env!("CARGO"));
+            cargo.args(["run", "--quiet", "--package", "xtask", "--", "install-c", "--profile", "dev", "--prefix"]);
+            output(cargo.arg(prefix.path()).current_dir(root()));
+            prefix
+        })
+        .path()
+}
+
+fn examples() -> std::path::PathBuf {
+    root().join("examples/c")
+}
+
+/// What `make` built.
+fn made() -> &'static Path {
+    static FOLDER: OnceLock<TempDir> = OnceLock::new();
+    FOLDER
+        .get_or_init(|| {
+            let build = folder();
+            let mut make = Command::new("make");
+            make.arg("-C").arg(examples()).arg(format!("BUILD={}", build.path().display()));
+            make.arg(format!("PKG_CONFIG_PATH={}/lib/pkgconfig", installed().display()));
+            output(make.env_remove("MAKEFLAGS"));
+            build
+        })
+        .path()
+}
+
+fn installation_has_what_programs_look_for() {
+    let prefix = installed();
+    for file in ["include/cotenant.h", "include/cotenant.hpp", "lib/libcotenant.so", "lib/libcotenant.a"] {
+        assert!(prefix.join(file).exists(), "{file}");
+    }
+    let link = std::fs::read_link(prefix.join("lib/libcotenant.so")).expect("a link");
+    assert_eq!(link.to_str(), Some(soname().as_str()));
+    // What is in the archive, beside the functions, is nobody else's business.
+    let names =
+        output(Command::new("nm").args(["--extern-only", "--defined-only"]).arg(prefix.join("lib/libcotenant.a")));
+    let names = names.lines().filter_map(|line| line.split_whitespace().nth(2));
+    let others: Vec<_> = names.filter(|name| !name.starts_with("cotenant_")).collect();
+    assert!(others.is_empty(), "{others:?}");
+}
+
+fn cmake_builds_the_examples() {
+    if !is_installed("cmake") {
+        return skipped::skip("`cmake` is not installed");
+    }
+    let build = folder();
+    let mut cmake = Command::new("cmake");
+    cmake.arg("-S").arg(examples()).arg("-B").arg(build.path());
+    output(cmake.arg(format!("-DCMAKE_PREFIX_PATH={}", installed().display())));
+    output(Command::new("cmake").arg("--build").arg(build.path()));
+    let place = Place::new();
+    counts_in_turn(&place, &build.path().join("counter"));
+    // Of another minor version before 1.0 it wants nothing.
+    std::fs::write(build.path().join("CMakeLists.txt"), "find_package(cotenant 0.7 REQUIRED)\n").expect("a file");
+    let mut cmake = Command::new("cmake");
+    cmake.arg("-S").arg(build.path()).arg("-B").arg(build.path().join("other"));
+    let refused = cmake.arg(format!("-DCMAKE_PREFIX_PATH={}", installed().display())).output().expect("cmake");
+    assert!(!refused.status.success());
+}
+
+fn counts_in_turn(place: &Place, counter: &Path) {
+    let (mut one, mut other) = (place.start(counter, &[]), place.start(counter, &[]));
+    for round in 0..3 {
+        assert_eq!(one.ask(""), format!("g_sharedCounter = {}", 2 * round + 1));
+        assert_eq!(other.ask(""), format!("g_sharedCounter = {}", 2 * round + 2));
+    }
+}
+
+fn counter_of_two_processes_is_one() {
+    counts_in_turn(&Place::new(), &made().join("counter"));
+}
+
+fn mmap_and_fork_bear_a_killed_child() {
+    let said = Place::new().run(made().join("mmap_fork"), &[]);
+    assert!(said.contains("repairs") && said.contains("3500 and 3500"), "{said}");
+}
+
+fn system_v_programs_find_each_other() {
+    let (place, key) = (Place::new(), folder());
+    let key = key.path().to_str().expect("a path");
+    let program = made().join("sysv");
+    let (tells, buys) = (place.start(&program, &["tell", key]), place.start(&program, &["buy", key]));
+    let (tells, buys) = (tells.end(), buys.end());
+    assert!(tells.status.success() && buys.status.success(), "{}{}", tells.stderr, buys.stderr);
+    assert!(buys.stdout.contains("loaf 10 for"), "{}", buys.stdout);
+}
+
+/// The four applications, in any order.
+fn start(place: &Place, language: &str, orders: &str) -> Program {
+    let library = made().join("liborders.so");
+    match language {
+        "C" => place.start(made().join("till"), &[orders]),
+        "C++" => place.start(made().join("report"), &[orders]),
+        "Rust" => place.start(made().join("kiosk"), &[orders]),
+        _ => {
+            let market = examples().join("two_apps/market.py");
+            place.start("python3", &[market.to_str().expect("a path"), library.to_str().expect("a path"), orders])
+        }
+    }
+}
+
+fn applications_in_four_languages_share_the_variables_of_one_library() {
+    let languages = ["C", "C++", "Rust", "Python"];
+    for first in 0..languages.len() {
+        let place = Place::new();
+        let mut number = 0;
+        let mut running = Vec::new();
+        // One after the other, so that the numbers are known; none ends before the last one has begun.
+        for language in languages.iter().cycle().skip(first).take(languages.len()) {
+            let application = start(&place, language, "3");
+            for _ in 0..3 {
+                number += 1;
+                assert_eq!(application.line(), format!("{language}: order {number}"));
+            }
+            running.push(application);
+        }
+        // Killed in the middle of an order, which the next one finishes.
+        let died = place.start(made().join("till"), &["1", "die"]).end();
+        assert!(!died.status.success() && died.stdout.contains("C: order 13"), "{}", died.stdout);
+        running.remove(0).kill();
+        let report = start(&place, "C++", "0").end().stdout;
+        assert_eq!(report, "total: 14 orders, 1400 cents, 14 calls, 1 repairs\n");
+    }
+}
+
+fn applications_at_the_same_time_lose_no_order() {
+    let place = Place::new();
+    let running: Vec<_> = ["C", "C++", "Rust", "Python"].map(|language| start(&place, language, "200")).into();
+    for application in &running {
+        for _ in 0..200 {
+            assert!(application.line().contains(": order "));
+        }
+    }
+    let report = start(&place, "C++", "0").end().stdout;
+    assert_eq!(report, "total: 800 orders, 80000 cents, 800 calls, 0 repairs\n");
+}
+
+tests! {
+    installation_has_what_programs_look_for,
+    cmake_builds_the_examples,
+    counter_of_two_processes_is_one,
+    mmap_and_fork_bear_a_killed_child,
+    system_v_programs_find_each_other,
+    applications_in_four_languages_share_the_variables_of_one_library,
+    applications_at_the_same_time_lose_no_order,
+}
