@@ -1045,6 +1045,107 @@ cotenant_status cotenant_barrier_wait_timeout(struct cotenant_barrier *barrier,
                                               bool *is_leader)
 COTENANT_NOEXCEPT;
 
+/* --- Published bytes --- */
+
+/**
+ * Bytes that one publishes and all see: every load gives a whole snapshot, of the newest publish, and waits for nobody.
+ * Opaque: made by cotenant_published_open or cotenant_published_read, freed by cotenant_published_close. Threads may
+ * share it. Rust's PublishedBytes of the same segment and name is the same object.
+ */
+typedef struct cotenant_published cotenant_published;
+
+/**
+ * The published bytes of that name in a segment; if there are none they are made, with room for max_bytes in each of 8
+ * buffers, and without a first snapshot: its number is 0 and its length too. Who comes later finds the maker's size.
+ *
+ * Close the handle before the segment. COTENANT_MISMATCH: an object of that name has another type. COTENANT_NO_SPACE,
+ * COTENANT_INVALID_INPUT, COTENANT_BUSY, COTENANT_CORRUPT. Blocks while another one makes it.
+ */
+COTENANT_API
+cotenant_status cotenant_published_open(const cotenant_segment *segment,
+                                        const char *name,
+                                        size_t max_bytes,
+                                        struct cotenant_published **published)
+COTENANT_NOEXCEPT;
+
+/**
+ * The published bytes of that name in a segment that this process only reads: COTENANT_NOT_FOUND if there are none.
+ * What publishes gives COTENANT_UNSUPPORTED then. Close the handle before the reader. Waits for nobody.
+ * COTENANT_MISMATCH, COTENANT_INVALID_INPUT, COTENANT_CORRUPT.
+ */
+COTENANT_API
+cotenant_status cotenant_published_read(const cotenant_reader *reader,
+                                        const char *name,
+                                        struct cotenant_published **published)
+COTENANT_NOEXCEPT;
+
+/**
+ * Frees the handle; what is published stays. Of a null pointer it does nothing. Does not block.
+ */
+COTENANT_API void cotenant_published_close(struct cotenant_published *published) COTENANT_NOEXCEPT;
+
+/**
+ * The longest that can be published, in bytes. 0 of a null pointer. Does not block.
+ */
+COTENANT_API size_t cotenant_published_max_bytes(const struct cotenant_published *published) COTENANT_NOEXCEPT;
+
+/**
+ * The number of the newest snapshot: how often was published. 0 of a null pointer. Does not block.
+ */
+COTENANT_API uint64_t cotenant_published_sequence(const struct cotenant_published *published) COTENANT_NOEXCEPT;
+
+/**
+ * Makes `length` bytes the newest snapshot and wakes those who wait for it. `sequence` gets its number; it may be null.
+ *
+ * Blocks while others publish, for as long as they copy: a publisher that is stopped in it holds the next ones up
+ * (cotenant_published_publish_timeout), one that is killed does not, and leaves the snapshot before.
+ * COTENANT_NO_SPACE: more than cotenant_published_max_bytes. COTENANT_WOULD_DEADLOCK, COTENANT_FULL,
+ * COTENANT_PERMISSION_DENIED, COTENANT_CORRUPT, COTENANT_UNSUPPORTED (of a reader).
+ */
+COTENANT_API
+cotenant_status cotenant_published_publish(struct cotenant_published *published,
+                                           const void *bytes,
+                                           size_t length,
+                                           uint64_t *sequence)
+COTENANT_NOEXCEPT;
+
+/**
+ * As cotenant_published_publish, but waits at most timeout_ms milliseconds for others who publish: then
+ * COTENANT_TIMED_OUT.
+ */
+COTENANT_API
+cotenant_status cotenant_published_publish_timeout(struct cotenant_published *published,
+                                                   const void *bytes,
+                                                   size_t length,
+                                                   uint64_t timeout_ms,
+                                                   uint64_t *sequence)
+COTENANT_NOEXCEPT;
+
+/**
+ * Copies the newest snapshot to `buffer`, which has room for `capacity` bytes; `length` gets its length, and `sequence`
+ * its number; both may be null. COTENANT_NO_SPACE: it is longer; with cotenant_published_max_bytes it never is. After
+ * an error the buffer holds anything. COTENANT_CORRUPT, COTENANT_BUSY (during each of 1,000 copies all buffers were
+ * published anew). Waits for nobody, and writes nothing that is shared.
+ */
+COTENANT_API
+cotenant_status cotenant_published_load(const struct cotenant_published *published,
+                                        void *buffer,
+                                        size_t capacity,
+                                        size_t *length,
+                                        uint64_t *sequence)
+COTENANT_NOEXCEPT;
+
+/**
+ * Waits until there is a newer snapshot than the one of number `seen`, at most timeout_ms milliseconds: then
+ * COTENANT_TIMED_OUT. Load it after that. Who may publish sleeps and is woken; a reader looks, after 50 us, doubling to
+ * 10 ms. A publisher that is killed just before it wakes the others is noticed within 0.1 s. COTENANT_CORRUPT.
+ */
+COTENANT_API
+cotenant_status cotenant_published_wait_newer(const struct cotenant_published *published,
+                                              uint64_t seen,
+                                              uint64_t timeout_ms)
+COTENANT_NOEXCEPT;
+
 
 /* --- Variables: one word each, which every process reads and changes in one step. ---
  *

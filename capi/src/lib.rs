@@ -26,9 +26,12 @@ mod text;
 
 mod locks;
 
+mod published;
+
 pub use block::*;
 pub use locks::*;
 pub use mutex::*;
+pub use published::*;
 pub use segment::*;
 pub use status::*;
 pub use text::*;

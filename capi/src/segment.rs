@@ -14,13 +14,13 @@ use crate::status::{Failure, Result, call, invalid};
 /// A segment that this process is attached to. Opaque: made by cotenant_segment_create and its kin, freed by
 /// cotenant_segment_close.
 pub struct cotenant_segment {
-    segment: Segment,
+    pub(crate) segment: Segment,
     path: CString,
 }
 
 /// A segment that this process only reads. Opaque: made by cotenant_reader_open, freed by cotenant_reader_close.
 pub struct cotenant_reader {
-    reader: SegmentReader,
+    pub(crate) reader: SegmentReader,
 }
 
 /// What the memory of a segment is made of; docs/segments.md says what each can do.
@@ -170,7 +170,7 @@ unsafe fn backing(given: &cotenant_segment_options) -> Result<Option<Backing>> {
 
 /// # Safety
 /// Null, or a segment that is not closed during the call.
-unsafe fn at<'a>(segment: *const cotenant_segment) -> Result<&'a cotenant_segment> {
+pub(crate) unsafe fn at<'a>(segment: *const cotenant_segment) -> Result<&'a cotenant_segment> {
     // SAFETY: the caller's promise.
     unsafe { segment.as_ref() }.ok_or_else(|| invalid("the segment is a null pointer"))
 }

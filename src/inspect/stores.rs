@@ -91,6 +91,9 @@ impl Writer {
             (Some(Kind::Text), Typed::Text(text)) => self.text(node, text, at),
             (Some(Kind::Optional), _) => self.optional(node, typed, at),
             (Some(Kind::OnceCell), _) => Err(self.refused(node, "it is set once, by its own programs")),
+            (Some(Kind::Published | Kind::PublishedBytes), _) => Err(self
+                .refused(node, "it is published as a whole")
+                .hint("`cotenant published SEGMENT --object NAME set VALUE`")),
             (Some(Kind::Mutex | Kind::RwLock), _) if guarded(node).is_some() => Err(self
                 .refused(node, "it has a lock of its own, and is not changed along with what lies around it")
                 .hint("set it by its own path")),

@@ -6,7 +6,7 @@
 use super::layout::{Layout, guarded};
 use super::memory::Value;
 use super::report::ByteOrder;
-use super::value::held;
+use super::value::{held, newest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::schema::Kind;
 use crate::schema::decode::Node;
@@ -100,6 +100,10 @@ impl Reader {
                 (Some(_), Some(part)) => self.part(part, value)?,
                 _ => bytes_of(&value),
             },
+            Some(Kind::Published) => match newest(node, value) {
+                Some((part, value)) => self.value(part, value)?,
+                None => bytes_of(&value),
+            },
             Some(Kind::OnceCell) if !is_set(node, value, "completed") => Typed::None,
             _ => match guarded(node) {
                 Some(part) => self.part(part, value)?,
@@ -188,6 +192,7 @@ fn lock(node: &Node, value: Value<'_>) -> Option<Typed> {
         Kind::Once => Typed::Bool(is_set(node, value, "completed")),
         Kind::Event => Typed::Bool(is_set(node, value, "word")),
         Kind::Leader => Typed::Fields(vec![("term".to_owned(), number("term")?)]),
+        Kind::PublishedBytes => Typed::Fields(vec![("sequence".to_owned(), number("head")?)]),
         Kind::Semaphore => {
             let permits = word(node, value, "permits")?.min(count("cells").into()) as u64;
             let taken = held(cells()?, value, permits);

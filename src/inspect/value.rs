@@ -64,6 +64,14 @@ impl Writer {
             }
             Some(Kind::Text) => self.push(text(node, &value, self.bytes_max)),
             Some(Kind::Optional) => self.optional(node, value),
+            Some(Kind::Published) => {
+                self.out.push_str("Published(");
+                match newest(node, value) {
+                    Some((part, value)) => self.value(part, value),
+                    None => self.push(None),
+                }
+                self.out.push(')');
+            }
             // Locks, and types that this version does not know: their parts say enough.
             _ if !node.children.is_empty() => match lock_text(node, value) {
                 Some(text) => self.out.push_str(&text),
@@ -176,6 +184,7 @@ fn lock_text(node: &Node, value: Value<'_>) -> Option<String> {
         Kind::Metrics => format!("Metrics({} of {} series)", number("count")?, number("series_max")?),
         Kind::RateLimiter => format!("{}({} denied)", printable_within(&node.type_name, 40), number("denied")?),
         Kind::Cache => "Cache".to_owned(),
+        Kind::PublishedBytes => format!("PublishedBytes(publish {})", number("head")?),
         Kind::Queue => "Queue".to_owned(),
         Kind::Semaphore => {
             let cells = part("cells")?;
@@ -191,6 +200,18 @@ fn lock_text(node: &Node, value: Value<'_>) -> Option<String> {
         }
         _ => return None,
     })
+}
+
+/// What the head of a `Published` names: a value's node and its bytes, which may be written over while they are read.
+pub(super) fn newest<'a, 'v>(node: &'a Node, value: Value<'v>) -> Option<(&'a Node, Value<'v>)> {
+    let part = |node: &'a Node, name: &str| node.children.iter().find(|part| part.name == name);
+    let buffers = part(node, "buffers")?;
+    let buffer = buffers.children.first()?;
+    let nth = value.unsigned(part(node, "head")?.at, 8)? as u64 % u64::from(buffers.count.max(1));
+    let buffer_at = nth.checked_mul(buffer.size_bytes)?.checked_add(buffers.at)?;
+    let whole = value.part(buffer_at, buffer.size_bytes)?;
+    let part = part(buffer, "value")?;
+    Some((part, whole.part(part.at, part.size_bytes)?))
 }
 
 /// What the first words of all cells of a `PerProcess` add up to. Bounded by the bytes that are there.

@@ -201,6 +201,25 @@ impl<'a> BytesReader<'a> {
         self.copy_into(bytes).map(|loaded| loaded.sequence)
     }
 
+    /// As [`load`](BytesReader::load), to the beginning of a slice, without a vector. Gives the length and the
+    /// snapshot's number. After an error the slice holds anything.
+    ///
+    /// # Errors
+    /// `NoSpace`: it is longer than the slice ([`max_bytes`](BytesReader::max_bytes) never is). Else as of `load`.
+    pub fn load_into_slice(&self, bytes: &mut [u8]) -> Result<(usize, u64)> {
+        let mut length = 0;
+        let loaded = self.ring.load(|buffer| {
+            length = self.length(buffer);
+            // SAFETY: `max_bytes`, a multiple of 64, lie in each buffer behind its head.
+            unsafe { out_of_shared(first_byte(buffer), bytes.as_mut_ptr(), length.min(bytes.len())) };
+        })?;
+        if length <= bytes.len() {
+            return Ok((length, loaded.sequence));
+        }
+        let what = format!("the newest snapshot has {length} bytes, and there is room for {}", bytes.len());
+        Err(Error::new(ErrorKind::NoSpace, what).hint("`max_bytes` is always enough"))
+    }
+
     /// The newest snapshot, if it is newer than the one of number `seen`; else nothing is copied: one load.
     ///
     /// # Errors
@@ -237,9 +256,14 @@ impl<'a> BytesReader<'a> {
         self.ring.load(|buffer| self.copy_bytes(buffer, bytes))
     }
 
+    /// How long what lies in a buffer is, no longer than the buffer.
+    fn length(&self, buffer: NonNull<u8>) -> usize {
+        length_of(buffer).load(Relaxed).min(self.max_bytes as u64) as usize
+    }
+
     /// What lies in a buffer, or a mixture, no longer than the buffer.
     fn copy_bytes(&self, buffer: NonNull<u8>, bytes: &mut Vec<u8>) {
-        let length = length_of(buffer).load(Relaxed).min(self.max_bytes as u64) as usize;
+        let length = self.length(buffer);
         bytes.clear();
         bytes.reserve(length);
         // SAFETY: `max_bytes`, a multiple of 64, lie in each buffer behind its head; so much was reserved.

@@ -181,14 +181,19 @@ fn bytes_of_every_length_are_published_whole() {
         bytes.publish(&published).expect("free");
         assert_eq!(bytes.load().expect("whole").value, published);
     }
+    bytes.publish(b"abcdefghij").expect("free");
+    let mut ten = [0; 10];
+    assert_eq!(bytes.load_into_slice(&mut ten).ok(), Some((10, 1026)));
+    assert_eq!(&ten, b"abcdefghij");
+    assert_eq!(bytes.load_into_slice(&mut ten[..9]).map_err(|error| error.kind()), Err(ErrorKind::NoSpace));
     let error = bytes.publish(&[0; 1025]).expect_err("too long");
-    assert_eq!((error.kind(), bytes.sequence()), (ErrorKind::NoSpace, 1025));
-    assert_eq!(bytes.history().iter().map(|entry| entry.value.len()).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5, 6, 7]);
+    assert_eq!((error.kind(), bytes.sequence()), (ErrorKind::NoSpace, 1026));
+    assert_eq!(bytes.history().iter().map(|entry| entry.value.len()).collect::<Vec<_>>(), [10, 0, 1, 2, 3, 4, 5, 6]);
     // Who comes later finds the maker's size.
     let again = segment.published_bytes("config", 5).expect("there");
-    assert_eq!((again.max_bytes(), again.sequence()), (1024, 1025));
+    assert_eq!((again.max_bytes(), again.sequence()), (1024, 1026));
     again.update(|old| [old, b"x"].concat()).expect("free");
-    assert_eq!(bytes.load_if_newer(1025).expect("whole").expect("newer").value, b"x");
+    assert_eq!(bytes.load_if_newer(1026).expect("whole").expect("newer").value, b"abcdefghijx");
     assert!(segment.get_published_bytes("none").expect("no error").is_none());
 }
 

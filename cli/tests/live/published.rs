@@ -146,3 +146,24 @@ fn damage_and_absence_are_one_line() {
     let none = place.run(&["published", "acme.other", "get"]);
     assert!(none.status == Some(1) && none.err.contains("nothing is published"), "{none:?}");
 }
+
+/// `show`, `get` and `set`, which know nothing of publishing, say what they can.
+#[test]
+fn other_commands_show_the_newest_value_and_who_publishes() {
+    let place = Place::new();
+    let published = options(&place).published("acme.limits", limits).expect("a segment");
+    published.publish(&Limits { burst: 7, ..limits() }).expect("free");
+    let shown = place.run(&["show", "acme.limits"]);
+    assert!(shown.out.contains("Published(Limits {") && shown.out.contains("burst: 7"), "{shown:?}");
+    let got = place.run(&["get", "acme.limits", "published"]);
+    assert!(got.out.contains("\"burst\":7") && !got.out.contains("stamp"), "{got:?}");
+    let set = place.run(&["set", "acme.limits", "published", "{\"burst\": 8}"]);
+    assert!(set.status == Some(1) && set.err.contains("cotenant published"), "{set:?}");
+    assert_eq!(published.sequence(), 1);
+    let shown = published.update(|old| {
+        let shown = place.run(&["show", "acme.limits"]);
+        assert!(shown.out.contains("held") && shown.out.contains(&std::process::id().to_string()), "{shown:?}");
+        old
+    });
+    assert!(shown.is_ok());
+}

@@ -25,7 +25,7 @@ const WORDS_MAX: usize = 65_536;
 /// Generations of a slot in a lock word: 19 bits.
 const GENERATION: u64 = (1 << 19) - 1;
 /// Kinds of schema nodes that are locks.
-const LOCK_KINDS: [u8; 9] = [12, 14, 15, 16, 17, 18, 19, 20, 21];
+const LOCK_KINDS: [u8; 11] = [12, 14, 15, 16, 17, 18, 19, 20, 21, 32, 33];
 /// Parts of locks that hold the words of owners.
 const OWNER_PARTS: [&str; 4] = ["lock", "writer", "readers", "cells"];
 
