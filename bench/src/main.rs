@@ -14,6 +14,7 @@
 mod attach;
 mod boost;
 mod cache;
+mod channels;
 mod figure;
 mod goal;
 mod hits;
@@ -81,6 +82,8 @@ enum Group {
     Published,
     /// The shared cache beside private ones, and what others have between processes.
     Cache,
+    /// Messages from process to process, beside what others have.
+    Channels,
 }
 
 /// How much to measure.
@@ -124,6 +127,7 @@ fn main() -> anyhow::Result<ExitCode> {
             Group::Segments => segments::run(effort)?,
             Group::Published => published::run(effort)?,
             Group::Cache => cache::run(effort)?,
+            Group::Channels => channels::run(effort)?,
         };
         print(&report, options.json)?;
     }

@@ -3,7 +3,10 @@
 //! docs/channels.md says what each is for and what a death leaves.
 
 mod errors;
+mod fifo;
+mod frame;
 mod head;
+mod pipe;
 mod places;
 #[cfg(any(test, cotenant_model))]
 #[allow(unreachable_pub)] // `__private` exports it.
@@ -19,6 +22,9 @@ mod waiting;
 mod tests;
 
 pub use errors::{SendAllError, SendError};
+pub use fifo::Fifo;
+pub use frame::{MessageReader, MessageWriter, PIPE_MESSAGE_MAX_BYTES};
+pub use pipe::{PIPE_ATOMIC_BYTES, PipeReader, PipeWriter, pipe};
 pub use queue::{Delivery, Queue, QueueOptions};
 pub use receiver::{Message, Receiver};
 pub use sender::{Reservation, Sender};

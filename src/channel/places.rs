@@ -54,7 +54,7 @@ impl Places {
             if let Some(found) = look(position, mark)? {
                 return Ok(Some(found));
             }
-            position += ring.lines(position)?;
+            position = position.wrapping_add(ring.lines(position)?);
             if self.next.wrapping_sub(position) > ring.line_count() {
                 return Err(ring.corrupt("a record lies across the next one"));
             }
@@ -69,7 +69,7 @@ impl Places {
         while self.head != self.next {
             // Acquire pairs with the Release of DONE: what its receiver read there happened before senders write it.
             match what(ring.mark(self.head).load(Acquire)) {
-                is::DONE | is::SKIP => self.head += ring.lines(self.head)?,
+                is::DONE | is::SKIP => self.head = self.head.wrapping_add(ring.lines(self.head)?),
                 _ => break,
             }
             if self.next.wrapping_sub(self.head) > ring.line_count() {
@@ -124,7 +124,7 @@ impl Places {
 
     /// Goes past the record at `next`.
     pub(super) fn pass(&mut self, ring: &Ring, bytes: u64) {
-        self.next += lines_of(bytes);
+        self.next = self.next.wrapping_add(lines_of(bytes));
         // Release: who takes `receiving` over from the dead sees what was written before.
         ring.head().next.store(self.next, Release);
     }

@@ -23,7 +23,6 @@ use super::ring::Ring;
 use super::waiting::{Wait, Waiting};
 use crate::error::Result;
 use crate::lock::atomic::Ordering::{Acquire, Relaxed, Release};
-use crate::lock::naps::Naps;
 use crate::lock::raw_lock::Asks;
 use crate::lock::{NotLocked, Ticket};
 use crate::sync::patience::Patience;
@@ -39,14 +38,20 @@ pub struct Receiver<'q> {
     /// Of a sole receiver that of `receiving`.
     ticket: Cell<Ticket>,
     is_sole: bool,
-    /// Of a sole receiver.
-    places: Cell<Places>,
+    /// Of a sole receiver, as in `Places`. Each for itself: both at once are loaded before their stores have arrived.
+    head: Cell<u64>,
+    next: Cell<u64>,
+    /// Of a sole receiver: where `next` was when it last had to wait.
+    waited_at: Cell<u64>,
     waiting: Waiting,
     queue: PhantomData<&'q ()>,
 }
 
 // SAFETY: what it points to is shared by atomics; its tickets may be used by any thread of the process.
 unsafe impl Send for Receiver<'_> {}
+
+/// Lines that were taken between two waits: more than a message of some bytes, and its answer's.
+const IN_A_STREAM: u64 = 4;
 
 /// A message that was taken.
 #[derive(Clone, Copy)]
@@ -85,7 +90,9 @@ impl<'q> Receiver<'q> {
             fate,
             ticket: Cell::new(ticket),
             is_sole: places.is_some(),
-            places: Cell::new(places.unwrap_or(Places { head: 0, next: 0 })),
+            head: Cell::new(places.map_or(0, |places| places.head)),
+            next: Cell::new(places.map_or(0, |places| places.next)),
+            waited_at: Cell::new(0),
             waiting: Waiting::new(),
             queue: PhantomData,
         }
@@ -97,7 +104,11 @@ impl<'q> Receiver<'q> {
     /// The queue is damaged, or this process cannot take part.
     #[inline]
     pub fn recv(&self) -> Result<Message<'_, 'q>> {
-        self.recv_within(Wait::Ever)?.ok_or_else(errors::interrupted)
+        match self.recv_within(Wait::Ever) {
+            Ok(Some(message)) => Ok(message),
+            Ok(None) => Err(errors::interrupted()),
+            Err(error) => Err(error),
+        }
     }
 
     /// The next message; `None` if there is none now.
@@ -137,45 +148,64 @@ impl<'q> Receiver<'q> {
         Ok(messages)
     }
 
-    #[inline]
+    #[inline(always)]
     fn message(&self, taken: Taken) -> Message<'_, 'q> {
         Message { receiver: self, taken }
     }
 
-    #[inline]
+    #[inline(always)]
     fn recv_within(&self, wait: Wait) -> Result<Option<Message<'_, 'q>>> {
-        if let Some(taken) = self.take_at_once() {
-            return Ok(Some(self.message(taken)));
+        // Field by field: a result that is copied whole is loaded before its stores have arrived.
+        match self.take_at_once() {
+            Some(taken) => Ok(Some(self.message(taken))),
+            None => match self.take_slowly(wait) {
+                Ok(taken) => Ok(taken.map(|taken| self.message(taken))),
+                Err(error) => Err(error),
+            },
         }
-        let taken = self.take_slowly(wait)?;
-        Ok(taken.map(|taken| self.message(taken)))
     }
 
     /// The fast way of a sole receiver.
-    #[inline]
+    #[inline(always)]
     fn take_at_once(&self) -> Option<Taken> {
-        let mut places = self.places.get();
-        let may = self.is_sole && self.ring.head().returned.load(Relaxed) == 0;
+        let (position, head) = (self.next.get(), self.ring.head());
         // Acquire pairs with the Release of `Sender::commit`.
-        if !may || what(self.ring.mark(places.next).load(Acquire)) != is::READY {
+        let is_ready = self.is_sole && what(self.ring.mark(position).load(Acquire)) == is::READY;
+        if !is_ready || head.returned.load(Relaxed) != 0 || !self.ticket.get().still_this_process() {
             return None;
         }
-        if !self.ticket.get().still_this_process() {
-            return None;
+        let length = self.ring.header(position).length.load(Relaxed);
+        let (bytes, deliveries) = (length & 0xffff_ffff, (length >> 32) as u32);
+        let lines = lines_of(bytes);
+        if lines > self.ring.lines_to_end(position) {
+            return None; // `take` says what it is.
         }
-        let (bytes, deliveries) = self.ring.length(places.next).ok()?;
-        let taken = Taken { position: places.next, bytes, deliveries };
-        places.pass(&self.ring, bytes);
-        self.places.set(places);
-        Some(taken)
+        let next = position.wrapping_add(lines);
+        self.next.set(next);
+        // Release: who takes `receiving` over from the dead sees what was written before.
+        head.next.store(next, Release);
+        Some(Taken { position, bytes, deliveries })
     }
 
+    #[inline(never)]
     fn take_slowly(&self, wait: Wait) -> Result<Option<Taken>> {
         if !self.ticket.get().still_this_process() {
             if self.is_sole {
                 return Err(errors::role_is_the_parents("receiver"));
             }
             self.ticket.set(self.ring.head().receiving.this_thread().map_err(errors::of_lock)?);
+        }
+        // A sole receiver that has nothing to look for but the next message.
+        let nothing_came_back = self.ring.head().returned.load(Relaxed) == 0;
+        let in_a_row = self.next.get().wrapping_sub(self.waited_at.get());
+        if self.is_sole && nothing_came_back && !matches!(wait, Wait::No) {
+            if in_a_row >= IN_A_STREAM {
+                self.waiting.let_some_come();
+            }
+            self.waited_at.set(self.next.get());
+            if let Some(taken) = self.waiting.spin(|| self.take_at_once()) {
+                return Ok(Some(taken));
+            }
         }
         if let Some(taken) = self.take(Asks::UnlessMarked)? {
             return Ok(Some(taken));
@@ -185,28 +215,19 @@ impl<'q> Receiver<'q> {
             Wait::AtMost(timeout) => Patience::of(timeout),
             Wait::Ever => Patience::Endless,
         };
-        if self.waiting.spin(|| self.is_something_there()) {
+        if !self.is_sole && self.waiting.spin(|| self.is_something_there().then_some(())).is_some() {
             if let Some(taken) = self.take(Asks::UnlessMarked)? {
                 return Ok(Some(taken));
             }
         }
-        let mut naps = Naps::new();
-        let result = self.wait_and_take(patience, &mut naps);
-        naps.end(&self.ring.head().committed);
-        result
-    }
-
-    fn wait_and_take(&self, patience: Patience, naps: &mut Naps) -> Result<Option<Taken>> {
-        let bell = &self.ring.head().committed;
+        let mut sleeps = Waiting::sleeps(&self.ring.head().committed, self.is_sole);
         loop {
-            let sleeper = Waiting::listen(bell);
-            let asks = if naps.is_our_turn(bell, 0) { Asks::Always } else { Asks::UnlessMarked };
-            if let Some(taken) = self.take_from_the_dead(asks)? {
+            let listener = sleeps.listen();
+            if let Some(taken) = self.take_from_the_dead(listener.asks)? {
                 return Ok(Some(taken));
             }
-            match patience.sleep(Duration::MAX) {
-                Ok(left) => sleeper.sleep(naps, left, self.is_watching()),
-                Err(_) => return Ok(None),
+            if sleeps.sleep(&listener, patience, self.is_watching()).is_err() {
+                return Ok(None);
             }
         }
     }
@@ -235,7 +256,7 @@ impl<'q> Receiver<'q> {
     #[inline]
     fn is_something_there(&self) -> bool {
         let head = self.ring.head();
-        let next = if self.is_sole { self.places.get().next } else { head.next.load(Relaxed) };
+        let next = if self.is_sole { self.next.get() } else { head.next.load(Relaxed) };
         what(self.ring.mark(next).load(Relaxed)) != is::EMPTY || head.returned.load(Relaxed) > 0
     }
 
@@ -249,9 +270,10 @@ impl<'q> Receiver<'q> {
     /// Calls `change` under `receiving`. `None`: a sole receiver has it.
     fn at_places<T>(&self, change: impl FnOnce(&mut Places) -> Result<T>) -> Result<Option<T>> {
         if self.is_sole {
-            let mut places = self.places.get();
+            let mut places = Places { head: self.head.get(), next: self.next.get() };
             let result = change(&mut places);
-            self.places.set(places);
+            self.head.set(places.head);
+            self.next.set(places.next);
             return result.map(Some);
         }
         let ticket = match lock_receiving(&self.ring, self.fate, lock_for_a_moment) {
@@ -357,7 +379,7 @@ impl<'q> Receiver<'q> {
     }
 
     /// Room was made.
-    #[inline]
+    #[inline(always)]
     fn tell_senders(&self) {
         self.waiting.fence();
         let head = self.ring.head();
@@ -377,40 +399,43 @@ impl<'q> Receiver<'q> {
     }
 
     /// The record is used no more, or to come again.
-    #[inline]
+    #[inline(always)]
     fn leave(&self, taken: Taken, fate: Fate) {
+        let is_first = self.is_sole && taken.position == self.head.get() && fate == Fate::Drop;
+        if !is_first || !self.ticket.get().still_this_process() {
+            return self.leave_slowly(taken.position, fate);
+        }
+        let head = taken.position.wrapping_add(lines_of(taken.bytes));
+        self.head.set(head);
+        if head != self.next.get() {
+            // Those behind it that were done with before; damage is told by the next call.
+            let _ = self.at_places(|places| places.free(&self.ring));
+        }
+        // Release pairs with the Acquire of senders.
+        self.ring.head().head.store(self.head.get(), Release);
+        self.tell_senders();
+    }
+
+    #[inline(never)]
+    fn leave_slowly(&self, position: u64, fate: Fate) {
         // In a child of a fork the message is its parent's.
         if !self.ticket.get().still_this_process() {
             return;
         }
         let ring = &self.ring;
         if fate == Fate::Return {
-            give_back(ring, taken.position, fate);
+            give_back(ring, position, fate);
             self.waiting.fence();
             ring.head().committed.ring_one();
             return;
         }
-        if !self.is_sole {
-            // Release pairs with the Acquire of `Places::free`.
-            ring.mark(taken.position).store(is::DONE.into(), Release);
-            self.waiting.fence();
-            if ring.head().freed.has_a_listener() {
-                self.free_for_senders();
-            }
-            return;
+        // Release pairs with the Acquire of `Places::free`.
+        ring.mark(position).store(is::DONE.into(), Release);
+        self.waiting.fence();
+        // Others free under the lock, when they next take.
+        if self.is_sole || ring.head().freed.has_a_listener() {
+            self.free_for_senders();
         }
-        let mut places = self.places.get();
-        if places.head == taken.position {
-            places.head += lines_of(taken.bytes);
-            // Release pairs with the Acquire of senders.
-            ring.head().head.store(places.head, Release);
-        } else {
-            ring.mark(taken.position).store(is::DONE.into(), Release);
-        }
-        // Those behind it that were done with before; damage is told by the next call.
-        let _ = places.free(ring);
-        self.places.set(places);
-        self.tell_senders();
     }
 
     #[cold]
@@ -426,7 +451,8 @@ impl Drop for Receiver<'_> {
     fn drop(&mut self) {
         if self.is_sole && self.ticket.get().still_this_process() {
             // Messages that were leaked; damage is told by whoever comes next.
-            let _ = self.places.get().settle(&self.ring, self.fate);
+            let places = Places { head: self.head.get(), next: self.next.get() };
+            let _ = places.settle(&self.ring, self.fate);
             self.ring.head().receiving.unlock(self.ticket.get());
         }
     }

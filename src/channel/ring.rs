@@ -9,8 +9,9 @@
 //! lies in one piece: where it would pass the ring's end, a SKIP fills the rest. Behind the last record there is always
 //! a line whose mark is EMPTY, written before the record can be seen: nobody takes old bytes for a record.
 //!
-//! Everything is distrusted: each number is read once, checked, then used. A place is masked, so it lies in the ring
-//! whatever a position says; a length must end before the ring does; no walk is longer than the ring.
+//! Everything is distrusted, and positions wrap, although no queue of 600 years comes to that: each number is read
+//! once, checked, then used. A place is masked, so it lies in the ring whatever a position says; a length must end
+//! before the ring does; no walk is longer than the ring.
 
 #![allow(unsafe_code)]
 
@@ -115,8 +116,8 @@ impl Ring {
         let mut position = from;
         // Acquire pairs with the Release of who wrote the record: with its mark comes its length.
         while what(self.mark(position).load(Acquire)) != is::EMPTY {
-            position += self.lines(position)?;
-            if position - from > self.line_count() {
+            position = position.wrapping_add(self.lines(position)?);
+            if position.wrapping_sub(from) > self.line_count() {
                 return Err(self.corrupt("its records have no end"));
             }
         }

@@ -17,12 +17,11 @@ use std::time::Duration;
 
 use super::errors::{self, SendAllError, SendError};
 use super::places::{Fate, Places, Refusal, lock_for_a_moment, lock_receiving};
-use super::record::{bytes_to_skip, is, lines_of, owned};
+use super::record::{LINE_BYTES, bytes_to_skip, is, lines_of, owned};
 use super::ring::Ring;
 use super::waiting::{Wait, Waiting};
 use crate::error::Result;
 use crate::lock::atomic::Ordering::{Acquire, Relaxed, Release};
-use crate::lock::naps::Naps;
 use crate::lock::raw_lock::Asks;
 use crate::lock::{Locked, NotLocked, Ticket};
 use crate::sync::patience::Patience;
@@ -40,6 +39,8 @@ pub struct Sender<'q> {
     is_sole: bool,
     /// Of a sole sender: where the next record begins.
     tail: Cell<u64>,
+    /// Of a sole sender: from `tail` up to here all marks are EMPTY.
+    cleared: Cell<u64>,
     /// `head` when it was last looked at: there is at least so much room.
     head: Cell<u64>,
     waiting: Waiting,
@@ -48,6 +49,9 @@ pub struct Sender<'q> {
 
 // SAFETY: what it points to is shared by atomics; its tickets may be used by any thread of the process.
 unsafe impl Send for Sender<'_> {}
+
+const LINES_AHEAD: u64 = 8;
+const SHORT_BYTES: u64 = 3 * LINE_BYTES;
 
 /// Where a record goes.
 #[derive(Clone, Copy)]
@@ -60,11 +64,11 @@ struct Place {
 
 impl Place {
     fn at(self) -> u64 {
-        self.tail + self.skipped
+        self.tail.wrapping_add(self.skipped)
     }
 
     fn end(self) -> u64 {
-        self.at() + lines_of(self.bytes)
+        self.at().wrapping_add(lines_of(self.bytes))
     }
 }
 
@@ -97,6 +101,7 @@ impl<'q> Sender<'q> {
             ticket: Cell::new(ticket),
             is_sole: tail.is_some(),
             tail: Cell::new(tail.unwrap_or(0)),
+            cleared: Cell::new(tail.unwrap_or(0)),
             // Acquire pairs with the Release of `Places::free`.
             head: Cell::new(ring.head().head.load(Acquire)),
             waiting: Waiting::new(),
@@ -196,6 +201,17 @@ impl<'q> Sender<'q> {
     #[inline]
     fn send_within<M: AsRef<[u8]>>(&self, message: M, wait: Wait) -> std::result::Result<(), SendError<M>> {
         let bytes = message.as_ref();
+        if let Some(place) = self.place_at_once(bytes.len()) {
+            self.write(place, bytes);
+            self.tell_receivers();
+            return Ok(());
+        }
+        self.send_slowly(message, wait)
+    }
+
+    #[inline(never)]
+    fn send_slowly<M: AsRef<[u8]>>(&self, message: M, wait: Wait) -> std::result::Result<(), SendError<M>> {
+        let bytes = message.as_ref();
         match self.place(bytes.len(), wait) {
             Ok(Some(place)) => {
                 self.write(place, bytes);
@@ -210,7 +226,7 @@ impl<'q> Sender<'q> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn write(&self, place: Place, bytes: &[u8]) {
         let to = self.ring.message(place.at()).as_ptr();
         // SAFETY: the place has room for so many bytes, and is this sender's alone until `commit`.
@@ -218,29 +234,37 @@ impl<'q> Sender<'q> {
         self.commit(place);
     }
 
+    /// The fast way of a sole sender: behind the last record, without a look at what others write.
+    #[inline(always)]
+    fn place_at_once(&self, len: usize) -> Option<Place> {
+        let (tail, bytes) = (self.tail.get(), len as u64);
+        // First of all that the sum of lines cannot overflow.
+        let fits = self.is_sole && bytes <= self.ring.message_max_bytes();
+        let needed = lines_of(bytes.min(self.ring.message_max_bytes())) + 1;
+        let has_room = needed <= self.ring.lines_to_end(tail) && needed <= self.free_behind(tail);
+        let place = Place { tail, skipped: 0, bytes };
+        (fits && has_room && self.ticket.get().still_this_process()).then_some(place)
+    }
+
     /// A place for a record; `None` if there is none in time.
-    #[inline]
     fn place(&self, len: usize, wait: Wait) -> Result<Option<Place>> {
         let bytes = len as u64;
         if bytes > self.ring.message_max_bytes() {
             return Err(errors::too_long(bytes, self.ring.message_max_bytes()));
         }
-        if self.is_sole && self.ticket.get().still_this_process() {
-            if let Some(place) = self.room(self.tail.get(), bytes)? {
-                return Ok(Some(place));
-            }
+        match self.place_at_once(len) {
+            Some(place) => Ok(Some(place)),
+            None => self.place_slowly(bytes, wait),
         }
-        self.place_slowly(bytes, wait)
     }
 
     /// Room for a record behind `tail`, if there is.
-    #[inline]
     fn room(&self, tail: u64, bytes: u64) -> Result<Option<Place>> {
         let to_end = self.ring.lines_to_end(tail);
         let skipped = if lines_of(bytes) > to_end { to_end } else { 0 };
         let place = Place { tail, skipped, bytes };
         // And one for the mark behind it.
-        let needed = place.end() + 1 - tail;
+        let needed = skipped + lines_of(bytes) + 1;
         if needed <= self.free_behind(tail) {
             return Ok(Some(place));
         }
@@ -253,7 +277,7 @@ impl<'q> Sender<'q> {
     }
 
     /// Free lines, as far as this sender knows: others may have gone on by more than the ring since it looked.
-    #[inline]
+    #[inline(always)]
     fn free_behind(&self, tail: u64) -> u64 {
         self.ring.line_count().saturating_sub(tail.wrapping_sub(self.head.get()))
     }
@@ -279,32 +303,25 @@ impl<'q> Sender<'q> {
             Wait::AtMost(timeout) => Patience::of(timeout),
             Wait::Ever => Patience::Endless,
         };
-        let seen = self.head.get();
-        if self.waiting.spin(|| self.ring.head().head.load(Relaxed) != seen) {
+        // Not at the heels of receivers: each line would cost both of them a cache line on its way.
+        let (seen, some) = (self.head.get(), self.ring.line_count() / 8);
+        let is_some_free = || self.ring.head().head.load(Relaxed).wrapping_sub(seen) >= some;
+        if self.waiting.spin(|| is_some_free().then_some(())).is_some() {
             if let Some(place) = self.try_place(bytes, wait)? {
                 return Ok(Some(place));
             }
         }
-        let mut naps = Naps::new();
-        let result = self.wait_for_room(bytes, wait, patience, &mut naps);
-        naps.end(&self.ring.head().freed);
-        result
-    }
-
-    fn wait_for_room(&self, bytes: u64, wait: Wait, patience: Patience, naps: &mut Naps) -> Result<Option<Place>> {
-        let bell = &self.ring.head().freed;
+        let mut sleeps = Waiting::sleeps(&self.ring.head().freed, self.is_sole);
         loop {
-            let sleeper = Waiting::listen(bell);
+            let listener = sleeps.listen();
             if let Some(place) = self.try_place(bytes, wait)? {
                 return Ok(Some(place));
             }
-            let asks = if naps.is_our_turn(bell, 0) { Asks::Always } else { Asks::UnlessMarked };
-            if self.reclaim(asks)? {
+            if self.reclaim(listener.asks)? {
                 continue;
             }
-            match patience.sleep(Duration::MAX) {
-                Ok(left) => sleeper.sleep(naps, left, true),
-                Err(_) => return Ok(None),
+            if sleeps.sleep(&listener, patience, true).is_err() {
+                return Ok(None);
             }
         }
     }
@@ -349,6 +366,7 @@ impl<'q> Sender<'q> {
         ring.head().tail.store(place.end(), Release);
     }
 
+    #[inline]
     fn mark_skipped(&self, place: Place) {
         if place.skipped > 0 {
             self.ring.header(place.tail).length.store(bytes_to_skip(place.skipped), Relaxed);
@@ -358,7 +376,7 @@ impl<'q> Sender<'q> {
     }
 
     /// The message is accepted from the last store on.
-    #[inline]
+    #[inline(always)]
     fn commit(&self, place: Place) {
         let (ring, at) = (&self.ring, place.at());
         if !self.is_sole {
@@ -366,15 +384,32 @@ impl<'q> Sender<'q> {
             ring.mark(at).store(u64::from(is::READY), Release);
             return;
         }
-        ring.mark(place.end()).store(u64::from(is::EMPTY), Relaxed);
+        let end = place.end();
+        if end >= self.cleared.get() {
+            self.clear(end, 1);
+        }
         ring.header(at).length.store(place.bytes, Relaxed);
         ring.mark(at).store(u64::from(is::READY), Release);
         self.mark_skipped(place);
-        self.tail.set(place.end());
-        ring.head().tail.store(place.end(), Release);
+        self.tail.set(end);
+        ring.head().tail.store(end, Release);
+        // Ahead of messages of a line or two, which then cost the stores of their own lines only.
+        if end.wrapping_add(lines_of(place.bytes)) >= self.cleared.get() && place.bytes <= SHORT_BYTES {
+            self.clear(end.wrapping_add(1), LINES_AHEAD);
+        }
     }
 
-    #[inline]
+    /// Makes marks from `from` on EMPTY, as far as lines are free.
+    #[inline(never)]
+    fn clear(&self, from: u64, lines: u64) {
+        let end = from.wrapping_add(lines).min(self.head.get().wrapping_add(self.ring.line_count()));
+        for position in from.max(self.cleared.get())..end {
+            self.ring.mark(position).store(u64::from(is::EMPTY), Relaxed);
+        }
+        self.cleared.set(end);
+    }
+
+    #[inline(always)]
     fn tell_receivers(&self) {
         self.waiting.fence();
         self.ring.head().committed.ring_one();
@@ -386,7 +421,10 @@ impl<'q> Sender<'q> {
         let receiving = &self.ring.head().receiving;
         let ticket = match lock_receiving(&self.ring, self.fate, lock_for_a_moment) {
             Ok(ticket) => ticket,
-            Err(Refusal::Lock(NotLocked::WouldBlock | NotLocked::TimedOut)) => return Ok(false),
+            // A sole receiver has it, of this very thread perhaps: it frees what it leaves.
+            Err(Refusal::Lock(NotLocked::WouldBlock | NotLocked::TimedOut | NotLocked::WouldDeadlock)) => {
+                return Ok(false);
+            }
             Err(refusal) => return Err(errors::of_refusal(refusal)),
         };
         let freed = Places::read(&self.ring).and_then(|mut places| {

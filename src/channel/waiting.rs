@@ -6,11 +6,13 @@
 //! ```
 //!
 //! One of the two must see the other. A fence of the sender's would do, but it waits for the message to leave the
-//! processor: more than all else that sending takes. So who is about to sleep pays: `membarrier` makes every processor
-//! that runs a process of a queue pass a barrier. Where it is forbidden, or on other systems, the sender fences; if
-//! only the sleeper may not call it, it sleeps for short times only.
+//! processor: more than all else that sending takes. So who is about to sleep long pays: `membarrier` makes every
+//! processor that runs a process of a queue pass a barrier. The first sleep does without: its last look comes longer
+//! after it listens than a store stays in a processor, and should that not have been enough, it is over soon. Where the
+//! call is forbidden, or on other systems, the sender fences; if only the sleeper may not call it, all sleeps are
+//! short.
 //!
-//! Who expects something soon spins first, never on one processor; the longer, the more often that paid.
+//! Who expects something soon spins first, never on one processor, and only as long as that paid lately.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -18,15 +20,23 @@ use std::time::Duration;
 use crate::lock::atomic::Ordering::SeqCst;
 use crate::lock::atomic::{compiler_fence, fence};
 use crate::lock::naps::Naps;
-use crate::lock::{barrier, futex};
+use crate::lock::raw_lock::Asks;
+use crate::lock::{NotLocked, barrier, futex};
 use crate::sync::bell::Bell;
-use crate::sync::patience::LONGEST_SLEEP;
+use crate::sync::patience::{LONGEST_SLEEP, Patience};
 
 const FEWEST_SPINS: u32 = 16;
-/// Some ten microseconds.
-const MOST_SPINS: u32 = 1024;
-/// Of who cannot be sure of being woken.
-const UNSURE_SLEEP: Duration = Duration::from_millis(1);
+/// Some fifty microseconds: who is woken by us answers within that.
+const MOST_SPINS: u32 = 2048;
+/// Some 0.5 us.
+const PAUSES_IN_A_STREAM: u32 = 32;
+/// After so many waits in which spinning did not pay it is tried again: two who sleep for each other would else do so
+/// for ever.
+const WAITS_UNTIL_TRIED: u32 = 256;
+/// Of who cannot be sure of being woken. Longer than the timer's tick: an earlier one costs more than the sleep.
+const UNSURE_SLEEP: Duration = Duration::from_millis(10);
+/// Some 0.2 us: longer than a store stays in a processor.
+const PAUSES_BEFORE_A_LAST_LOOK: u32 = 10;
 
 /// How long a call waits.
 #[derive(Clone, Copy)]
@@ -40,12 +50,15 @@ pub(super) enum Wait {
 pub(super) struct Waiting {
     /// This process passes the barriers of who sleeps.
     passes_barriers: bool,
+    /// 0: there is one processor.
     spins: Cell<u32>,
+    /// So often spinning found nothing.
+    in_vain: Cell<u32>,
 }
 
 impl Waiting {
     pub(super) fn new() -> Waiting {
-        Waiting { passes_barriers: barrier::register(), spins: Cell::new(MOST_SPINS / 4) }
+        Waiting { passes_barriers: barrier::register(), spins: Cell::new(first_spins()), in_vain: Cell::new(0) }
     }
 
     /// Between a change and the look whether somebody waits for it.
@@ -54,48 +67,109 @@ impl Waiting {
         if self.passes_barriers { compiler_fence(SeqCst) } else { fence(SeqCst) }
     }
 
-    /// Looks again and again for a moment. Whether `is_there` came to be.
-    pub(super) fn spin(&self, mut is_there: impl FnMut() -> bool) -> bool {
-        if !futex::has_many_processors() {
-            return false;
-        }
+    /// Who takes one message after the other lets some more come before it looks: at the heels of its sender, each
+    /// message costs both of them a cache line on its way.
+    #[inline]
+    pub(super) fn let_some_come(&self) {
+        (0..self.spins.get().min(PAUSES_IN_A_STREAM)).for_each(|_| std::hint::spin_loop());
+    }
+
+    /// Looks again and again for a moment, until `look` finds something.
+    #[inline]
+    pub(super) fn spin<T>(&self, mut look: impl FnMut() -> Option<T>) -> Option<T> {
         let spins = self.spins.get();
         for _ in 0..spins {
-            if is_there() {
-                self.spins.set((spins * 2).min(MOST_SPINS));
-                return true;
+            if let Some(found) = look() {
+                if spins < MOST_SPINS {
+                    self.spins.set(MOST_SPINS);
+                }
+                return Some(found);
             }
             std::hint::spin_loop();
         }
-        self.spins.set((spins / 2).max(FEWEST_SPINS));
-        false
+        self.learn(spins);
+        None
     }
 
-    /// Announces a sleeper. Look, then [`sleep`](Sleeper::sleep).
-    pub(super) fn listen(bell: &Bell) -> Sleeper<'_> {
-        let heard = bell.listen();
-        let is_sure = barrier::pass_in_all();
-        Sleeper { bell, heard, is_sure }
+    /// Spinning found nothing.
+    #[cold]
+    fn learn(&self, spins: u32) {
+        let in_vain = self.in_vain.get() + 1;
+        if spins == 0 {
+            return;
+        }
+        if in_vain < WAITS_UNTIL_TRIED {
+            self.in_vain.set(in_vain);
+            self.spins.set((spins / 2).max(FEWEST_SPINS));
+        } else {
+            self.in_vain.set(0);
+            self.spins.set(MOST_SPINS);
+        }
+    }
+
+    /// The sleeps of one wait for what `bell` tells of.
+    /// `is_sole`: nobody else does.
+    pub(super) fn sleeps(bell: &Bell, is_sole: bool) -> Sleeps<'_> {
+        Sleeps { bell, naps: Naps::new(), is_first: true, is_sole }
     }
 }
 
-pub(super) struct Sleeper<'a> {
+fn first_spins() -> u32 {
+    if futex::has_many_processors() { MOST_SPINS } else { 0 }
+}
+
+pub(super) struct Sleeps<'a> {
     bell: &'a Bell,
+    naps: Naps,
+    is_first: bool,
+    is_sole: bool,
+}
+
+/// Somebody who announced that it sleeps.
+pub(super) struct Listener {
     heard: u32,
     is_sure: bool,
+    /// What it is to ask about owners.
+    pub(super) asks: Asks,
 }
 
-impl Sleeper<'_> {
-    /// Sleeps, at most `left`, until the bell rings. `watches`: somebody's death would change what is waited for.
-    pub(super) fn sleep(self, naps: &mut Naps, left: Duration, watches: bool) {
-        let longest = match (watches, self.is_sure) {
-            (true, _) if !cfg!(test) => naps.next(),
+impl Sleeps<'_> {
+    /// Announces a sleeper. Look, then [`sleep`](Sleeps::sleep).
+    pub(super) fn listen(&mut self) -> Listener {
+        let heard = self.bell.listen();
+        if self.is_first {
+            let pauses = if futex::has_many_processors() { PAUSES_BEFORE_A_LAST_LOOK } else { 0 };
+            (0..pauses).for_each(|_| std::hint::spin_loop());
+            return Listener { heard, is_sure: cfg!(any(test, cotenant_model)), asks: Asks::UnlessJustAsked };
+        }
+        let is_sure = barrier::pass_in_all();
+        let asks = if self.naps.is_our_turn(self.bell, 0) { Asks::Always } else { Asks::UnlessMarked };
+        Listener { heard, is_sure, asks }
+    }
+
+    /// Sleeps until the bell rings, or looking again is due. `watches`: somebody's death would change what is waited
+    /// for.
+    pub(super) fn sleep(&mut self, listener: &Listener, patience: Patience, watches: bool) -> Result<(), NotLocked> {
+        let longest = match (watches, listener.is_sure) {
             (_, false) => UNSURE_SLEEP,
+            (true, true) if !cfg!(test) => self.naps.next(),
             _ => LONGEST_SLEEP,
         };
-        let longest = longest.min(left);
-        naps.note(self.bell);
-        self.bell.sleep(self.heard, longest);
-        naps.slept(longest, false);
+        let longest = patience.sleep(longest)?;
+        if !std::mem::take(&mut self.is_first) {
+            self.naps.note(self.bell);
+        }
+        self.bell.sleep(listener.heard, longest);
+        self.naps.slept(longest, false);
+        Ok(())
+    }
+}
+
+impl Drop for Sleeps<'_> {
+    fn drop(&mut self) {
+        self.naps.end(self.bell);
+        if self.is_sole {
+            self.bell.silence();
+        }
     }
 }

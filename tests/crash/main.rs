@@ -42,6 +42,8 @@ mod places;
 #[cfg(target_os = "linux")]
 mod published;
 #[cfg(target_os = "linux")]
+mod queue;
+#[cfg(target_os = "linux")]
 mod report;
 #[cfg(target_os = "linux")]
 mod segment;

@@ -9,15 +9,16 @@ use crate::arena::{self, Choice};
 use crate::operation::Operation;
 use crate::report::{self, Row, TABLE_HEAD};
 use crate::support::ROLE;
-use crate::{attach, cache, locks, mutex, published, segment, tracer};
+use crate::{attach, cache, locks, mutex, published, queue, segment, tracer};
 
 #[path = "../support/skip.rs"]
 mod skip;
 
 fn operations() -> impl Iterator<Item = &'static Operation> {
     let locks = [mutex::OPERATIONS, locks::OPERATIONS];
-    let others = [attach::OPERATIONS, segment::OPERATIONS, published::OPERATIONS, cache::OPERATIONS];
-    locks.into_iter().chain(others).flatten()
+    let memory = [attach::OPERATIONS, segment::OPERATIONS];
+    let others = [published::OPERATIONS, cache::OPERATIONS, queue::OPERATIONS];
+    locks.into_iter().chain(memory).chain(others).flatten()
 }
 
 pub(crate) fn run() -> ExitCode {

@@ -62,6 +62,13 @@ pub(crate) fn in_two_processes(_work: &Work<'_>) -> anyhow::Result<[[f64; 2]; 2]
     anyhow::bail!("two processes are measured on Linux only")
 }
 
+/// Ways of the system and of other libraries are measured on Linux only.
+pub(crate) fn add_ways(_cases: &mut crate::channels::Cases<'_>) {}
+
+pub(crate) fn pin(_nth: usize) {}
+
+pub(crate) fn unpin() {}
+
 pub(crate) fn computes_alone(_prepare: &dyn Fn(), _work: &dyn Fn()) -> anyhow::Result<bool> {
     anyhow::bail!("system calls are forbidden on Linux only")
 }

@@ -20,6 +20,7 @@ pub(crate) mod memfd;
 pub(crate) mod memory_limit;
 pub(crate) mod new_boot;
 pub(crate) mod owner;
+pub(crate) mod pipe;
 #[cfg(feature = "inspect")]
 pub(crate) mod probe;
 pub(crate) mod process;

@@ -6,6 +6,7 @@ pub(crate) mod barrier;
 pub(crate) mod catalog;
 pub(crate) mod futex;
 pub(crate) mod owner;
+pub(crate) mod pipe;
 pub(crate) mod process;
 pub(crate) mod segment;
 

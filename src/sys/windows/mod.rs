@@ -14,6 +14,7 @@ pub(crate) mod kernel_semaphore;
 pub(crate) mod loader;
 pub(crate) mod owner;
 pub(crate) mod participants;
+pub(crate) mod pipe;
 pub(crate) mod process;
 pub(crate) mod section;
 pub(crate) mod security;

@@ -24,6 +24,8 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("sys", "error"),
     // The formats only: `#[repr(C)]` structs of shared bytes that an attaching process reads before it maps them.
     ("sys", "segment"),
+    // The ends of pipes as descriptors, which are traits of one system.
+    ("sys", "channel"),
     // The format of a block's descriptor, which attaching takes apart.
     ("sys", "image"),
 ];

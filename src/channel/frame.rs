@@ -1,0 +1,346 @@
+//! Whole messages through a pipe, from any number of writers to one reader.
+//!
+//! ```text
+//! 0   4  magic      "CTFR"                      a frame: at most as many bytes as the system writes in one piece
+//! 4   4  bytes      of this frame's part
+//! 8   8  checksum   of all behind it
+//! 16  8  writer     drawn at random by each
+//! 24  4  message    counts the writer's
+//! 28  4  total      bytes of the message
+//! 32  4  at         where this part lies in it
+//! 36  4  0
+//! 40     the part
+//! ```
+//!
+//! A frame is never mixed with others' bytes, so frames of many writers may follow each other in any order: the reader
+//! puts each writer's together. No lock is needed, and a writer that is stopped in the middle of a long message holds
+//! up nobody. One that is killed leaves a message without its end, which is dropped. What is no frame (somebody wrote
+//! bytes into the pipe) is passed over, up to the next frame.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, Read, Write};
+use std::time::{Duration, Instant};
+
+use super::pipe::{PIPE_ATOMIC_BYTES, PipeReader, PipeWriter, wait_until};
+
+const MAGIC: u32 = u32::from_le_bytes(*b"CTFR");
+const HEAD_BYTES: usize = 40;
+const PART_BYTES: usize = PIPE_ATOMIC_BYTES - HEAD_BYTES;
+const CHECKED_FROM: usize = 16;
+const READ_BYTES: usize = 64 << 10;
+/// Writers whose messages are incomplete at one time; the one that was heard least lately goes first.
+const WRITERS_MAX: usize = 64;
+
+/// The longest message of [`PipeWriter::messages`], in bytes.
+pub const PIPE_MESSAGE_MAX_BYTES: usize = 16 << 20;
+
+/// FNV-like, eight bytes at a time: against accidents, not against people.
+fn checksum(bytes: &[u8]) -> u64 {
+    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mix = |sum: u64, word: u64| (sum ^ word).wrapping_mul(FACTOR).rotate_left(29);
+    let mut sum = mix(0, bytes.len() as u64);
+    let mut rest = bytes;
+    while let Some((word, behind)) = rest.split_first_chunk::<8>() {
+        sum = mix(sum, u64::from_le_bytes(*word));
+        rest = behind;
+    }
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    sum = mix(sum, u64::from_le_bytes(last));
+    sum ^ sum >> 32
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    bytes[at..].first_chunk::<4>().map_or(0, |it| u32::from_le_bytes(*it))
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    bytes[at..].first_chunk::<8>().map_or(0, |it| u64::from_le_bytes(*it))
+}
+
+/// Writes whole messages into a pipe, beside any number of others.
+///
+/// A message comes whole, once, or, if this process is killed before `send` returns, perhaps not at all. Those of one
+/// writer come in order.
+///
+/// ```
+/// # if cfg!(target_os = "linux") {
+/// let (reader, writer) = cotenant::channel::pipe()?;
+/// let (mut reader, mut writer) = (reader.messages(), writer.messages());
+/// writer.send(b"one")?;
+/// writer.send(b"two")?;
+/// drop(writer);
+/// assert_eq!(reader.recv()?.as_deref(), Some(&b"one"[..]));
+/// assert_eq!(reader.recv()?.as_deref(), Some(&b"two"[..]));
+/// assert_eq!(reader.recv()?, None); // The end of the stream.
+/// # }
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct MessageWriter {
+    pipe: PipeWriter,
+    writer: u64,
+    /// Of the process that drew `writer`: a child of a fork draws its own.
+    pid: u32,
+    message: u32,
+}
+
+impl MessageWriter {
+    pub(super) fn new(pipe: PipeWriter) -> MessageWriter {
+        MessageWriter { pipe, writer: draw(), pid: std::process::id(), message: 0 }
+    }
+
+    /// Sends a message of up to [`PIPE_MESSAGE_MAX_BYTES`]; waits while the pipe is full.
+    ///
+    /// # Errors
+    /// `BrokenPipe`: nobody reads any more. `InvalidInput`: it is too long. Of a non-blocking pipe `WouldBlock`:
+    /// nothing of it will come.
+    pub fn send(&mut self, message: &[u8]) -> io::Result<()> {
+        self.send_until(message, None)
+    }
+
+    /// As [`send`](MessageWriter::send), but only if there is room now.
+    ///
+    /// # Errors
+    /// `WouldBlock`: there is none; nothing of the message will come. `Unsupported` on Windows.
+    pub fn try_send(&mut self, message: &[u8]) -> io::Result<()> {
+        let sent = self.send_until(message, Some(Instant::now()));
+        sent.map_err(|error| match error.kind() {
+            io::ErrorKind::TimedOut => io::ErrorKind::WouldBlock.into(),
+            _ => error,
+        })
+    }
+
+    /// As [`send`](MessageWriter::send); waits at most `timeout` for room.
+    ///
+    /// # Errors
+    /// `TimedOut`: nothing of the message will come. `Unsupported` on Windows.
+    pub fn send_timeout(&mut self, message: &[u8], timeout: Duration) -> io::Result<()> {
+        self.send_until(message, Instant::now().checked_add(timeout))
+    }
+
+    fn send_until(&mut self, message: &[u8], deadline: Option<Instant>) -> io::Result<()> {
+        if message.len() > PIPE_MESSAGE_MAX_BYTES {
+            let why = format!("a message of {} bytes; at most {PIPE_MESSAGE_MAX_BYTES} are possible", message.len());
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        }
+        if self.pid != std::process::id() {
+            (self.writer, self.pid) = (draw(), std::process::id());
+        }
+        self.message = self.message.wrapping_add(1);
+        let mut frame = Vec::with_capacity(PIPE_ATOMIC_BYTES);
+        let mut at = 0;
+        loop {
+            let part = &message[at..message.len().min(at + PART_BYTES)];
+            frame.clear();
+            frame.extend_from_slice(&MAGIC.to_le_bytes());
+            frame.extend_from_slice(&(part.len() as u32).to_le_bytes());
+            frame.extend_from_slice(&[0; 8]);
+            frame.extend_from_slice(&self.writer.to_le_bytes());
+            for number in [self.message, message.len() as u32, at as u32, 0] {
+                frame.extend_from_slice(&number.to_le_bytes());
+            }
+            frame.extend_from_slice(part);
+            let sum = checksum(&frame[CHECKED_FROM..]);
+            frame[8..16].copy_from_slice(&sum.to_le_bytes());
+            self.write_frame(&frame, deadline)?;
+            at += part.len();
+            if at >= message.len() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// In one call: in one piece or not at all.
+    fn write_frame(&mut self, frame: &[u8], deadline: Option<Instant>) -> io::Result<()> {
+        loop {
+            // Room for the longest frame: then this one's write does not wait, unless another writer is quicker.
+            if deadline.is_some() && !wait_until(self.pipe.file(), true, deadline)? {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            match self.pipe.write(frame) {
+                Ok(bytes) if bytes == frame.len() => return Ok(()),
+                Ok(_) => return Err(io::Error::other("the system cut a write that it promises to make whole")),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// A number that no other writer has.
+fn draw() -> u64 {
+    // Seeded by the system, and by the process: a child of a fork has its parent's seed.
+    RandomState::new().hash_one((std::process::id(), Instant::now()))
+}
+
+/// A message of which not all has come.
+#[derive(Debug)]
+struct Partial {
+    message: u32,
+    bytes: Vec<u8>,
+    total: usize,
+    heard: u64,
+}
+
+/// Reads whole messages from a pipe. One reader at a time: two would each take parts of what the other waits for.
+#[derive(Debug)]
+pub struct MessageReader {
+    pipe: PipeReader,
+    /// What was read and is not yet a frame.
+    buffer: Vec<u8>,
+    begin: usize,
+    partial: HashMap<u64, Partial>,
+    frames: u64,
+    skipped_bytes: u64,
+}
+
+/// What one look at the buffer found.
+enum Step {
+    Message(Vec<u8>),
+    Again,
+    More,
+}
+
+impl MessageReader {
+    pub(super) fn new(pipe: PipeReader) -> MessageReader {
+        let (buffer, partial) = (Vec::new(), HashMap::new());
+        MessageReader { pipe, buffer, begin: 0, partial, frames: 0, skipped_bytes: 0 }
+    }
+
+    /// The next message; waits for it. `None` at the end of the stream: no writer is left.
+    ///
+    /// # Errors
+    /// What the system says of the read.
+    pub fn recv(&mut self) -> io::Result<Option<Vec<u8>>> {
+        self.recv_until(None)
+    }
+
+    /// The next message if it is there.
+    ///
+    /// # Errors
+    /// `WouldBlock` if not. `Unsupported` on Windows.
+    pub fn try_recv(&mut self) -> io::Result<Option<Vec<u8>>> {
+        self.recv_until(Some(Instant::now())).map_err(|error| match error.kind() {
+            io::ErrorKind::TimedOut => io::ErrorKind::WouldBlock.into(),
+            _ => error,
+        })
+    }
+
+    /// The next message; waits at most `timeout`.
+    ///
+    /// # Errors
+    /// `TimedOut`. `Unsupported` on Windows.
+    pub fn recv_timeout(&mut self, timeout: Duration) -> io::Result<Option<Vec<u8>>> {
+        self.recv_until(Instant::now().checked_add(timeout))
+    }
+
+    /// Bytes that were no frame, or parts of messages whose writers did not finish them.
+    pub fn skipped_bytes(&self) -> u64 {
+        self.skipped_bytes
+    }
+
+    fn recv_until(&mut self, deadline: Option<Instant>) -> io::Result<Option<Vec<u8>>> {
+        loop {
+            match self.step() {
+                Step::Message(message) => return Ok(Some(message)),
+                Step::Again => continue,
+                Step::More => {}
+            }
+            if deadline.is_some() && !wait_until(self.pipe.file(), false, deadline)? {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            if !self.read_more()? {
+                self.skipped_bytes += (self.buffer.len() - self.begin) as u64;
+                self.begin = self.buffer.len();
+                return Ok(None);
+            }
+        }
+    }
+
+    /// `false`: the end of the stream.
+    fn read_more(&mut self) -> io::Result<bool> {
+        self.buffer.drain(..self.begin);
+        self.begin = 0;
+        let before = self.buffer.len();
+        self.buffer.resize(before + READ_BYTES, 0);
+        let read = loop {
+            match self.pipe.read(&mut self.buffer[before..]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => break read,
+            }
+        };
+        self.buffer.truncate(before + read.as_ref().map_or(0, |read| *read));
+        read.map(|read| read > 0)
+    }
+
+    /// Takes one frame off the buffer, or passes over bytes that are none.
+    fn step(&mut self) -> Step {
+        let bytes = &self.buffer[self.begin..];
+        if bytes.len() < HEAD_BYTES {
+            return Step::More;
+        }
+        let part_bytes = u32_at(bytes, 4) as usize;
+        let (total, at) = (u32_at(bytes, 28) as usize, u32_at(bytes, 32) as usize);
+        let could_be = u32_at(bytes, 0) == MAGIC
+            && part_bytes <= PART_BYTES
+            && total <= PIPE_MESSAGE_MAX_BYTES
+            && at.checked_add(part_bytes).is_some_and(|end| end <= total)
+            && (part_bytes > 0 || total == 0);
+        let end = HEAD_BYTES + part_bytes;
+        if could_be && bytes.len() < end {
+            return Step::More;
+        }
+        if !could_be || checksum(&bytes[CHECKED_FROM..end]) != u64_at(bytes, 8) {
+            self.begin += 1;
+            self.skipped_bytes += 1;
+            return Step::Again;
+        }
+        let (writer, message) = (u64_at(bytes, 16), u32_at(bytes, 24));
+        let part = bytes[HEAD_BYTES..end].to_vec();
+        self.begin += end;
+        self.frames += 1;
+        self.put_together(writer, message, total, at, part)
+    }
+
+    fn put_together(&mut self, writer: u64, message: u32, total: usize, at: usize, part: Vec<u8>) -> Step {
+        let heard = self.frames;
+        if at == 0 {
+            if let Some(dropped) = self.partial.remove(&writer) {
+                self.skipped_bytes += dropped.bytes.len() as u64;
+            }
+            if part.len() == total {
+                return Step::Message(part);
+            }
+            self.make_room();
+            self.partial.insert(writer, Partial { message, bytes: part, total, heard });
+            return Step::Again;
+        }
+        match self.partial.get_mut(&writer) {
+            Some(partial) if partial.message == message && partial.total == total && partial.bytes.len() == at => {
+                partial.bytes.extend_from_slice(&part);
+                partial.heard = heard;
+                if partial.bytes.len() < total {
+                    return Step::Again;
+                }
+            }
+            // The middle of a message whose beginning nobody here has read.
+            _ => {
+                self.skipped_bytes += part.len() as u64;
+                return Step::Again;
+            }
+        }
+        self.partial.remove(&writer).map_or(Step::Again, |whole| Step::Message(whole.bytes))
+    }
+
+    fn make_room(&mut self) {
+        if self.partial.len() < WRITERS_MAX {
+            return;
+        }
+        let oldest = self.partial.iter().min_by_key(|(_, partial)| partial.heard).map(|(writer, _)| *writer);
+        if let Some(dropped) = oldest.and_then(|writer| self.partial.remove(&writer)) {
+            self.skipped_bytes += dropped.bytes.len() as u64;
+        }
+    }
+}

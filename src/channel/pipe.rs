@@ -1,0 +1,187 @@
+//! The ends of a pipe, anonymous or with a name: bytes.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::time::{Duration, Instant};
+
+use super::frame::{MessageReader, MessageWriter};
+use crate::sys::pipe as system;
+
+/// A pipe: whatever is written into the one end comes out of the other, in order
+/// ([`pipe(7)`](https://man7.org/linux/man-pages/man7/pipe.7.html)). For a process and those that it forks or starts.
+///
+/// Each process keeps the end that it uses and drops the other one: a reader comes to the end of the stream only when
+/// nobody has the writing end any more. The ends are closed by exec; hand one on as `Stdio::from(OwnedFd::from(end))`.
+///
+/// ```
+/// use std::io::{Read, Write};
+///
+/// # if cfg!(any(target_os = "linux", windows)) {
+/// let (mut reader, mut writer) = cotenant::channel::pipe()?;
+/// writer.write_all(b"some bytes")?;
+/// drop(writer);
+/// let mut all = String::new();
+/// reader.read_to_string(&mut all)?;
+/// assert_eq!(all, "some bytes");
+/// # }
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// The process has too many files open, or the system has no pipes for us.
+pub fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
+    let (reader, writer) = system::pipe()?;
+    Ok((PipeReader::from_file(reader), PipeWriter::from_file(writer)))
+}
+
+/// The reading end of a [`pipe`] or a [`Fifo`](super::Fifo).
+///
+/// `read` waits for bytes, and gives 0 at the end of the stream: when every writer has closed its end, or died. Of a
+/// FIFO it first waits for a writer to come.
+#[derive(Debug)]
+pub struct PipeReader {
+    file: File,
+    /// Until somebody has written, a FIFO seems to be at its end.
+    waits_for_writer: bool,
+    is_nonblocking: bool,
+}
+
+/// The writing end of a [`pipe`] or a [`Fifo`](super::Fifo).
+///
+/// `write` waits while the pipe is full. When nobody can read any more it fails with
+/// [`BrokenPipe`](io::ErrorKind::BrokenPipe) (in a program that does not ignore SIGPIPE, as Rust's do, that signal
+/// comes first). Up to [`PIPE_ATOMIC_BYTES`] are written in one piece.
+#[derive(Debug)]
+pub struct PipeWriter {
+    file: File,
+}
+
+/// What is written to a pipe at once, up to so many bytes, is not mixed with what others write, and is there whole or
+/// not at all if the writer is killed.
+pub const PIPE_ATOMIC_BYTES: usize = system::ATOMIC_BYTES;
+
+impl PipeReader {
+    pub(crate) fn from_file(file: File) -> PipeReader {
+        PipeReader { file, waits_for_writer: false, is_nonblocking: false }
+    }
+
+    pub(super) fn of_fifo(file: File) -> PipeReader {
+        PipeReader { file, waits_for_writer: true, is_nonblocking: false }
+    }
+
+    #[allow(dead_code)] // Not on every system.
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
+    #[allow(dead_code)]
+    pub(crate) fn into_file(self) -> File {
+        self.file
+    }
+
+    /// Whole messages, as a [`PipeWriter::messages`] writes them.
+    pub fn messages(self) -> MessageReader {
+        MessageReader::new(self)
+    }
+
+    /// Whether reads that find nothing fail with [`WouldBlock`](io::ErrorKind::WouldBlock) instead of waiting. It
+    /// counts for all processes that share this end by a fork.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` on Windows.
+    pub fn set_nonblocking(&mut self, on: bool) -> io::Result<()> {
+        system::set_nonblocking(&self.file, on)?;
+        self.is_nonblocking = on;
+        Ok(())
+    }
+
+    /// Waits until there are bytes, or the end of the stream. `false`: not within `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// What the system says; `Unsupported` on Windows.
+    pub fn wait(&self, timeout: Duration) -> io::Result<bool> {
+        wait_until(&self.file, false, Instant::now().checked_add(timeout))
+    }
+}
+
+impl Read for PipeReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.waits_for_writer && !buffer.is_empty() {
+            // A FIFO that no writer has opened yet is not readable, although a read would give 0.
+            let timeout = if self.is_nonblocking { Some(Duration::ZERO) } else { None };
+            while !system::wait(&self.file, false, timeout)? {
+                if self.is_nonblocking {
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
+            }
+            self.waits_for_writer = false;
+        }
+        self.file.read(buffer)
+    }
+}
+
+/// Waits until then; spurious ends of a wait are waited out.
+pub(super) fn wait_until(file: &File, writes: bool, deadline: Option<Instant>) -> io::Result<bool> {
+    loop {
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        if system::wait(file, writes, left)? {
+            return Ok(true);
+        }
+        if left == Some(Duration::ZERO) {
+            return Ok(false);
+        }
+    }
+}
+
+impl PipeWriter {
+    pub(crate) fn from_file(file: File) -> PipeWriter {
+        PipeWriter { file }
+    }
+
+    #[allow(dead_code)] // Not on every system.
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
+    #[allow(dead_code)]
+    pub(crate) fn into_file(self) -> File {
+        self.file
+    }
+
+    /// Whole messages, for a [`PipeReader::messages`].
+    pub fn messages(self) -> MessageWriter {
+        MessageWriter::new(self)
+    }
+
+    /// Whether writes that find no room fail with [`WouldBlock`](io::ErrorKind::WouldBlock) instead of waiting. It
+    /// counts for all processes that share this end by a fork.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` on Windows.
+    pub fn set_nonblocking(&self, on: bool) -> io::Result<()> {
+        system::set_nonblocking(&self.file, on)
+    }
+
+    /// Another handle on this end, in this process. The stream ends when all are dropped.
+    ///
+    /// # Errors
+    ///
+    /// The process has too many files open.
+    pub fn try_clone(&self) -> io::Result<PipeWriter> {
+        self.file.try_clone().map(PipeWriter::from_file)
+    }
+}
+
+impl Write for PipeWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,116 @@
+//! Pipes and FIFOs: [`pipe(7)`](https://man7.org/linux/man-pages/man7/pipe.7.html).
+
+#![allow(unsafe_code)]
+
+use std::ffi::CString;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+use std::time::Duration;
+
+use crate::channel::{PipeReader, PipeWriter};
+
+/// So many bytes the system writes in one piece, or not at all.
+pub(crate) const ATOMIC_BYTES: usize = libc::PIPE_BUF;
+/// Why there are no FIFOs.
+pub(crate) const NO_FIFOS: Option<&str> = None;
+
+/// Both ends of a new pipe, the reading one first. They are closed by exec.
+#[doc(alias = "pipe2")]
+pub(crate) fn pipe() -> io::Result<(File, File)> {
+    let mut ends = [-1; 2];
+    // SAFETY: room for two descriptors.
+    if unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: just made, and nobody else's.
+    Ok(unsafe { (File::from_raw_fd(ends[0]), File::from_raw_fd(ends[1])) })
+}
+
+/// Makes a FIFO with these permission bits, whatever the mask is.
+#[doc(alias = "mkfifo")]
+pub(crate) fn make_fifo(path: &Path, mode: u32) -> io::Result<()> {
+    let name = CString::new(path.as_os_str().as_bytes())?;
+    // SAFETY: a text that ends with 0.
+    if unsafe { libc::mkfifo(name.as_ptr(), 0o600) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
+}
+
+/// Opens an end of a FIFO without waiting for the other one; it is non-blocking. `None`: it is no FIFO. To write, there
+/// must be a reader (`ENXIO`).
+pub(crate) fn open_fifo(path: &Path, writes: bool) -> io::Result<Option<File>> {
+    let mut options = File::options();
+    options.read(!writes).write(writes).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC | libc::O_NOFOLLOW);
+    let file = options.open(path)?;
+    Ok(file.metadata()?.file_type().is_fifo().then_some(file))
+}
+
+/// Whether nobody has the FIFO open for reading.
+pub(crate) fn has_no_reader(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ENXIO)
+}
+
+pub(crate) fn is_fifo(path: &Path) -> io::Result<bool> {
+    Ok(std::fs::symlink_metadata(path)?.file_type().is_fifo())
+}
+
+pub(crate) fn set_nonblocking(file: &File, on: bool) -> io::Result<()> {
+    // SAFETY: no pointer.
+    let flags = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETFL) };
+    if flags == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    let wanted = if on { flags | libc::O_NONBLOCK } else { flags & !libc::O_NONBLOCK };
+    // SAFETY: no pointer.
+    if wanted != flags && unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETFL, wanted) } == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// Waits until a read, or a write of [`ATOMIC_BYTES`], would not block (also because the other side is gone). `false`:
+/// not within `timeout`.
+#[doc(alias = "poll")]
+pub(crate) fn wait(file: &File, writes: bool, timeout: Option<Duration>) -> io::Result<bool> {
+    let events = if writes { libc::POLLOUT } else { libc::POLLIN };
+    let mut asked = libc::pollfd { fd: file.as_raw_fd(), events, revents: 0 };
+    // Rounded up, so that nobody asks again and again in the last millisecond.
+    let ms = timeout.map_or(-1, |it| it.as_nanos().div_ceil(1_000_000).min(i32::MAX as u128) as i32);
+    // SAFETY: one entry.
+    match unsafe { libc::poll(&raw mut asked, 1, ms) } {
+        -1 if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => Ok(false),
+        -1 => Err(io::Error::last_os_error()),
+        found => Ok(found > 0),
+    }
+}
+
+macro_rules! descriptor {
+    ($end:ident) => {
+        impl AsFd for $end {
+            fn as_fd(&self) -> BorrowedFd<'_> {
+                self.file().as_fd()
+            }
+        }
+
+        impl From<$end> for OwnedFd {
+            fn from(end: $end) -> OwnedFd {
+                end.into_file().into()
+            }
+        }
+
+        /// Takes over an inherited descriptor.
+        impl From<OwnedFd> for $end {
+            fn from(descriptor: OwnedFd) -> $end {
+                $end::from_file(descriptor.into())
+            }
+        }
+    };
+}
+
+descriptor!(PipeReader);
+descriptor!(PipeWriter);

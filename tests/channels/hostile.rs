@@ -1,0 +1,55 @@
+//! Whoever writes the queue's bytes as it likes: everybody else gets messages or errors, and comes to an end.
+
+use cotenant::channel::{Delivery, Queue};
+use cotenant::{Backing, Segment};
+
+use crate::support::Named;
+
+#[path = "damage.rs"]
+mod damage;
+
+pub(crate) const TESTS: &[Named] = &[
+    ("any_word_of_the_head_may_be_anything", any_word_of_the_head_may_be_anything),
+    ("any_word_of_the_ring_may_be_anything", any_word_of_the_ring_may_be_anything),
+    ("random_bytes_are_survived", random_bytes_are_survived),
+];
+
+const WORDS: [u64; 12] = [0, 1, 2, 3, 4, 5, 6, 7, u64::MAX, 1 << 63, 0x7fff_ffff_ffff_fff0, 0x0010_0002_0000_0004];
+
+fn any_word_of_the_head_may_be_anything() {
+    for at in (0..damage::HEAD_BYTES).step_by(8) {
+        for word in WORDS {
+            damage::try_everything(&[(at, word)]);
+        }
+    }
+}
+
+fn any_word_of_the_ring_may_be_anything() {
+    for at in (0..512).step_by(8) {
+        for word in WORDS {
+            damage::try_everything(&[(damage::HEAD_BYTES + at, word)]);
+        }
+    }
+}
+
+fn random_bytes_are_survived() {
+    let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = move || {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        seed
+    };
+    for _ in 0..2_000 {
+        let patches: Vec<_> = (0..1 + random() % 6)
+            .map(|_| {
+                let word = if random() % 2 == 0 { random() } else { WORDS[(random() % 12) as usize] };
+                (random() as usize % (damage::HEAD_BYTES + 1024) / 8 * 8, word)
+            })
+            .collect();
+        damage::try_everything(&patches);
+    }
+    let options = Queue::options().delivery(Delivery::AtLeastOnce);
+    let whole = options.segment(Segment::options().backing(Backing::Anonymous)).create("whole").expect("a queue");
+    whole.sender().expect("a sender").send("still works").expect("room");
+}

@@ -1,0 +1,23 @@
+//! Queues, pipes and FIFOs between processes: what comes when somebody is killed, forked, stopped, or not let in.
+
+#![cfg_attr(target_os = "linux", allow(unsafe_code))]
+
+#[cfg(target_os = "linux")]
+#[path = "../support/mod.rs"]
+mod support;
+
+#[cfg(target_os = "linux")]
+mod hostile;
+#[cfg(target_os = "linux")]
+mod pipes;
+#[cfg(target_os = "linux")]
+mod queues;
+
+#[cfg(target_os = "linux")]
+fn main() -> std::process::ExitCode {
+    let tests = [queues::TESTS, pipes::TESTS, hostile::TESTS];
+    support::run(&tests.concat(), &[], queues::ROLES)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn main() {}

@@ -1,0 +1,348 @@
+//! Deaths in the operations of a `Queue`: sending, receiving, acknowledging, in every form of its ends.
+//!
+//! Each crash point has a queue of its own, with room for some messages. Before the child dies there is one message
+//! from before it; afterwards the survivor sends one of its own. What must hold: both come; the child's own message
+//! comes if it was accepted and does not come twice; what the child had received comes again, marked, unless it was
+//! acknowledged (or, at most once, is lost with it); and nobody waits for the dead.
+
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use std::time::Duration;
+
+use cotenant::channel::{Delivery, Queue, Receiver, Sender};
+use cotenant::{Backing, Segment};
+
+use crate::arena;
+use crate::operation::{Death, Marks, NOTHING, Operation};
+
+const BEFORE: u8 = 1;
+const CHILDS: u8 = 2;
+const AFTER: u8 = 3;
+/// A line and a half: several of them do not end where the ring does.
+const BYTES: usize = 100;
+const CAPACITY_BYTES: u64 = 1024;
+
+/// How many messages went round before: where in the ring the operation finds itself.
+static ROUND: AtomicU8 = AtomicU8::new(0);
+
+thread_local! {
+    static QUEUE: RefCell<Option<&'static Queue<'static>>> = const { RefCell::new(None) };
+}
+
+const SEND: Operation = Operation {
+    every: 13,
+    before: || prepare(Delivery::AtLeastOnce),
+    child: |marks| send(marks, &queue().sender().expect("a sender")),
+    check: accepted_comes,
+    tear_down: forget,
+    ..NOTHING
+};
+const RECEIVE: Operation = Operation { child: receive, check: received_comes_again, ..SEND };
+
+pub(crate) const OPERATIONS: &[Operation] = &[
+    Operation { name: "Queue: send", ..SEND },
+    Operation {
+        name: "Queue: send, past the ring's end",
+        before: || prepare_at_the_end(Delivery::AtLeastOnce),
+        ..SEND
+    },
+    Operation { name: "Queue: send, the sole sender", child: send_alone, ..SEND },
+    Operation {
+        name: "Queue: send, the sole sender, past the ring's end",
+        before: || prepare_at_the_end(Delivery::AtLeastOnce),
+        child: send_alone,
+        ..SEND
+    },
+    Operation { name: "Queue: reserve and drop", child: reserve_and_drop, check: nothing_comes, ..SEND },
+    Operation { name: "Queue: become the sole sender", every: 31, child: become_sender, check: nothing_comes, ..SEND },
+    Operation { name: "Queue: send, full", every: 61, before: fill, child: send_to_full, check: full_goes_on, ..SEND },
+    Operation { name: "Queue: receive", ..RECEIVE },
+    Operation { name: "Queue: receive, the sole receiver", child: receive_alone, ..RECEIVE },
+    Operation { name: "Queue: acknowledge", child: acknowledge, check: acknowledged_or_comes_again, ..RECEIVE },
+    Operation {
+        name: "Queue: acknowledge, the sole receiver",
+        child: acknowledge_alone,
+        check: acknowledged_or_comes_again,
+        ..RECEIVE
+    },
+    Operation { name: "Queue: drop unacknowledged", child: give_back, check: comes_again, ..RECEIVE },
+    Operation {
+        name: "Queue: drop unacknowledged, the sole receiver",
+        child: give_back_alone,
+        check: comes_again,
+        ..RECEIVE
+    },
+    Operation { name: "Queue: receive what came back", before: || prepare_returned(), check: comes_again, ..RECEIVE },
+    Operation {
+        name: "Queue: receive at most once",
+        before: || prepare(Delivery::AtMostOnce),
+        check: received_is_gone,
+        ..RECEIVE
+    },
+    Operation {
+        name: "Queue: receive at most once, the sole receiver",
+        before: || prepare(Delivery::AtMostOnce),
+        child: receive_alone,
+        check: received_is_gone,
+        ..RECEIVE
+    },
+    Operation {
+        name: "Queue: take over from a dead receiver",
+        every: 31,
+        before: leave_dead_receiver,
+        check: comes_again,
+        ..RECEIVE
+    },
+    Operation { name: "Queue: send past a dead sender", every: 31, before: leave_dead_sender, ..SEND },
+];
+
+fn queue() -> &'static Queue<'static> {
+    QUEUE.with_borrow(|queue| queue.expect("prepared"))
+}
+
+fn make(delivery: Delivery) {
+    forget();
+    let segment = Segment::options().backing(Backing::Anonymous);
+    let options = Queue::options().capacity_bytes(CAPACITY_BYTES).delivery(delivery).segment(segment);
+    let queue = Box::leak(Box::new(options.create("crash.queue").expect("a queue")));
+    // The survivor has its slot.
+    drop(queue.sender().expect("a sender"));
+    QUEUE.set(Some(queue));
+}
+
+fn forget() {
+    if let Some(queue) = QUEUE.take() {
+        // SAFETY: leaked by `make`; its ends are gone.
+        drop(unsafe { Box::from_raw(std::ptr::from_ref(queue).cast_mut()) });
+    }
+}
+
+fn put(number: u8) {
+    queue().sender().expect("a sender").try_send([number; BYTES]).expect("room");
+}
+
+fn prepare(delivery: Delivery) {
+    make(delivery);
+    // Each time elsewhere in the ring.
+    let round = ROUND.fetch_add(1, Relaxed) % 9;
+    let receiver = queue().receiver().expect("a receiver");
+    for _ in 0..round {
+        put(0);
+        receiver.recv().expect("a message").ack();
+    }
+    put(BEFORE);
+}
+
+/// The next message does not fit before the ring's end.
+fn prepare_at_the_end(delivery: Delivery) {
+    make(delivery);
+    let (sender, receiver) = (queue().sender().expect("a sender"), queue().receiver().expect("a receiver"));
+    // Lines of 64 bytes, 16 of them: 13 are behind us, then two of `BEFORE`, one is left.
+    for bytes in [400, 350] {
+        sender.try_send(vec![0; bytes]).expect("room");
+        receiver.recv().expect("a message").ack();
+    }
+    put(BEFORE);
+}
+
+fn prepare_returned() {
+    prepare(Delivery::AtLeastOnce);
+    drop(queue().receiver().expect("a receiver").recv().expect("a message"));
+}
+
+fn fill() {
+    make(Delivery::AtLeastOnce);
+    let sender = queue().sender().expect("a sender");
+    while sender.try_send([BEFORE; BYTES]).is_ok() {}
+}
+
+fn in_a_dead_child(what: impl FnOnce()) {
+    let pid = arena::fork(what);
+    crate::tracer::reap(pid, "a child that ends in the queue").expect("its end");
+}
+
+fn leave_dead_receiver() {
+    prepare(Delivery::AtLeastOnce);
+    in_a_dead_child(|| std::mem::forget(queue().receiver().expect("a receiver").recv().expect("a message")));
+}
+
+fn leave_dead_sender() {
+    prepare(Delivery::AtLeastOnce);
+    in_a_dead_child(|| {
+        let sender = Box::leak(Box::new(queue().sender().expect("a sender")));
+        std::mem::forget(sender.reserve(BYTES).expect("room"));
+    });
+}
+
+// The children. Each has its slot.
+
+fn send(marks: &Marks, sender: &Sender<'_>) {
+    marks.begin();
+    let sent = sender.try_send([CHILDS; BYTES]);
+    marks.end();
+    sent.expect("room");
+}
+
+fn send_alone(marks: &Marks) {
+    send(marks, &queue().sole_sender().expect("the role"));
+}
+
+fn reserve_and_drop(marks: &Marks) {
+    let mut sender = queue().sender().expect("a sender");
+    marks.begin();
+    drop(sender.try_reserve(BYTES));
+    marks.end();
+}
+
+fn become_sender(marks: &Marks) {
+    drop(queue().sender());
+    marks.begin();
+    let sender = queue().sole_sender();
+    marks.end();
+    std::mem::forget(sender.expect("the role"));
+}
+
+fn send_to_full(marks: &Marks) {
+    let sender = queue().sender().expect("a sender");
+    marks.begin();
+    let refused = sender.try_send([CHILDS; BYTES]);
+    marks.end();
+    assert!(refused.is_err(), "a full queue took a message");
+}
+
+fn take(marks: &Marks, receiver: Receiver<'static>) {
+    marks.begin();
+    let message = receiver.try_recv();
+    marks.end();
+    std::mem::forget(message.expect("no error").expect("a message"));
+    std::mem::forget(receiver);
+}
+
+fn receive(marks: &Marks) {
+    take(marks, queue().receiver().expect("a receiver"));
+}
+
+fn receive_alone(marks: &Marks) {
+    take(marks, queue().sole_receiver().expect("the role"));
+}
+
+fn leave(marks: &Marks, receiver: Receiver<'static>, acknowledges: bool) {
+    let message = receiver.try_recv().expect("no error").expect("a message");
+    marks.begin();
+    if acknowledges {
+        message.ack()
+    } else {
+        drop(message)
+    }
+    marks.end();
+    std::mem::forget(receiver);
+}
+
+fn acknowledge(marks: &Marks) {
+    leave(marks, queue().receiver().expect("a receiver"), true);
+}
+
+fn acknowledge_alone(marks: &Marks) {
+    leave(marks, queue().sole_receiver().expect("the role"), true);
+}
+
+fn give_back(marks: &Marks) {
+    leave(marks, queue().receiver().expect("a receiver"), false);
+}
+
+fn give_back_alone(marks: &Marks) {
+    leave(marks, queue().sole_receiver().expect("the role"), false);
+}
+
+/// All that comes after one more message was sent: number and whether it is marked.
+fn drain() -> Result<Vec<(u8, bool)>, String> {
+    let sender = queue().sender().map_err(|error| error.to_string())?;
+    let patience = Duration::from_secs(20);
+    sender.send_timeout([AFTER; BYTES], patience).map_err(|error| format!("the survivor cannot send: {error}"))?;
+    let receiver = queue().receiver().map_err(|error| error.to_string())?;
+    let mut all = Vec::new();
+    while !all.contains(&(AFTER, false)) {
+        let message =
+            receiver.recv_timeout(patience).map_err(|error| format!("the survivor cannot receive: {error}"))?;
+        let message = message.ok_or_else(|| format!("nothing more came after {all:?}"))?;
+        if message.len() != BYTES || message.iter().any(|byte| *byte != message[0]) {
+            return Err(format!("a torn message after {all:?}"));
+        }
+        all.push((message[0], message.is_redelivered()));
+        message.ack();
+    }
+    while let Some(message) = receiver.try_recv().map_err(|error| error.to_string())? {
+        all.push((message[0], message.is_redelivered()));
+        message.ack();
+    }
+    drop(receiver);
+    // Everything is free again, for a sole sender as for anybody: as much fits as into a new one.
+    let sole = queue().sole_sender_timeout(patience).map_err(|error| format!("no sole sender after it: {error}"))?;
+    let receiver = queue().sole_receiver_timeout(patience).map_err(|error| format!("no sole receiver: {error}"))?;
+    for number in 0..20 {
+        sole.send_timeout([number; BYTES], patience).map_err(|error| format!("{number} of those after it: {error}"))?;
+        let message = receiver.recv_timeout(patience).map_err(|error| error.to_string())?;
+        let message = message.ok_or("what was sent later did not come")?;
+        if message[0] != number || message.is_redelivered() {
+            return Err(format!("{} came in the place of {number}", message[0]));
+        }
+        message.ack();
+    }
+    Ok(all)
+}
+
+fn one_of(death: &Death, before: &[&[(u8, bool)]], after: &[&[(u8, bool)]]) -> Result<(), String> {
+    let all = drain()?;
+    let allowed = if death.is_finished { after } else { before };
+    if allowed.contains(&&all[..]) {
+        return Ok(());
+    }
+    let finished = if death.is_finished { "finished" } else { "unfinished" };
+    Err(format!("{finished}, came {all:?}; allowed: {allowed:?}"))
+}
+
+const WITHOUT: &[(u8, bool)] = &[(BEFORE, false), (AFTER, false)];
+const WITH: &[(u8, bool)] = &[(BEFORE, false), (CHILDS, false), (AFTER, false)];
+const AGAIN: &[(u8, bool)] = &[(BEFORE, true), (AFTER, false)];
+/// It comes again when there is nothing else to take.
+const AGAIN_LATER: &[(u8, bool)] = &[(AFTER, false), (BEFORE, true)];
+const GONE: &[(u8, bool)] = &[(AFTER, false)];
+
+fn accepted_comes(death: &Death) -> Result<(), String> {
+    one_of(death, &[WITHOUT, WITH], &[WITH])
+}
+
+fn nothing_comes(death: &Death) -> Result<(), String> {
+    one_of(death, &[WITHOUT], &[WITHOUT])
+}
+
+fn full_goes_on(_: &Death) -> Result<(), String> {
+    let receiver = queue().receiver().map_err(|error| error.to_string())?;
+    let message = receiver.recv_timeout(Duration::from_secs(20)).map_err(|error| error.to_string())?;
+    let message = message.ok_or("nothing came out of a full queue")?;
+    let number = message[0];
+    message.ack();
+    drop(receiver);
+    if number != BEFORE {
+        return Err(format!("{number} came out of a full queue"));
+    }
+    let sender = queue().sender().map_err(|error| error.to_string())?;
+    sender.send_timeout([AFTER; BYTES], Duration::from_secs(20)).map_err(|error| format!("no room was made: {error}"))
+}
+
+fn received_comes_again(death: &Death) -> Result<(), String> {
+    one_of(death, &[WITHOUT, AGAIN, AGAIN_LATER], &[AGAIN, AGAIN_LATER])
+}
+
+fn comes_again(death: &Death) -> Result<(), String> {
+    let again = [AGAIN, AGAIN_LATER];
+    one_of(death, &again, &again)
+}
+
+fn acknowledged_or_comes_again(death: &Death) -> Result<(), String> {
+    one_of(death, &[GONE, AGAIN, AGAIN_LATER], &[GONE])
+}
+
+fn received_is_gone(death: &Death) -> Result<(), String> {
+    one_of(death, &[WITHOUT, GONE], &[GONE])
+}
