@@ -20,6 +20,7 @@ mod goal;
 mod hits;
 mod home;
 mod locks;
+mod metrics;
 mod published;
 mod rounds;
 mod segments;
@@ -84,6 +85,8 @@ enum Group {
     Cache,
     /// Messages from process to process, beside what others have.
     Channels,
+    /// Counters, histograms, scrapes and rate limits of all processes.
+    Metrics,
 }
 
 /// How much to measure.
@@ -128,6 +131,7 @@ fn main() -> anyhow::Result<ExitCode> {
             Group::Published => published::run(effort)?,
             Group::Cache => cache::run(effort)?,
             Group::Channels => channels::run(effort)?,
+            Group::Metrics => metrics::run(effort)?,
         };
         print(&report, options.json)?;
     }

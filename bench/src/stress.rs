@@ -4,16 +4,18 @@
 //! options       what is asked for
 //! supervisor    starts, kills, starts again          worker    what a process does: a `kind` of work
 //! words         what they tell each other            outcome   what is printed
-//! locks         cache         waiters                the kinds
+//! locks   cache   metrics   series   waiters          the kinds
 //! ```
 
 mod cache;
 mod kind;
 mod locks;
+mod metrics;
 mod options;
 mod outcome;
 mod published;
 mod random;
+mod series;
 mod supervisor;
 mod waiters;
 mod words;
@@ -34,6 +36,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     }
     if options.what == options::What::Waiters {
         return waiters::run(options);
+    }
+    if options.what == options::What::Series {
+        return series::run(options);
     }
     let run = supervisor::run(options, kind::of(options.what))?;
     outcome::print(options, kind::of(options.what), &run)

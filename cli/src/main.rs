@@ -27,6 +27,8 @@ mod look;
 #[cfg(target_os = "linux")]
 mod ls;
 #[cfg(target_os = "linux")]
+mod metrics;
+#[cfg(target_os = "linux")]
 mod prune;
 #[cfg(target_os = "linux")]
 mod published;
@@ -52,7 +54,7 @@ mod watch;
 #[cfg(not(target_os = "linux"))]
 mod not_here;
 #[cfg(not(target_os = "linux"))]
-use not_here::{diff, doctor, get, ls, prune, published, reset, rm, set, show, snapshot, top, trace, watch};
+use not_here::{diff, doctor, get, ls, metrics, prune, published, reset, rm, set, show, snapshot, top, trace, watch};
 #[cfg(target_os = "linux")]
 use prune as rm;
 
@@ -81,6 +83,7 @@ See what is shared (nothing is changed):
   ls        Lists segments: who is in them, whether anybody is alive, how much memory they take
   show      Shows one segment: its objects, their values, who holds and awaits its locks
   get       Prints values: all of a segment, one object, or a part of it
+  metrics   Prints counters, gauges and histograms for scrapers, or serves them
   top       Shows all of it as it changes: segments, people, locks, queues, caches, counters
 
 Find out what happened:
@@ -138,6 +141,8 @@ enum Command {
     Snapshot(snapshot::Snapshot),
     /// Tells what has changed from one snapshot to another, or to now
     Diff(diff::Diff),
+    /// Prints counters, gauges and histograms for scrapers, or serves them
+    Metrics(metrics::Metrics),
     /// Changes a value, under the locks that guard it
     Set(set::Set),
     /// Shows what one publishes and all see, and publishes it
@@ -170,6 +175,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Trace(trace) => trace.run(),
         Command::Snapshot(snapshot) => snapshot.run(),
         Command::Diff(diff) => diff.run(),
+        Command::Metrics(metrics) => metrics.run(),
         Command::Set(set) => set.run(),
         Command::Published(published) => published.run(),
         Command::Doctor(doctor) => doctor.run(),

@@ -30,6 +30,7 @@ not_here! {
     doctor Doctor,
     get Get,
     ls Ls,
+    metrics Metrics,
     prune Prune,
     published Published,
     reset Reset,

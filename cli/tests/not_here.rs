@@ -14,6 +14,7 @@ fn commands_for_linux_say_that_they_are() {
         ["rm", "x"],
         ["reset", "x"],
         ["get", "x"],
+        ["metrics", "x"],
         ["set", "x"],
     ] {
         let ran = Command::new(env!("CARGO_BIN_EXE_cotenant")).args(arguments).output().expect("it starts");

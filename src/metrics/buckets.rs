@@ -60,8 +60,9 @@ impl Buckets {
     }
 
     /// How many ranges there are between `min` and `max`.
+    #[inline]
     pub const fn count(&self) -> usize {
-        ((self.max_exponent - self.min_exponent) as usize) << self.part_bits
+        (self.max_exponent.wrapping_sub(self.min_exponent) as u16 as usize) << self.part_bits
     }
 
     /// Words of a histogram's cell: the sum, what is not above `min`, the ranges, what is above `max`.
@@ -73,12 +74,12 @@ impl Buckets {
     #[inline]
     pub(crate) fn word_of(&self, value: f64) -> usize {
         let shift = MANTISSA_BITS - u32::from(self.part_bits);
-        let min = f64::from_bits(((i64::from(self.min_exponent) + 1023) as u64) << MANTISSA_BITS);
-        if value <= min {
+        let min_bits = ((i64::from(self.min_exponent) + 1023) as u64) << MANTISSA_BITS;
+        if value <= f64::from_bits(min_bits) {
             return 1;
         }
         // Positive: the bits are in the order of the numbers, and one less is the number before.
-        let nth = ((value.to_bits() - 1) >> shift) - (min.to_bits() >> shift);
+        let nth = (value.to_bits().wrapping_sub(1) >> shift).wrapping_sub(min_bits >> shift);
         (nth as usize).min(self.count()) + 2
     }
 
@@ -101,10 +102,17 @@ impl Buckets {
             | self.min_exponent as u16 as u64
     }
 
+    /// What [`to_word`](Buckets::to_word) gave; of any other word, buckets of which `word_of` gives any number.
+    #[inline]
+    pub(crate) fn of_any_word(word: u64) -> Buckets {
+        let (min_exponent, max_exponent) = (word as u16 as i16, (word >> 16) as u16 as i16);
+        Buckets { min_exponent, max_exponent, part_bits: (word >> 32) as u8 & 7 }
+    }
+
     /// What [`to_word`](Buckets::to_word) gave; `None` for anything else.
     pub(crate) fn from_word(word: u64) -> Option<Buckets> {
-        let (min_exponent, max_exponent) = (word as u16 as i16, (word >> 16) as u16 as i16);
-        let buckets = Buckets { min_exponent, max_exponent, part_bits: (word >> 32) as u8 };
+        let buckets = Buckets::of_any_word(word);
+        let (min_exponent, max_exponent) = (buckets.min_exponent, buckets.max_exponent);
         let is_valid = (-1022..max_exponent).contains(&min_exponent) && max_exponent <= 1023 && buckets.part_bits <= 7;
         (is_valid && buckets.to_word() == word).then_some(buckets)
     }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! one for all   | value |                                          the last one who sets it is right
-//! processes     | tenant, value | tenant, value | ... |            cell k is slot k's
+//! processes     | tenant, value | tenant, value | ... |            the k-th is slot k's, from 1
 //! ```
 //!
 //! What a process says must vanish with it. So a cell carries its tenant: slot and generation, as lock words do. A
@@ -76,6 +76,11 @@ fn decode(stored: u64, tenant: u32) -> Option<f64> {
     (bits != UNSET).then(|| f64::from_bits(bits))
 }
 
+/// Which of the cells is a tenant's. Slots are counted from 1; memory of no segment has the first cell.
+fn place_of(tenant: u32) -> u32 {
+    (tenant >> 20).saturating_sub(1)
+}
+
 /// Adds to a stored value; one that is not set counts as 0. In memory that a few processes share, so it ends.
 fn add(word: &AtomicU64, tenant: u32, number: f64) {
     let mut seen = word.load(Relaxed);
@@ -88,7 +93,7 @@ fn add(word: &AtomicU64, tenant: u32, number: f64) {
     }
 }
 
-/// Where a gauge lies: one word, or a cell of two for each slot (0: memory of no segment).
+/// Where a gauge lies: one word, or a cell of two for each slot.
 #[derive(Clone, Copy)]
 pub(crate) struct GaugeWords<'a> {
     pub(crate) across: Across,
@@ -137,11 +142,11 @@ impl<'a> GaugeWords<'a> {
     /// This process's cell; `None`: it has no slot, or one that there is no cell for.
     fn mine(&self) -> Option<(u32, &'a AtomicU64)> {
         let tenant = owner::tenant(self.word(0))?;
-        let slot = tenant >> 20;
-        if slot >= self.slots {
+        let place = place_of(tenant);
+        if place >= self.slots {
             return None;
         }
-        let (name, value) = (self.word(slot as usize * self.stride), self.word(slot as usize * self.stride + 1));
+        let (name, value) = (self.word(place as usize * self.stride), self.word(place as usize * self.stride + 1));
         if name.load(Relaxed) != u64::from(tenant) {
             // The slot is ours, so only threads and signal handlers of this process come here. Each may be interrupted
             // between these steps by another that does them all, and sets a value: the exchange fails then.
@@ -188,13 +193,12 @@ impl<'a> GaugeWords<'a> {
 
     /// What processes have set, the dead included.
     pub(crate) fn held(self) -> impl Iterator<Item = Held> + use<'a> {
-        (0..self.slots).filter_map(move |slot| {
-            let at = slot as usize * self.stride;
+        (0..self.slots).filter_map(move |place| {
+            let at = place as usize * self.stride;
             // Acquire pairs with the Release in `mine`.
             let tenant = u32::try_from(self.word(at).load(Acquire)).ok()?;
             // Any bytes may stand there.
-            let is_of_slot = tenant >> 20 == slot && (tenant != 0 || slot == 0);
-            let value = decode(self.word(at + 1).load(Relaxed), tenant).filter(|_| is_of_slot)?;
+            let value = decode(self.word(at + 1).load(Relaxed), tenant).filter(|_| place_of(tenant) == place)?;
             Some(Held { tenant, value })
         })
     }
@@ -250,8 +254,10 @@ unsafe impl ProcessSync for Cell {
 /// the moment that it is dead: a worker that is killed with ten requests in flight has none any more. The value of a
 /// child of a fork is its own, not set at first.
 ///
-/// There are cells of 64 bytes for the processes with slots below `N` (slots are numbered from 1, and given out lowest
-/// first). What a process with a higher one sets is not kept, and counted: [`missed`](Gauge::missed).
+/// There are cells of 64 bytes for the slots up to `N`, which is a multiple of 64: slots of killed processes are given
+/// out again when a page of 64 is used up, so that with `N` processes at a time none has a higher slot (pages of 4 KiB;
+/// kernels with larger ones use up more). What one with a higher
+/// slot sets is not kept, and counted: [`missed`](Gauge::missed).
 #[repr(C)]
 pub struct Gauge<const N: usize = 256> {
     across: AtomicU32,
@@ -261,7 +267,7 @@ pub struct Gauge<const N: usize = 256> {
     processes: [Cell; N],
 }
 
-const _: () = assert!(size_of::<Gauge<4>>() == 64 + 4 * 64);
+const _: () = assert!(size_of::<Gauge<64>>() == 64 + 64 * 64);
 
 // SAFETY: atomics; what they hold is checked by who reads it.
 unsafe impl<const N: usize> ProcessSync for Gauge<N> {
@@ -282,7 +288,7 @@ unsafe impl<const N: usize> ProcessSync for Gauge<N> {
 impl<const N: usize> Gauge<N> {
     /// Not set.
     pub const fn new(across: Across) -> Gauge<N> {
-        const { assert!(N > 0, "a gauge without cells") };
+        const { assert!(N > 0 && N % 64 == 0, "a gauge has a multiple of 64 cells") };
         Gauge {
             across: AtomicU32::new(across as u32),
             reserved: 0,
@@ -316,7 +322,7 @@ impl<const N: usize> Gauge<N> {
         self.words().value()
     }
 
-    /// How often a value was not kept because its process has no slot below `N`.
+    /// How often a value was not kept because its process has a slot above `N`.
     pub fn missed(&self) -> u64 {
         self.missed.load(Relaxed)
     }

@@ -94,7 +94,8 @@ impl<const W: usize, const N: usize> Histogram<W, N> {
     #[inline]
     pub fn observe(&self, value: f64) {
         const { assert!(W >= 4, "a histogram's cell has at least four words") };
-        observe(&self.cells.local()[..], &self.buckets(), value);
+        // Not checked as `buckets` does: a number that is out of bounds is put into them.
+        observe(&self.cells.local()[..], &Buckets::of_any_word(self.buckets.load(Relaxed)), value);
     }
 
     /// Counts a time, in seconds.
@@ -138,13 +139,13 @@ impl<const W: usize, const N: usize> fmt::Debug for Histogram<W, N> {
     }
 }
 
-/// In a stripe that others add to at the same time. `words` has as many as the buckets take.
+/// In a stripe that others add to at the same time. `words` has as many as the buckets take, unless they are damaged.
 #[inline]
 fn observe(words: &[AtomicU64], buckets: &Buckets, value: f64) {
     if value.is_nan() {
         return;
     }
-    words[buckets.word_of(value)].fetch_add(1, Relaxed);
+    words[buckets.word_of(value).min(words.len() - 1)].fetch_add(1, Relaxed);
     let mut seen = words[0].load(Relaxed);
     loop {
         let sum = (f64::from_bits(seen) + value).to_bits();

@@ -16,6 +16,9 @@
 //! assert!(text.contains("# HELP requests_total Requests served.\n"));
 //! ```
 //!
+//! [`Metrics`] are those with names and labels, made while running. With the feature `metrics`, `Recorder` has what the
+//! facade of that name is told counted there.
+//!
 //! Any process that shares them may be killed at any instruction: what it has counted stays, and whoever reads is held
 //! up by nobody. docs/metrics.md says more.
 
@@ -24,6 +27,8 @@ mod counter;
 mod gauge;
 mod histogram;
 pub(crate) mod living;
+#[cfg(feature = "metrics")]
+mod recorder;
 mod registry;
 mod render;
 pub(crate) mod segment;
@@ -36,6 +41,8 @@ pub use buckets::Buckets;
 pub use counter::{Counter, NamedCounter, OwnCounter};
 pub use gauge::{Across, Gauge, NamedGauge};
 pub use histogram::{Histogram, HistogramSnapshot, NamedHistogram, OwnHistogram};
+#[cfg(feature = "metrics")]
+pub use recorder::Recorder;
 pub use registry::{Metrics, MetricsOptions, ThreadMetrics};
 pub use render::Format;
 pub use snapshot::{Family, FamilyKind, Sample, Snapshot, Value};

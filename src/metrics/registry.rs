@@ -73,7 +73,7 @@ impl MetricsOptions {
         self
     }
 
-    /// Processes that can set a gauge of their own at the same time: those with slots up to this; 256 if nothing is
+    /// Processes that can set a gauge of their own at the same time, rounded up to a multiple of 64; 256 if nothing is
     /// said.
     pub fn max_processes(mut self, processes: u32) -> Self {
         self.max_processes = processes;
@@ -98,6 +98,11 @@ impl MetricsOptions {
         Ok(Metrics { table: table.ok_or_else(|| damaged(name, segment.path()))? })
     }
 
+    #[cfg(feature = "metrics")]
+    pub(super) fn bytes(&self) -> u64 {
+        self.max_bytes
+    }
+
     fn shape(&self) -> Result<Shape> {
         let refused = |what: String| Err(Error::new(ErrorKind::InvalidInput, what));
         if !(1..=1 << 24).contains(&self.max_series) {
@@ -106,7 +111,7 @@ impl MetricsOptions {
         let shape = Shape {
             series_max: self.max_series,
             stripes: self.cells.clamp(1, MAX_STRIPES).next_power_of_two(),
-            slots: self.max_processes.clamp(1, 4095) + 1,
+            slots: self.max_processes.clamp(1, 4095).next_multiple_of(64),
         };
         if shape.heap_at() as u64 >= self.max_bytes {
             let least = shape.heap_at();
@@ -241,9 +246,17 @@ impl<'a> Metrics<'a> {
         self.table.count()
     }
 
-    /// How often a metric was refused for want of room.
+    /// How often a metric was refused: for want of room, and what a recorder of a facade could not look up.
     pub fn refused(&self) -> u64 {
         self.table.head.refused.load(Relaxed)
+    }
+
+    /// Counts what was refused for another reason than want of room, which is counted where it is found.
+    #[cfg(feature = "metrics")]
+    pub(super) fn note_refused(&self, error: &Error) {
+        if error.kind() != ErrorKind::NoSpace {
+            self.table.head.refused.fetch_add(1, Relaxed);
+        }
     }
 
     fn get_or_add(

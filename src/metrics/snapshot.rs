@@ -144,6 +144,10 @@ impl Snapshot {
 
     /// The family of that name, or, if that is of another kind, of one behind it.
     fn family(&mut self, name: &str, kind: FamilyKind) -> &mut Family {
+        // Most often there is one, and no name need be made.
+        if let Some(place) = self.places.get(name).filter(|place| self.families[**place].kind == kind) {
+            return &mut self.families[*place];
+        }
         let mut name = name.to_owned();
         let place = loop {
             match self.places.entry(name.clone()) {

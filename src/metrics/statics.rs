@@ -13,6 +13,7 @@
 #![allow(unsafe_code)]
 
 use std::collections::HashSet;
+use std::ptr::NonNull;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 
@@ -72,38 +73,32 @@ fn add_block(block: &'static Descriptor, nodes: &[Node], ambiguous: &HashSet<Str
     let moved = block.target.map_or(std::ptr::null(), |target| target.load(Acquire).cast_const());
     let base = if moved.is_null() { block.block } else { moved };
     for node in nodes {
-        // SAFETY: the variable lies in its block, by its own schema; it is a metric, so its words are atomics.
+        if !holds_metric(node) {
+            continue;
+        }
+        // SAFETY: the variable lies in its block, by its own schema.
         let first = unsafe { base.add(node.at as usize) }.cast::<AtomicU64>();
-        let words = Memory { first, count: node.size_bytes as usize / 8 };
+        // SAFETY: so many of its words are there as long as the image, and are only ever used as atomics.
+        let words = unsafe { std::slice::from_raw_parts(first, node.size_bytes as usize / 8) };
         let mut told = Snapshot::new();
         // SAFETY: as above; mapped as long as the image.
         let place = unsafe { &*base };
-        add_variable(node, ambiguous, &words, &mut Living::here(place), &mut told);
+        add_variable(node, ambiguous, words, &mut Living::here(place), &mut told);
         snapshot.add(told);
     }
 }
 
-/// The words of a value.
-pub(crate) struct Memory {
-    first: *const AtomicU64,
-    count: usize,
-}
-
-impl Memory {
-    /// The words from the byte `at` on.
-    fn from(&self, at: u64) -> Option<&[AtomicU64]> {
-        let skipped = usize::try_from(at / 8).ok().filter(|skipped| at % 8 == 0 && *skipped <= self.count)?;
-        let first = self.first.wrapping_add(skipped);
-        // SAFETY: so many words are there as long as this value, and are only ever used as atomics.
-        Some(unsafe { std::slice::from_raw_parts(first, self.count - skipped) })
-    }
+/// The words of a value from the byte `at` on.
+fn from(words: &[AtomicU64], at: u64) -> Option<&[AtomicU64]> {
+    let skipped = usize::try_from(at / 8).ok().filter(|_| at % 8 == 0)?;
+    words.get(skipped..)
 }
 
 /// Adds what a variable holds.
 pub(crate) fn add_variable(
     node: &Node,
     ambiguous: &HashSet<String>,
-    words: &Memory,
+    words: &[AtomicU64],
     living: &mut Living<'_>,
     snapshot: &mut Snapshot,
 ) {
@@ -123,7 +118,13 @@ struct Place<'a> {
     depth: usize,
 }
 
-fn add(node: &Node, place: Place<'_>, words: &Memory, living: &mut Living<'_>, snapshot: &mut Snapshot) -> Option<()> {
+fn add(
+    node: &Node,
+    place: Place<'_>,
+    words: &[AtomicU64],
+    living: &mut Living<'_>,
+    snapshot: &mut Snapshot,
+) -> Option<()> {
     if place.depth > MAX_DEPTH {
         return None;
     }
@@ -137,7 +138,7 @@ fn add(node: &Node, place: Place<'_>, words: &Memory, living: &mut Living<'_>, s
         }
         Kind::Histogram => {
             let per_process = node.children.iter().find(|part| part.name == "cells")?;
-            let buckets = Buckets::from_word(words.from(place.at)?.first()?.load(Relaxed))?;
+            let buckets = Buckets::from_word(from(words, place.at)?.first()?.load(Relaxed))?;
             let mut cells = cells(per_process, place.at.checked_add(per_process.at)?, words)?.peekable();
             // The sizes must go together before so much is reserved for it.
             if cells.peek()?.len() < buckets.words() {
@@ -147,22 +148,7 @@ fn add(node: &Node, place: Place<'_>, words: &Memory, living: &mut Living<'_>, s
             cells.for_each(|cell| all.add(cell));
             snapshot.push(name, place.labels, Value::Histogram(all));
         }
-        Kind::Gauge => {
-            let head = words.from(place.at)?.get(..3)?;
-            let across = Across::from_byte(u8::try_from(head[0].load(Relaxed) as u32).ok()?)?;
-            let processes = node.children.iter().find(|part| part.name == "processes")?;
-            let cells = words.from(place.at.checked_add(processes.at)?)?;
-            let element =
-                usize::try_from(processes.children.first()?.size_bytes / 8).ok().filter(|words| *words >= 2)?;
-            let slots = (processes.count as usize).min(cells.len() / element);
-            let at = if across == Across::Last { &head[2] } else { cells.first()? };
-            // SAFETY: the word, or so many cells, lie in the words.
-            let gauge = unsafe { GaugeWords::new(across, at.into(), (element, slots as u32), &head[1]) };
-            match across {
-                Across::Last => snapshot.push(name, place.labels, Value::Gauge(gauge.last()?)),
-                _ => snapshot.push_gauge(name, place.labels, across, gauge.held(), living),
-            }
-        }
+        Kind::Gauge => add_gauge(node, name, &place, words, living, snapshot)?,
         Kind::Struct => {
             for part in &node.children {
                 let name = format!("{}_{}", place.name, text::name_of(&part.name.to_lowercase()));
@@ -192,8 +178,35 @@ fn add(node: &Node, place: Place<'_>, words: &Memory, living: &mut Living<'_>, s
     Some(())
 }
 
+fn add_gauge(
+    node: &Node,
+    name: &str,
+    place: &Place<'_>,
+    words: &[AtomicU64],
+    living: &mut Living<'_>,
+    snapshot: &mut Snapshot,
+) -> Option<()> {
+    let head = from(words, place.at)?.get(..3)?;
+    let across = Across::from_byte(u8::try_from(head[0].load(Relaxed) as u32).ok()?)?;
+    if across == Across::Last {
+        let last = NonNull::from(&head[2]);
+        // SAFETY: the word is there.
+        let gauge = unsafe { GaugeWords::new(across, last, (0, 0), &head[1]) };
+        snapshot.push(name, place.labels.clone(), Value::Gauge(gauge.last()?));
+        return Some(());
+    }
+    let processes = node.children.iter().find(|part| part.name == "processes")?;
+    let cells = from(words, place.at.checked_add(processes.at)?).filter(|cells| !cells.is_empty())?;
+    let stride = usize::try_from(processes.children.first()?.size_bytes / 8).ok().filter(|words| *words >= 2)?;
+    let slots = (processes.count as usize).min(cells.len() / stride);
+    // SAFETY: so many cells lie in the words.
+    let gauge = unsafe { GaugeWords::new(across, NonNull::from(cells).cast(), (stride, slots as u32), &head[1]) };
+    snapshot.push_gauge(name, place.labels.clone(), across, gauge.held(), living);
+    Some(())
+}
+
 /// Whether there is a metric in it: a table of a million numbers is not walked.
-fn holds_metric(node: &Node) -> bool {
+pub(crate) fn holds_metric(node: &Node) -> bool {
     match node.kind() {
         Some(Kind::Counter | Kind::Gauge | Kind::Histogram) => true,
         Some(Kind::Struct | Kind::Array) => node.children.iter().any(holds_metric),
@@ -202,13 +215,13 @@ fn holds_metric(node: &Node) -> bool {
 }
 
 /// The cells of a `PerProcess` at `at`, shared and own.
-fn cells<'w>(node: &Node, at: u64, words: &'w Memory) -> Option<impl Iterator<Item = &'w [AtomicU64]> + use<'w>> {
+fn cells<'w>(node: &Node, at: u64, words: &'w [AtomicU64]) -> Option<impl Iterator<Item = &'w [AtomicU64]> + use<'w>> {
     let part = |name: &str| {
         let cells = node.children.iter().find(|part| part.name == name && part.kind() == Some(Kind::Array))?;
         let line = cells.children.first()?;
         let bytes = usize::try_from(line.size_bytes).ok().filter(|bytes| *bytes >= 8)?;
         let used = usize::try_from(line.children.first()?.size_bytes).ok().filter(|used| *used <= bytes)?;
-        let all = words.from(at.checked_add(cells.at)?)?;
+        let all = from(words, at.checked_add(cells.at)?)?;
         let all = all.get(..(cells.count as usize).checked_mul(bytes / 8)?)?;
         Some(all.chunks_exact(bytes / 8).map(move |line| &line[..used / 8]))
     };

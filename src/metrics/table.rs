@@ -34,7 +34,7 @@ pub(crate) struct Head {
     pub(super) series_max: AtomicU32,
     /// Shared stripes, a power of two; there are as many own ones.
     pub(super) stripes: AtomicU32,
-    /// Cells of a gauge: slots of the segment, and one for slot 0.
+    /// Cells of a gauge: one for each slot from 1 on.
     pub(super) slots: AtomicU32,
     /// The owner from which on is asked next.
     asked: crate::lock::atomic::AtomicU32,
@@ -213,7 +213,7 @@ impl<'a> Table<'a> {
     /// The table behind `head`; `None`: its sizes are not possible in that memory.
     ///
     /// # Safety
-    /// `bytes` is a multiple of 64, and `byte_count` bytes from it on are mapped for `'a` and only ever used as atomics
+    /// `bytes` is a multiple of 8, and `byte_count` bytes from it on are mapped for `'a` and only ever used as atomics
     /// (stored to only if the memory may be written and the table is used to add).
     pub(crate) unsafe fn new(head: &'a Head, bytes: NonNull<u8>, byte_count: usize) -> Option<Table<'a>> {
         let shape = Shape {
@@ -222,7 +222,7 @@ impl<'a> Table<'a> {
             slots: head.slots.load(Relaxed),
         };
         let is_fit = shape.is_possible() && shape.heap_at() <= byte_count;
-        is_fit.then(|| Table { head, bytes, heap_bytes: byte_count - shape.heap_at(), shape })
+        is_fit.then(|| Table { head, bytes, heap_bytes: (byte_count - shape.heap_at()) / 8 * 8, shape })
     }
 
     /// `at` is below the size of the table.
@@ -299,18 +299,41 @@ impl<'a> Table<'a> {
 
     /// A private copy of the entry's text.
     pub(crate) fn text(&self, found: &Found) -> Vec<u8> {
-        let first = self.shape.heap_at() + found.text_at;
-        (first..first + found.text_bytes).map(|at| self.byte(at)).collect()
-    }
-
-    fn byte(&self, at: usize) -> u8 {
-        // SAFETY: inside the heap, as `found` has checked; read as an atomic, like all words.
-        unsafe { self.address(at).cast::<std::sync::atomic::AtomicU8>().as_ref() }.load(Relaxed)
+        let mut text = Vec::with_capacity(found.text_bytes);
+        self.pieces(found, |piece| {
+            text.extend_from_slice(piece);
+            true
+        });
+        text
     }
 
     fn has_text(&self, found: &Found, text: &[u8]) -> bool {
-        let first = self.shape.heap_at() + found.text_at;
-        found.text_bytes == text.len() && text.iter().enumerate().all(|(i, byte)| self.byte(first + i) == *byte)
+        let mut rest = text;
+        let is_begin = self.pieces(found, |piece| match rest.strip_prefix(piece) {
+            Some(after) => {
+                rest = after;
+                true
+            }
+            None => false,
+        });
+        is_begin && rest.is_empty()
+    }
+
+    /// Gives `take` the text, a word at a time, as long as it says so; whether it did to the end.
+    fn pieces(&self, found: &Found, mut take: impl FnMut(&[u8]) -> bool) -> bool {
+        let (mut at, end) =
+            (self.shape.heap_at() + found.text_at, self.shape.heap_at() + found.text_at + found.text_bytes);
+        while at < end {
+            let whole = at / 8 * 8;
+            // SAFETY: the text lies in the heap, as `found` has checked, which begins and ends with whole words.
+            let word = unsafe { self.address(whole).cast::<AtomicU64>().as_ref() }.load(Relaxed).to_ne_bytes();
+            let stop = (end - whole).min(8);
+            if !take(&word[at - whole..stop]) {
+                return false;
+            }
+            at = whole + stop;
+        }
+        true
     }
 
     fn values(&self, found: &Found) -> NonNull<AtomicU64> {

@@ -73,14 +73,16 @@ pub(super) fn parts(text: &[u8]) -> Option<(&str, Vec<(&str, &str)>)> {
 
 /// Whether scrapers read metrics of that name.
 pub(super) fn is_name(name: &str) -> bool {
-    let begins = |c: char| c.is_ascii_alphabetic() || c == '_' || c == ':';
-    name.starts_with(begins) && name.chars().all(|c| begins(c) || c.is_ascii_digit())
+    let begins = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_' || byte == b':';
+    name.as_bytes().first().is_some_and(|first| begins(*first))
+        && name.bytes().all(|it| begins(it) || it.is_ascii_digit())
 }
 
 /// Whether scrapers read labels of that name, and none of theirs has it.
 pub(super) fn is_label(label: &str) -> bool {
-    let begins = |c: char| c.is_ascii_alphabetic() || c == '_';
-    let is_name = label.starts_with(begins) && label.chars().all(|c| begins(c) || c.is_ascii_digit());
+    let begins = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_';
+    let is_name = label.as_bytes().first().is_some_and(|first| begins(*first))
+        && label.bytes().all(|it| begins(it) || it.is_ascii_digit());
     is_name && !label.starts_with("__") && !matches!(label, "le" | "quantile")
 }
 
@@ -119,6 +121,13 @@ pub(super) fn name_of(any: &str) -> String {
     name
 }
 
+/// The same of a label's name, which has no colon, and is none that scrapers keep for themselves.
+#[cfg(feature = "metrics")]
+pub(super) fn label_of(any: &str) -> String {
+    let name = name_of(any).replace(':', "_");
+    if is_label(&name) { name } else { format!("label_{}", name.trim_start_matches('_')) }
+}
+
 /// Eight bytes at a time, so that a look-up by name takes a few nanoseconds; nobody who can write the table is kept
 /// from filling it.
 pub(super) fn hash(text: &[u8]) -> u64 {
@@ -130,7 +139,7 @@ pub(super) fn hash(text: &[u8]) -> u64 {
     let (words, rest) = text.split_at(text.len() / 8 * 8);
     let mut hash = 0x2545_f491_4f6c_dd1d ^ text.len() as u64;
     for word in words.chunks_exact(8) {
-        hash = mix(hash, word.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)));
+        hash = mix(hash, u64::from_le_bytes(word.try_into().unwrap_or_default()));
     }
     hash = mix(hash, rest.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)));
     mix(hash, FACTOR)

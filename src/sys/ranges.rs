@@ -297,7 +297,26 @@ pub(crate) fn note(word: &AtomicU64, event: LockEvent) {
         live.record_death(slot, half);
     }
     live.record(slot, happened, at, about.map(|half| Who::of(live, half)));
+    tell(segment, at, event);
 }
+
+#[cfg(feature = "tracing")]
+fn tell(segment: &Attached, at: u64, event: LockEvent) {
+    let (what, about) = match event {
+        LockEvent::OwnerDied(half) => ("the owner of a lock had died; it was taken over", half),
+        LockEvent::GivenBack(half) => ("the owner of a cell had died; it was given back", half),
+        LockEvent::Repaired => ("what a lock guards was repaired", 0),
+        LockEvent::LeftHalfChanged => ("a thread panicked under a lock", 0),
+        LockEvent::GivenUp => ("what a lock guards was given up", 0),
+        LockEvent::Leads => return,
+    };
+    let (pid, program) = segment.describe_owner(about).unwrap_or_default();
+    let slot = about >> 20;
+    tracing::warn!(target: "cotenant", segment = segment.path, at, slot, pid, program, "{what}");
+}
+
+#[cfg(not(feature = "tracing"))]
+fn tell(_segment: &Attached, _at: u64, _event: LockEvent) {}
 
 /// Process id and program of an owner, if its slot has no later tenant.
 pub(crate) fn describe<T>(place: &T, owner_half: u32) -> Option<(u32, String)> {

@@ -34,6 +34,8 @@ mod locks;
 #[cfg(target_os = "linux")]
 mod matrix;
 #[cfg(target_os = "linux")]
+mod metrics;
+#[cfg(target_os = "linux")]
 mod mutex;
 #[cfg(target_os = "linux")]
 mod operation;

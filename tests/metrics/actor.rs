@@ -42,11 +42,11 @@ shared! {
     /// Requests "served" by all.
     static REQUESTS: Counter = Counter::new();
     static FEW_CELLS: Counter<2> = Counter::new();
-    static SUM: Gauge<8> = Gauge::new(Across::Sum);
-    static MIN: Gauge<8> = Gauge::new(Across::Min);
-    static MAX: Gauge<8> = Gauge::new(Across::Max);
-    static LAST: Gauge<8> = Gauge::new(Across::Last);
-    static EACH: Gauge<8> = Gauge::new(Across::EachProcess);
+    static SUM: Gauge<64> = Gauge::new(Across::Sum);
+    static MIN: Gauge<64> = Gauge::new(Across::Min);
+    static MAX: Gauge<64> = Gauge::new(Across::Max);
+    static LAST: Gauge<64> = Gauge::new(Across::Last);
+    static EACH: Gauge<64> = Gauge::new(Across::EachProcess);
     static LATENCY_SECONDS: Histogram = Histogram::new(Buckets::new());
     static TRAFFIC: PerProcess<Traffic, 4> = PerProcess::new();
     static JOBS: Jobs = Jobs { done: Counter::new(), failed: Counter::new() };
@@ -213,7 +213,7 @@ fn with_held(act: impl FnOnce(&Held) -> String) -> String {
     HELD.with_borrow(|held| act(held.last().expect("something held")))
 }
 
-fn gauge(name: &str) -> &'static Gauge<8> {
+fn gauge(name: &str) -> &'static Gauge<64> {
     match name {
         "sum" => &SUM,
         "min" => &MIN,

@@ -64,7 +64,7 @@ fn gauge_of_a_child_is_its_own() {
 
 static COUNTER: AtomicPtr<Counter> = AtomicPtr::new(std::ptr::null_mut());
 static HISTOGRAM: AtomicPtr<Histogram> = AtomicPtr::new(std::ptr::null_mut());
-static GAUGE: AtomicPtr<Gauge<8>> = AtomicPtr::new(std::ptr::null_mut());
+static GAUGE: AtomicPtr<Gauge<64>> = AtomicPtr::new(std::ptr::null_mut());
 static HANDLED: AtomicU64 = AtomicU64::new(0);
 static STOP: AtomicBool = AtomicBool::new(false);
 
@@ -81,7 +81,7 @@ extern "C" fn on_timer(_signal: libc::c_int) {
 }
 
 /// Counts as fast as it can while a timer's handler counts, too: from the first use on.
-pub(crate) fn count_in_signals(counter: &Counter, histogram: &Histogram, gauge: &Gauge<8>) -> String {
+pub(crate) fn count_in_signals(counter: &Counter, histogram: &Histogram, gauge: &Gauge<64>) -> String {
     COUNTER.store(std::ptr::from_ref(counter).cast_mut(), SeqCst);
     HISTOGRAM.store(std::ptr::from_ref(histogram).cast_mut(), SeqCst);
     GAUGE.store(std::ptr::from_ref(gauge).cast_mut(), SeqCst);
@@ -106,7 +106,7 @@ pub(crate) fn count_in_signals(counter: &Counter, histogram: &Histogram, gauge: 
     (plain + HANDLED.load(SeqCst)).to_string()
 }
 
-pub(crate) fn signals_counted(counter: &Counter, histogram: &Histogram, gauge: &Gauge<8>) -> String {
+pub(crate) fn signals_counted(counter: &Counter, histogram: &Histogram, gauge: &Gauge<64>) -> String {
     let all = histogram.snapshot();
     format!("{} {} {} {}", counter.total(), all.count(), all.sum(), gauge.value().unwrap_or_default())
 }

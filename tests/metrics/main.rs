@@ -14,7 +14,11 @@ mod support;
 #[cfg(any(target_os = "linux", windows))]
 mod actor;
 #[cfg(target_os = "linux")]
+mod damage;
+#[cfg(target_os = "linux")]
 mod fork;
+#[cfg(target_os = "linux")]
+mod hostile;
 #[cfg(any(target_os = "linux", windows))]
 mod limits;
 #[cfg(any(target_os = "linux", windows))]
@@ -30,6 +34,8 @@ fn main() -> std::process::ExitCode {
         limits::TESTS,
         #[cfg(target_os = "linux")]
         fork::TESTS,
+        #[cfg(target_os = "linux")]
+        hostile::TESTS,
     ];
     support::run(&tests.concat(), &[], &[("actor", actor::play)])
 }

@@ -24,7 +24,8 @@
 //! | taking over from the dead forgets INCONSISTENT | mutex, rwlock |
 //! | `leave` forgets INCONSISTENT | mutex: dead_owner_left_given_up_and_reset |
 //! | unlocking after a panic forgets INCONSISTENT; `leave` and `give_up` wake nobody | mutex: panics |
-//! | a living holder's cell is given back | cells, rwlock |
+//! | a living holder's cell is given back | cells, own_cells, rwlock |
+//! | an own cell is not claimed, or is emptied when it is taken over | own_cells |
 //! | a reader does not look at the writer's word | rwlock |
 //! | a writer does not wait for readers | rwlock |
 //! | a writer does not look again for nested readers | rwlock: reading_while_reading |
@@ -50,6 +51,7 @@
 mod cells;
 mod mutex;
 mod once;
+mod own_cells;
 mod published;
 mod room;
 mod rwlock;

@@ -35,5 +35,7 @@ pub(super) fn of(what: What) -> &'static dyn Kind {
         What::Published => &super::published::Published,
         What::Cache => &super::cache::SharedCache,
         What::Waiters => &super::waiters::Waiters,
+        What::Metrics => &super::metrics::MetricsOfAll,
+        What::Series => &super::series::Series,
     }
 }

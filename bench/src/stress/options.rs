@@ -46,6 +46,10 @@ pub(crate) enum What {
     Cache,
     /// All of them wait for one owner, who is stopped: what that costs, and whether he is robbed.
     Waiters,
+    /// Counters, gauges, histograms and rate limits: what was acknowledged is in the totals, whoever is killed.
+    Metrics,
+    /// 10,000 series and 10,000 processes, so many at a time: memory and the time of a scrape, which must not grow.
+    Series,
 }
 
 /// What a process of a run is told by the one that starts it.

@@ -9,7 +9,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io::{Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::{Duration, Instant};
@@ -44,6 +44,8 @@ pub(super) struct Supervisor<'a> {
     kind: &'a dyn Kind,
     folder: &'a Path,
     words: Words,
+    /// The file of the words.
+    words_path: PathBuf,
     random: Random,
     processes: Vec<Child>,
     incarnations: u64,
@@ -83,8 +85,29 @@ impl<'a> Supervisor<'a> {
     pub(super) fn new(options: &'a Options, kind: &'a dyn Kind, folder: &'a Path, words: Words) -> Supervisor<'a> {
         let (random, killed_ns) = (Random::new(options.seed), HashMap::new());
         let progress = vec![(0, Instant::now()); words.places];
-        let processes = Vec::new();
-        Supervisor { options, kind, folder, words, random, processes, incarnations: 0, killed_ns, progress }
+        let (processes, words_path) = (Vec::new(), folder.join("words"));
+        Supervisor { options, kind, folder, words, words_path, random, processes, incarnations: 0, killed_ns, progress }
+    }
+
+    /// With the words in another file than `words`.
+    pub(super) fn with_words(mut self, words_path: PathBuf) -> Supervisor<'a> {
+        self.words_path = words_path;
+        self
+    }
+
+    /// Kills the processes at the odd places, and forgets all about them.
+    pub(super) fn kill_every_other(&mut self) -> anyhow::Result<()> {
+        let mut rest = Vec::new();
+        for (at, mut process) in std::mem::take(&mut self.processes).into_iter().enumerate() {
+            if at % 2 == 0 {
+                rest.push(process);
+                continue;
+            }
+            process.kill().context("kill a process")?;
+            process.wait().context("wait for a process that was killed")?;
+        }
+        self.processes = rest;
+        Ok(())
     }
 
     /// The first process of the next place.
@@ -101,7 +124,7 @@ impl<'a> Supervisor<'a> {
     fn command(&self) -> anyhow::Result<Command> {
         let mut command = Command::new(std::env::current_exe().context("find this program")?);
         command.env("COTENANT_DIR", self.folder).env_remove("COTENANT_SCOPE").env_remove("COTENANT_PRIVATE");
-        command.args(["play", self.kind.name()]).arg(self.folder.join("words"));
+        command.args(["play", self.kind.name()]).arg(&self.words_path);
         Ok(command)
     }
 

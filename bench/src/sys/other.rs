@@ -112,6 +112,11 @@ pub(crate) fn now_ns() -> u64 {
     0
 }
 
+pub(crate) fn thread_ns() -> u64 {
+    static BEGUN: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+    BEGUN.get_or_init(std::time::Instant::now).elapsed().as_nanos() as u64
+}
+
 pub(crate) fn end_with_parent() {}
 
 pub(crate) fn was_killed(status: ExitStatus) -> bool {

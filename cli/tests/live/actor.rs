@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
+use cotenant::metrics::{Across, Buckets, Counter, Metrics};
 use cotenant::sync::{Barrier, Condvar, Event, Leader, LockError, Mutex, Once, OnceCell, RwLock, Semaphore};
 use cotenant::value::{Array, Duration as SharedDuration, Optional, Text};
 use cotenant::{Backing, Keep, ProcessSync, Segment, SysVKey};
@@ -74,6 +75,17 @@ fn options() -> cotenant::SegmentOptions {
     }
 }
 
+fn count(segment: &'static Segment, number: u64) {
+    let options = Metrics::options().max_series(16).max_bytes(1 << 17).cells(2);
+    let metrics = options.open_or_create(segment, "metrics").expect("there is room");
+    metrics.describe("jobs", "Jobs done.").expect("there is room");
+    metrics.counter("jobs", &[("queue", "fast")]).expect("there is room").add(number);
+    metrics.gauge("working", &[], Across::Sum).expect("there is room").add(number as f64);
+    let buckets = Buckets::between(1.0, 8.0).parts(0);
+    metrics.histogram("size_bytes", &[], buckets).expect("there is room").observe(3.0);
+    segment.get_or_init("REQUESTS", Counter::<2>::new).expect("there is room").add(number);
+}
+
 fn act(words: &[&str], kept: &mut Vec<&'static Segment>) {
     let segment = || *kept.last().expect("a segment is made first");
     let limits = || {
@@ -81,6 +93,7 @@ fn act(words: &[&str], kept: &mut Vec<&'static Segment>) {
     };
     let table = || segment().get_or_init("table", || RwLock::<u64>::new(7)).expect("there is room");
     match words {
+        ["metrics", number] => count(segment(), number.parse().expect("a number")),
         ["make", backing, name] => {
             let (options, nowhere) = (options(), Segment::options().max_bytes(1 << 20));
             let made = match *backing {

@@ -1,5 +1,5 @@
-//! `cotenant ls`, `show`, `get`, `set`, `watch`, `trace`, `snapshot`, `diff`, `prune`, `rm`, `reset` and `doctor` beside real processes: living, killed, unlinked, in other
-//! namespaces; and beside files that are none of ours.
+//! `cotenant ls`, `show`, `get`, `set`, `watch`, `trace`, `snapshot`, `diff`, `metrics`, `prune`, `rm`, `reset` and
+//! `doctor` beside real processes: living, killed, unlinked, in other namespaces; and beside files that are none of ours.
 
 #![cfg(target_os = "linux")]
 
@@ -10,6 +10,7 @@ mod doctor;
 mod hostile;
 mod list;
 mod locks;
+mod metrics;
 mod namespaces;
 #[path = "../../../tests/support/skip.rs"]
 mod not_tried;

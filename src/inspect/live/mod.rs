@@ -5,6 +5,7 @@
 //! file, or /proc/PID/mem --pread--> LiveSegment   description, participants()
 //!                                     objects() -> LiveObject   type, value(), locks()
 //!                                     typed(), set()            a part of a value, by its path
+//!                                     metrics() -> Snapshot     counters, gauges, histograms
 //! ```
 //!
 //! But for `LiveSegment::set`, `LiveSegment::publish`, `LiveSegment::reset` and `unlink`, nothing is locked or written.
@@ -30,6 +31,7 @@ mod events;
 mod features;
 mod locks;
 mod mend;
+mod metrics;
 mod objects;
 mod part;
 mod participants;

@@ -47,7 +47,7 @@ impl LiveSegment {
         Ok(used.map(|(entry, slot)| self.participant(entry, slot, now_ms)).filter(is_or_was_somebody).collect())
     }
 
-    fn participants_bytes(&self) -> Result<Vec<u8>> {
+    pub(super) fn participants_bytes(&self) -> Result<Vec<u8>> {
         let count = self.count_at(offset_of!(Header, participants_reserved), self.header.participants_max)?;
         let mut bytes = vec![0; count as usize * PARTICIPANT_BYTES as usize];
         let failed = |cause| self.cannot_read("participants", &cause);

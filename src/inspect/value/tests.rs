@@ -83,7 +83,7 @@ fn metrics_and_limits_show_what_they_count() {
     let own = counter.claim();
     own.add(2);
     assert_eq!(shown(&counter), "Counter(7)");
-    assert_eq!(shown(&Gauge::<2>::new(Across::Max)), "Gauge(maximum)");
+    assert_eq!(shown(&Gauge::<64>::new(Across::Max)), "Gauge(maximum)");
     assert_eq!(shown(&Histogram::<16, 1>::new(Buckets::between(1.0, 4.0))), "Histogram");
     let limiter = RateLimiter::new(Rate::per_minute(1));
     let _denied = (limiter.try_acquire(), limiter.try_acquire());
@@ -121,7 +121,7 @@ fn hostile_locks_are_shown_too() {
     torture::<Event>();
     torture::<Leader>();
     torture::<Counter<2>>();
-    torture::<Gauge<2>>();
+    torture::<Gauge<64>>();
     torture::<Histogram<8, 1>>();
     torture::<RateLimiter>();
     torture::<KeyedRateLimiter<8>>();

@@ -20,7 +20,7 @@ pub(crate) use machine::{machine, memory_folder};
 pub(crate) use memory::{map_anonymous, map_words, shared_words};
 pub(crate) use peers::*;
 pub(crate) use pin::{pin, unpin};
-pub(crate) use run::{cpu_seconds, end_with_parent, now_ns, stop, was_killed};
+pub(crate) use run::{cpu_seconds, end_with_parent, now_ns, stop, thread_ns, was_killed};
 pub(crate) use single_step::instructions;
 pub(crate) use stores::add_stores;
 pub(crate) use two_processes::{computes_alone, in_two_processes};

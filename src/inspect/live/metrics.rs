@@ -1,0 +1,98 @@
+//! The metrics of a segment that somebody else uses: variables, named ones, and what the segment knows of itself.
+//!
+//! Bytes are copied first, then told as a program tells its own: by the same code, which distrusts them.
+
+#![allow(unsafe_code)]
+
+use std::collections::HashMap;
+use std::sync::atomic::AtomicU64;
+
+use super::objects::LiveObject;
+use super::objects::ObjectState;
+use super::segment::LiveSegment;
+use crate::error::Result;
+use crate::inspect::report::ByteOrder;
+use crate::metrics::Snapshot;
+use crate::metrics::living::Living;
+use crate::metrics::segment::{Facts, of};
+use crate::metrics::statics::{add_variable, ambiguous, holds_metric};
+use crate::metrics::table::{Head, Table};
+use crate::schema::Kind;
+use crate::segment::header::PARTICIPANT_BYTES;
+
+/// Bytes of metrics that are read of one segment. Its own maximum may be anything.
+const BUDGET_BYTES: u64 = 1 << 30;
+/// Bits of the generation in a tenant's word.
+const GENERATION: u32 = (1 << 19) - 1;
+
+impl LiveSegment {
+    /// All metrics in the segment: variables by their names, named ones by theirs, and what it knows of itself, as
+    /// [`statics`](crate::metrics::statics) and [`Metrics::snapshot`](crate::metrics::Metrics::snapshot) tell them.
+    /// What is damaged is left out. `called` is what the segment is called in the label `segment` of what it knows of
+    /// itself.
+    ///
+    /// # Errors
+    ///
+    /// Its participants or objects cannot be read.
+    pub fn metrics(&self, called: &str) -> Result<Snapshot> {
+        let participants = self.participants()?;
+        let lives = participants.iter().filter(|it| it.lives == Some(true));
+        let living: HashMap<(u32, u32), u32> = lives.clone().map(|it| ((it.slot, it.generation), it.pid)).collect();
+        let mut who = Living::new(|tenant: u32| living.get(&(tenant >> 20, tenant >> 1 & GENERATION)).copied());
+        let objects: Vec<LiveObject> = self.objects()?.into_iter().flatten().collect();
+        let is_told = |object: &&LiveObject| {
+            let node = &object.node;
+            object.state == ObjectState::Ready && (node.kind() == Some(Kind::Metrics) || holds_metric(node))
+        };
+        let objects: Vec<&LiveObject> = objects.iter().filter(is_told).collect();
+        let ambiguous = ambiguous(objects.iter().map(|object| &object.node));
+        let mut snapshot = Snapshot::new();
+        let mut budget = BUDGET_BYTES;
+        for object in objects {
+            let Some(words) = self.words_of(object, &mut budget) else { continue };
+            if object.node.kind() == Some(Kind::Metrics) {
+                let table = table(&words);
+                snapshot.add(table.map(|table| Snapshot::of_table(&table, &mut who)).unwrap_or_default());
+            } else {
+                let mut told = Snapshot::new();
+                add_variable(&object.node, &ambiguous, &words, &mut who, &mut told);
+                snapshot.add(told);
+            }
+        }
+        snapshot.add(of(&Facts {
+            segment: called,
+            participants: lives.count() as u64,
+            // Also of slots that were given back: a total never goes backwards.
+            tenancies: self.participants_bytes()?.chunks_exact(PARTICIPANT_BYTES as usize).map(generation).sum(),
+            deaths: self.header.deaths,
+            used_bytes: self.header.data_bytes,
+            is_unlinked: self.facts().is_some_and(|facts| !facts.is_linked),
+        }));
+        Ok(snapshot)
+    }
+
+    /// A copy of all its words; `None`: it cannot be read, or is not of this processor's kind.
+    fn words_of(&self, object: &LiveObject, budget: &mut u64) -> Option<Vec<AtomicU64>> {
+        let is_ours = self.order() == if cfg!(target_endian = "little") { ByteOrder::Little } else { ByteOrder::Big };
+        let end = self.source.bytes().ok()?;
+        let is_there = object.at.checked_add(object.size_bytes)? <= end;
+        *budget = budget.checked_sub(object.size_bytes).filter(|_| is_ours && is_there)?;
+        let mut bytes = vec![0; usize::try_from(object.size_bytes).ok()?];
+        self.source.read(&mut bytes, object.at).ok()?;
+        let word = |bytes: &[u8]| AtomicU64::new(u64::from_ne_bytes(bytes.try_into().unwrap_or_default()));
+        Some(bytes.chunks_exact(8).map(word).collect())
+    }
+}
+
+fn generation(entry: &[u8]) -> u64 {
+    entry.first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes).into())
+}
+
+/// The table in a copy of an area.
+fn table(words: &[AtomicU64]) -> Option<Table<'_>> {
+    let (head, bytes) = words.split_at_checked(size_of::<Head>() / 8)?;
+    // SAFETY: as many bytes as a head has, aligned as its atomics are, and any bytes are one.
+    let head = unsafe { &*head.as_ptr().cast::<Head>() };
+    // SAFETY: so many atomics, which nobody else has.
+    unsafe { Table::new(head, std::ptr::NonNull::from(bytes).cast(), bytes.len() * 8) }
+}

@@ -1,0 +1,264 @@
+//! A recorder for the [`metrics`](https://docs.rs/metrics) facade: what a program and its libraries count by
+//! `counter!`, `gauge!` and `histogram!` is counted in all processes.
+//!
+//! ```text
+//! counter!("name", "label" => value)  --key-->  known in this process, or looked up in the segment  -->  cells
+//! ```
+
+use std::collections::HashMap;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use metrics::{
+    Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, SetRecorderError, SharedString,
+    Unit,
+};
+
+use super::buckets::Buckets;
+use super::counter::NamedCounter;
+use super::gauge::{Across, NamedGauge};
+use super::histogram::NamedHistogram;
+use super::registry::{Metrics, MetricsOptions};
+use super::text;
+use crate::error::{Error, ErrorKind, Result};
+use crate::segment::segment::Segment;
+
+/// Where the metrics lie in the segment.
+const OBJECT: &str = "metrics";
+/// Beyond the metrics' own bytes: the segment's objects.
+const MORE_BYTES: u64 = 1 << 20;
+
+/// Records what the facade `metrics` is told, in a segment that all processes of the name share. Behind the feature
+/// `metrics`.
+///
+/// ```
+/// # let name = &format!("example.recorder.{}", std::process::id());
+/// cotenant::metrics::Recorder::install(name)?; // the one line; `cotenant metrics NAME` tells what was counted
+///
+/// metrics::counter!("requests", "method" => "GET").increment(1);
+/// metrics::histogram!("latency_seconds").record(0.003);
+/// # Ok::<(), cotenant::Error>(())
+/// ```
+///
+/// Names and labels that scrapers do not read have other characters replaced by `_`. A gauge is the sum over the
+/// processes that live, if nothing else is said ([`gauges`](Recorder::gauges)); a histogram has the buckets of
+/// [`Buckets::new`] ([`buckets`](Recorder::buckets)). What there is no room for, or is of another kind under the same
+/// name, is not counted, and `cotenant_metrics_refused_total` says how much that is.
+pub struct Recorder {
+    metrics: Metrics<'static>,
+    across: Across,
+    buckets: Buckets,
+    counters: Known<CounterHandle>,
+    gauges: Known<GaugeHandle>,
+    histograms: Known<HistogramHandle>,
+}
+
+/// What this process has looked up, of one kind. A metric that was refused is known, too: it is not looked for over and
+/// over.
+type Known<T> = RwLock<HashMap<Key, Option<Arc<T>>>>;
+
+struct CounterHandle {
+    counter: NamedCounter<'static>,
+    /// The largest total that was set by `absolute`.
+    absolute: AtomicU64,
+}
+
+struct GaugeHandle(NamedGauge<'static>);
+
+struct HistogramHandle(NamedHistogram<'static>);
+
+impl Recorder {
+    /// Opens or makes the segment of that name, of the default size, and has everything counted there that is counted
+    /// from now on. The segment stays attached as long as the process.
+    ///
+    /// # Errors
+    ///
+    /// - `AlreadyExists`: another recorder is installed.
+    /// - Else what kept the segment from being opened: as of
+    ///   [`open_or_create`](crate::SegmentOptions::open_or_create).
+    pub fn install(name: &str) -> Result<()> {
+        let options = Metrics::options();
+        let segment = Segment::options().max_bytes(options.bytes() + MORE_BYTES).open_or_create(name)?;
+        Recorder::new(segment.leak(), &options)?.set()
+    }
+
+    /// In a segment of your own, with metrics of that size.
+    ///
+    /// # Errors
+    ///
+    /// As of [`MetricsOptions::open_or_create`].
+    pub fn new(segment: &'static Segment, options: &MetricsOptions) -> Result<Recorder> {
+        let metrics = options.open_or_create(segment, OBJECT)?;
+        Ok(Recorder {
+            metrics,
+            across: Across::Sum,
+            buckets: Buckets::new(),
+            counters: Known::default(),
+            gauges: Known::default(),
+            histograms: Known::default(),
+        })
+    }
+
+    /// How gauges of several processes make one.
+    #[must_use]
+    pub fn gauges(mut self, across: Across) -> Recorder {
+        self.across = across;
+        self
+    }
+
+    /// The buckets of histograms that are new.
+    #[must_use]
+    pub fn buckets(mut self, buckets: Buckets) -> Recorder {
+        self.buckets = buckets;
+        self
+    }
+
+    /// What is recorded: for a program that serves it itself.
+    pub fn metrics(&self) -> Metrics<'static> {
+        self.metrics
+    }
+
+    /// Has everything counted here that the facade is told from now on.
+    ///
+    /// # Errors
+    ///
+    /// `AlreadyExists`: another recorder is installed.
+    pub fn set(self) -> Result<()> {
+        metrics::set_global_recorder(self).map_err(|SetRecorderError(_)| {
+            Error::new(ErrorKind::AlreadyExists, "another recorder of metrics is installed in this process")
+        })
+    }
+
+    /// What is known of the key, or what `look_up` finds under its name and labels.
+    fn get<T>(
+        &self,
+        known: &Known<T>,
+        key: &Key,
+        look_up: impl FnOnce(&str, &[(&str, &str)]) -> Result<T>,
+    ) -> Option<Arc<T>> {
+        if let Some(found) = known.read().unwrap_or_else(PoisonError::into_inner).get(key) {
+            return found.clone();
+        }
+        let name = text::name_of(key.name());
+        let labels: Vec<(String, &str)> = key.labels().map(|it| (text::label_of(it.key()), it.value())).collect();
+        let labels: Vec<(&str, &str)> = labels.iter().map(|(label, value)| (label.as_str(), *value)).collect();
+        let found = look_up(&name, &labels).inspect_err(|error| self.metrics.note_refused(error)).ok().map(Arc::new);
+        known.write().unwrap_or_else(PoisonError::into_inner).entry(key.clone()).or_insert(found).clone()
+    }
+}
+
+impl metrics::Recorder for Recorder {
+    fn describe_counter(&self, key: KeyName, _unit: Option<Unit>, description: SharedString) {
+        let described = self.metrics.describe(&text::name_of(key.as_str()), &description);
+        described.unwrap_or_else(|error| self.metrics.note_refused(&error));
+    }
+
+    fn describe_gauge(&self, key: KeyName, unit: Option<Unit>, description: SharedString) {
+        self.describe_counter(key, unit, description);
+    }
+
+    fn describe_histogram(&self, key: KeyName, unit: Option<Unit>, description: SharedString) {
+        self.describe_counter(key, unit, description);
+    }
+
+    fn register_counter(&self, key: &Key, _metadata: &Metadata<'_>) -> Counter {
+        let found = self.get(&self.counters, key, |name, labels| {
+            let counter = self.metrics.counter(name, labels)?;
+            Ok(CounterHandle { counter, absolute: AtomicU64::new(0) })
+        });
+        found.map_or_else(Counter::noop, Counter::from_arc)
+    }
+
+    fn register_gauge(&self, key: &Key, _metadata: &Metadata<'_>) -> Gauge {
+        let found =
+            self.get(&self.gauges, key, |name, labels| self.metrics.gauge(name, labels, self.across).map(GaugeHandle));
+        found.map_or_else(Gauge::noop, Gauge::from_arc)
+    }
+
+    fn register_histogram(&self, key: &Key, _metadata: &Metadata<'_>) -> Histogram {
+        let found = self.get(&self.histograms, key, |name, labels| {
+            self.metrics.histogram(name, labels, self.buckets).map(HistogramHandle)
+        });
+        found.map_or_else(Histogram::noop, Histogram::from_arc)
+    }
+}
+
+impl CounterFn for CounterHandle {
+    fn increment(&self, value: u64) {
+        self.counter.add(value);
+    }
+
+    /// A total of this process's own (from a library that counts itself): what is more than the last one is added.
+    fn absolute(&self, value: u64) {
+        let before = self.absolute.fetch_max(value, Relaxed);
+        self.counter.add(value.saturating_sub(before));
+    }
+}
+
+impl GaugeFn for GaugeHandle {
+    fn increment(&self, value: f64) {
+        self.0.add(value);
+    }
+
+    fn decrement(&self, value: f64) {
+        self.0.add(-value);
+    }
+
+    fn set(&self, value: f64) {
+        self.0.set(value);
+    }
+}
+
+impl HistogramFn for HistogramHandle {
+    fn record(&self, value: f64) {
+        self.0.observe(value);
+    }
+}
+
+impl std::fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Recorder").field("metrics", &self.metrics).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Value;
+    use crate::segment::backing::Backing;
+
+    #[test]
+    fn what_the_facade_is_told_is_counted() {
+        let segment = Segment::options().backing(Backing::Anonymous).max_bytes(4 << 20).create("unit.recorder");
+        let options = Metrics::options().max_series(8).max_bytes(1 << 20).cells(2);
+        let recorder = Recorder::new(segment.expect("a segment").leak(), &options).expect("room");
+        let recorder = recorder.gauges(Across::Max).buckets(Buckets::between(1.0, 8.0));
+        let all = recorder.metrics();
+        metrics::with_local_recorder(&recorder, || {
+            metrics::describe_counter!("http.requests", "Requests served.");
+            for _ in 0..3 {
+                metrics::counter!("http.requests", "http.method" => "GET").increment(2);
+            }
+            metrics::counter!("bytes").absolute(10);
+            metrics::counter!("bytes").absolute(7);
+            metrics::counter!("bytes").absolute(15);
+            metrics::gauge!("load").set(4.0);
+            metrics::gauge!("load").decrement(1.0);
+            metrics::histogram!("size").record(3.0);
+            // Of another kind, and then too many.
+            metrics::gauge!("bytes").set(1.0);
+            for number in 0..20 {
+                metrics::counter!("many", "number" => number.to_string()).increment(1);
+            }
+        });
+        let snapshot = all.snapshot();
+        let labels = [("http_method", "GET")];
+        assert_eq!(snapshot.get("http_requests", &labels), Some(&Value::Counter(6)));
+        assert_eq!(snapshot.get("bytes", &[]), Some(&Value::Counter(15)));
+        assert_eq!(snapshot.get("load", &[]), Some(&Value::Gauge(3.0)));
+        assert!(matches!(snapshot.get("size", &[]), Some(Value::Histogram(it)) if it.count() == 1 && it.sum() == 3.0));
+        assert_eq!(all.series(), 8);
+        assert_eq!(all.refused(), 1 + 17, "the gauge, and what there was no room for");
+    }
+}
