@@ -119,3 +119,12 @@ struct PublishedPage;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/cache.md")]
 struct CachePage;
+#[cfg(doctest)]
+#[doc = include_str!("../docs/start.md")]
+struct StartPage;
+#[cfg(doctest)]
+#[doc = include_str!("../docs/c.md")]
+struct CPage;
+#[cfg(doctest)]
+#[doc = include_str!("../docs/metrics.md")]
+struct MetricsPage;

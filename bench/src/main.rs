@@ -29,6 +29,7 @@ mod stress;
 mod subject;
 mod sys;
 mod table;
+mod tool;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -87,6 +88,8 @@ enum Group {
     Channels,
     /// Counters, histograms, scrapes and rate limits of all processes.
     Metrics,
+    /// What looking costs: the command beside a crowded segment, its screen beside many.
+    Tool,
 }
 
 /// How much to measure.
@@ -132,6 +135,7 @@ fn main() -> anyhow::Result<ExitCode> {
             Group::Cache => cache::run(effort)?,
             Group::Channels => channels::run(effort)?,
             Group::Metrics => metrics::run(effort)?,
+            Group::Tool => tool::run(effort)?,
         };
         print(&report, options.json)?;
     }

@@ -111,6 +111,14 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation { name: "Segment, File: grow", set_up: || choose(File), child: grow, check: has_grown, ..MAKE },
     Operation { name: "Segment, Posix: remove", ..REMOVE },
     Operation { name: "Segment, SysV: remove", set_up: || choose(SysV), ..REMOVE },
+    Operation {
+        name: "Segment, Posix: write an event",
+        every: 4_999,
+        before: have_object,
+        child: ask_for_another_type,
+        check: events_are_whole_but_one,
+        ..MAKE
+    },
     Operation { name: "Segment, Posix: detach", child: detach, ..OPEN },
     Operation { name: "Segment, SysV: detach", set_up: || choose(SysV), child: detach, ..OPEN },
     Operation { name: "Segment, File: detach", set_up: || choose(File), child: detach, ..OPEN },
@@ -289,6 +297,16 @@ fn remove_object(marks: &Marks) {
         let removed = segment.remove("made");
         marks.end();
         assert!(removed.expect("removing an object"));
+    });
+}
+
+/// Refused, which is written into the ring of events.
+fn ask_for_another_type(marks: &Marks) {
+    with_slot(|segment| {
+        marks.begin();
+        let refused = segment.get::<u32>("made").map(drop);
+        marks.end();
+        assert_eq!(refused.map_err(|error| error.kind()), Err(ErrorKind::Mismatch));
     });
 }
 
@@ -471,6 +489,24 @@ fn object_is_the_same(death: &Death) -> Result<(), String> {
     if value != theirs {
         return Err(format!("the object is {value} here and {theirs} for the one behind"));
     }
+    object_is_there(death)
+}
+
+/// docs/format.md: whoever was killed in it left one event whose check is wrong, or whose number is not there, or none.
+fn events_are_whole_but_one(death: &Death) -> Result<(), String> {
+    with_ours(|segment| {
+        let bytes = std::fs::read(segment.path()).map_err(|error| error.to_string())?;
+        let word = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
+        let (at, next) = (word(128) as usize, word(168) as usize);
+        let fnv = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        let is_whole = |event: &usize| {
+            let event = &bytes[at + event * 64..at + event * 64 + 64];
+            let check = event[..56].iter().fold(0xcbf2_9ce4_8422_2325, fnv).to_le_bytes();
+            event[..8] != [0; 8] && event[56..] == check
+        };
+        let torn = (0..next.min(256)).filter(|event| !is_whole(event)).count();
+        if next == 0 || torn > 1 { Err(format!("{torn} of {next} events are torn")) } else { Ok(()) }
+    })?;
     object_is_there(death)
 }
 

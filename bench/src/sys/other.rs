@@ -145,3 +145,16 @@ pub(crate) mod by_hand {
         Err(io::ErrorKind::Unsupported.into())
     }
 }
+
+/// Children of a fork, which this system has not.
+pub(crate) struct Crowd;
+
+impl Crowd {
+    pub(crate) fn of(_count: usize, _once: impl Fn()) -> io::Result<Crowd> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+pub(crate) fn on_a_terminal(_command: std::process::Command) -> io::Result<f64> {
+    Err(io::ErrorKind::Unsupported.into())
+}

@@ -2,6 +2,7 @@
 
 pub(crate) mod by_hand;
 mod counter;
+mod crowd;
 mod lifeline;
 mod machine;
 mod memory;
@@ -15,6 +16,7 @@ mod victim;
 mod ways;
 
 pub(crate) use counter::map_counter;
+pub(crate) use crowd::{Crowd, on_a_terminal};
 pub(crate) use lifeline::Lifeline;
 pub(crate) use machine::{machine, memory_folder};
 pub(crate) use memory::{map_anonymous, map_words, shared_words};
