@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::look::{Addressed, From, Row, View, addressed, find};
 use crate::output::{complain, finish};
-use crate::typed;
+use crate::{current, typed};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -19,6 +19,7 @@ Examples:
   cotenant get acme.jobs limits                one object; what a lock guards stands for the lock
   cotenant get acme.jobs limits.burst          a field of it
   cotenant get acme.jobs 'table[3].name'       an element's field (quoted: [ means something to shells)
+  cotenant get acme.flags FLAGS                what is published: the newest
   cotenant get acme.web REQUESTS               the end of a variable's path will do
   total=$(cotenant get acme.jobs done)         for scripts: the bare value, a text without quotation marks
   cotenant get acme.jobs --json | jq .values.limits
@@ -62,10 +63,10 @@ impl Get {
 
     fn one(&self, row: &Row, segment: &LiveSegment, address: &str) -> Result<ExitCode> {
         let found = addressed(segment, row, address)?;
-        let value = segment.typed(&found.object, &found.part).map_err(|error| anyhow!("{error}"))?;
+        let value = current::value(segment, &found)?;
         let mut out = std::io::stdout().lock();
         finish(if self.json {
-            writeln!(out, "{}", document(row, &found, &typed::to_json(&value)))
+            writeln!(out, "{}", document(row, &found, &value))
         } else {
             writeln!(out, "{}", typed::to_line(&value))
         })?;
@@ -76,12 +77,11 @@ impl Get {
         let mut values = Map::new();
         let mut is_whole = true;
         for object in segment.objects().map_err(|error| anyhow!("{error}"))? {
-            let read = object.and_then(|object| {
+            let read = object.map_err(|error| anyhow!("{error}")).and_then(|object| {
                 if object.state != ObjectState::Ready {
                     return Ok(None);
                 }
-                let value = segment.typed(&object, &object.layout().part("")?)?;
-                Ok(Some((object.name().to_owned(), typed::to_json(&value))))
+                Ok(Some((object.name().to_owned(), current::whole(segment, &object)?)))
             });
             match read {
                 Ok(Some((name, value))) => drop(values.insert(name, value)),

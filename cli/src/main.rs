@@ -11,6 +11,8 @@ mod output;
 
 // What looks at segments in use, and what only that needs.
 #[cfg(target_os = "linux")]
+mod current;
+#[cfg(target_os = "linux")]
 mod diff;
 #[cfg(target_os = "linux")]
 mod difference;
@@ -94,7 +96,6 @@ Find out what happened:
 
 Change and clean up (says what it did; leaves alone what is in use):
   set       Changes a value, under the locks that guard it
-  published Shows what one publishes and all see, and publishes it
   reset     Frees a lock that nobody can have any more, without ending its processes
   prune     Removes what programs that ended left behind
   rm        Removes segments; refuses those in use
@@ -105,6 +106,8 @@ Check programs and this machine:
 
 Try it:
   demo      Shows shared variables at work, with processes of this very command
+
+Of one kind: `cotenant published NAME history` tells who published what, and when.
 
 Options:
 {options}
@@ -146,6 +149,8 @@ enum Command {
     /// Changes a value, under the locks that guard it
     Set(set::Set),
     /// Shows what one publishes and all see, and publishes it
+    // `get`, `set` and `watch` know published values: this is for their history.
+    #[command(hide = true)]
     Published(published::Published),
     /// Checks this machine for what makes sharing fail, and names the cure
     Doctor(doctor::Doctor),

@@ -136,6 +136,12 @@ impl Published {
     }
 }
 
+/// The newest value of a published object, as JSON.
+pub(crate) fn newest(segment: &LiveSegment, object: &LiveObject) -> Result<Value> {
+    let shown = Shown { segment, object, path: String::new() };
+    Ok(shown.snapshots()?.first().map_or(Value::Null, value_of))
+}
+
 /// A published value, as it is looked at.
 struct Shown<'a> {
     segment: &'a LiveSegment,
@@ -227,7 +233,14 @@ fn as_line(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), printable)
 }
 
-fn set(row: &Row, segment: &LiveSegment, object: &LiveObject, value: &str, timeout: Duration) -> Result<ExitCode> {
+/// Publishes a value.
+pub(crate) fn set(
+    row: &Row,
+    segment: &LiveSegment,
+    object: &LiveObject,
+    value: &str,
+    timeout: Duration,
+) -> Result<ExitCode> {
     let Some(path) = row.access() else {
         bail!("{} has no name by which it could be joined: its own programs must publish", row.path());
     };

@@ -11,7 +11,7 @@ use cotenant::inspect::printable;
 use crate::get::document;
 use crate::look::{From, View, addressed, find_exactly};
 use crate::output::finish;
-use crate::typed;
+use crate::{published, typed};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -21,6 +21,7 @@ Examples:
   cotenant set acme.jobs motd hello                        a text needs no quotation marks
   cotenant set acme.jobs timeout 1.5s                      a Duration
   cotenant set acme.jobs 'hosts[2]' - < host.json          from standard input
+  cotenant set acme.flags FLAGS '{\"dark\": true}'           what is published: publishes it, and wakes who waits
   cotenant set acme.web MAINTENANCE true --timeout 5s
 
 The value is checked against the object's type first, and nothing is changed if it does not suit. What no lock guards
@@ -68,6 +69,15 @@ impl Set {
         let Some(path) = row.access() else {
             bail!("{} has no name by which it could be joined: its own programs must set it", row.path());
         };
+        if found.object.is_published() {
+            if !found.path.is_empty() {
+                bail!(
+                    "what is published is published whole: set {} '{{...}}', with the fields that are to change",
+                    printable(found.object.name())
+                );
+            }
+            return published::set(&row, segment, &found.object, &self.words()?, self.timeout);
+        }
         let value = typed::from_words(&self.words()?, &found.part.layout)?;
         let before = segment
             .set(&path, &found.object, &found.part, &value, self.timeout)

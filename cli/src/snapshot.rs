@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::happenings::{self, Places};
 use crate::look::{From, Row, Survey, View, Wanted, counted, find};
 use crate::output::{complain, finish};
-use crate::{documents, show, typed};
+use crate::{current, documents, show};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -107,7 +107,7 @@ fn of_object(row: &Row, segment: &LiveSegment, object: cotenant::Result<LiveObje
         Ok(object) => object,
         Err(error) => return json!({ "error": error.to_string() }),
     };
-    let value = object.layout().part("").and_then(|whole| segment.typed(&object, &whole));
+    let value = current::whole(segment, &object);
     let locks = match object.state {
         ObjectState::Ready => segment.locks(&object, &row.participants).map_err(|error| anyhow!("{error}")),
         _ => Ok(Vec::new()),
@@ -118,7 +118,7 @@ fn of_object(row: &Row, segment: &LiveSegment, object: cotenant::Result<LiveObje
         "state": show::state_name(object.state),
         "bytes": object.size_bytes,
         "fingerprint": format!("{:016x}", object.fingerprint),
-        "value": value.as_ref().map(typed::to_json).unwrap_or(Value::Null),
+        "value": value.as_ref().unwrap_or(&Value::Null),
         "error": value.err().filter(|_| object.state == ObjectState::Ready).map(|error| error.to_string()),
         "locks": locks.unwrap_or_default().iter().map(|it| show::lock_document(row, it)).collect::<Vec<_>>(),
     })

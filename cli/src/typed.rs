@@ -73,11 +73,8 @@ pub(crate) fn from_words(words: &str, layout: &Layout) -> Result<Typed> {
 }
 
 /// A value as one line for people: a text without quotation marks, everything else as JSON.
-pub(crate) fn to_line(typed: &Typed) -> String {
-    match typed {
-        Typed::Text(text) => text.clone(),
-        other => to_json(other).to_string(),
-    }
+pub(crate) fn to_line(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// `cotenant::value::Duration`.

@@ -8,17 +8,17 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 use cotenant::inspect::live::{Life, LiveSegment, ObjectState};
 use cotenant::inspect::printable;
 use serde_json::{Value, json};
 
+use crate::current;
 use crate::difference::differences;
 use crate::happenings::time;
 use crate::look::{Addressed, From, Row, View, addressed, find};
 use crate::output::{complain, finish};
-use crate::typed;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -73,7 +73,7 @@ impl Watch {
             self.objects.iter().map(|address| addressed(segment, &row, address)).collect::<Result<_>>()?;
         // A value that cannot be read is worth an error once, at the start.
         for part in &parts {
-            segment.typed(&part.object, &part.part).map_err(|error| anyhow!("{error}"))?;
+            current::value(segment, part)?;
         }
         finish(self.go_on(&row, segment, &parts))?;
         Ok(ExitCode::SUCCESS)
@@ -152,17 +152,16 @@ fn read(segment: &LiveSegment, parts: &[Addressed]) -> Values {
     let mut values = Values::new();
     if parts.is_empty() {
         for object in segment.objects().unwrap_or_default().into_iter().flatten() {
-            let whole = object.layout().part("");
-            if let (ObjectState::Ready, Ok(whole)) = (object.state, whole) {
-                if let Ok(value) = segment.typed(&object, &whole) {
-                    values.insert((object.name().to_owned(), String::new()), typed::to_json(&value));
+            if object.state == ObjectState::Ready {
+                if let Ok(value) = current::whole(segment, &object) {
+                    values.insert((object.name().to_owned(), String::new()), value);
                 }
             }
         }
     }
     for part in parts {
         // Not there at the moment: an element behind the end of its list, an Optional that is none.
-        let value = segment.typed(&part.object, &part.part).map_or(Value::Null, |value| typed::to_json(&value));
+        let value = current::value(segment, part).unwrap_or(Value::Null);
         values.insert((part.object.name().to_owned(), part.path.clone()), value);
     }
     values

@@ -129,7 +129,7 @@ fn lines_of_the_first_page_do_what_it_says() {
             let output = run(&words, folder.path());
             let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
             match words[1].as_str() {
-                // It needs a terminal: cli/tests/top.rs.
+                // It needs a terminal: cli/tests/live/top.rs.
                 "top" => assert!(err.contains("needs a terminal"), "{err}"),
                 "demo" => assert!(output.status.success() && out.contains("lost: 0"), "{out}{err}"),
                 _ => assert!(output.status.success(), "{words:?}: {err}"),

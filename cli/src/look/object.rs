@@ -45,7 +45,9 @@ pub(crate) fn addressed(segment: &LiveSegment, row: &Row, address: &str) -> Resu
     let (object, path) = choose(segment, row, address, |address, object| {
         begins(address, object).map(|rest| &address[address.len() - rest..])
     })?;
-    let part = object.layout().part(path).map_err(|error| anyhow!("{}: {error}", printable(object.name())))?;
+    // Of what is published, the newest snapshot is asked for the path.
+    let inside = if object.is_published() { "" } else { path };
+    let part = object.layout().part(inside).map_err(|error| anyhow!("{}: {error}", printable(object.name())))?;
     Ok(Addressed { object, part, path: path.to_owned() })
 }
 

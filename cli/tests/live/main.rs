@@ -19,5 +19,6 @@ mod people;
 mod place;
 mod process;
 mod published;
+mod top;
 mod trace;
 mod values;

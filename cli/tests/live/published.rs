@@ -147,7 +147,6 @@ fn damage_and_absence_are_one_line() {
     assert!(none.status == Some(1) && none.err.contains("nothing is published"), "{none:?}");
 }
 
-/// `show`, `get` and `set`, which know nothing of publishing, say what they can.
 #[test]
 fn other_commands_show_the_newest_value_and_who_publishes() {
     let place = Place::new();
@@ -157,8 +156,6 @@ fn other_commands_show_the_newest_value_and_who_publishes() {
     assert!(shown.out.contains("Published(Limits {") && shown.out.contains("burst: 7"), "{shown:?}");
     let got = place.run(&["get", "acme.limits", "published"]);
     assert!(got.out.contains("\"burst\":7") && !got.out.contains("stamp"), "{got:?}");
-    let set = place.run(&["set", "acme.limits", "published", "{\"burst\": 8}"]);
-    assert!(set.status == Some(1) && set.err.contains("cotenant published"), "{set:?}");
     assert_eq!(published.sequence(), 1);
     let shown = published.update(|old| {
         let shown = place.run(&["show", "acme.limits"]);
@@ -166,4 +163,23 @@ fn other_commands_show_the_newest_value_and_who_publishes() {
         old
     });
     assert!(shown.is_ok());
+}
+
+#[test]
+fn get_set_and_watch_know_what_is_published() {
+    let place = Place::new();
+    let published = options(&place).published("acme.limits", limits).expect("a segment");
+    let get = |path: &str| place.run(&["get", "acme.limits", path]).out;
+    assert_eq!(get("published"), "{\"per_second\":100,\"burst\":20,\"motd\":\"hello\"}\n");
+    assert_eq!((get("published.burst").as_str(), get("published.motd").as_str()), ("20\n", "hello\n"));
+    let wrong = place.run(&["get", "acme.limits", "published.brst"]);
+    assert!(wrong.status == Some(1) && wrong.err.contains("has no .brst"), "{wrong:#?}");
+    let set = place.run(&["set", "acme.limits", "published", "{\"burst\": 30}"]);
+    assert_eq!((set.status, set.out.as_str()), (Some(0), "published: published as number 1\n"), "{set:#?}");
+    assert_eq!(published.load().expect("whole").value.burst, 30);
+    let part = place.run(&["set", "acme.limits", "published.burst", "40"]);
+    assert!(part.status == Some(1) && part.err.contains("published whole"), "{part:#?}");
+    let watched = place.run(&["watch", "acme.limits", "published.burst", "--for", "20ms"]);
+    assert!(watched.out.ends_with("published.burst: 30\n"), "{watched:#?}");
+    assert_eq!(place.json(&["get", "acme.limits"])["values"]["published"]["burst"], json!(30));
 }

@@ -1,12 +1,5 @@
 //! `cotenant top` on a pseudo-terminal: what a person sees, read back by a terminal emulator.
 
-#![cfg(target_os = "linux")]
-
-#[path = "live/actor.rs"]
-mod actor;
-#[path = "live/place.rs"]
-mod place;
-
 use std::fs::File;
 use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
@@ -16,8 +9,8 @@ use std::time::{Duration, Instant};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::Winsize;
 
-use actor::Actor;
-use place::{Place, WATCHDOG};
+use crate::actor::Actor;
+use crate::place::{Place, WATCHDOG};
 
 /// A terminal with the command on it.
 struct Screen {
