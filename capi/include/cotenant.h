@@ -22,10 +22,13 @@
 #error "cotenant.h needs gcc or clang (on Windows: mingw, or clang-cl)"
 #endif
 
+#if !defined(__linux__) && !defined(_WIN32)
+#error "cotenant.h shares variables on Linux and Windows"
+#endif
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 /* The version of this header. Of the library that runs: cotenant_version(). */
 #define COTENANT_VERSION "0.1.0"

@@ -19,6 +19,7 @@ mod suite;
 mod tally;
 mod tidy;
 mod windows;
+mod windows_c;
 mod workshop;
 
 use std::path::PathBuf;
@@ -79,6 +80,9 @@ enum Task {
         /// Print the environment for building by hand, as shell commands, and run nothing
         #[arg(long)]
         env: bool,
+        /// The programs in C and C++ alone
+        #[arg(long)]
+        c: bool,
         /// Arguments for `cargo test`, instead of everything
         #[arg(last = true, value_name = "CARGO TEST ARGUMENTS")]
         arguments: Vec<String>,
@@ -142,6 +146,7 @@ fn dispatch(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Task::Lint => suite::one("lint", || lint::run(w)),
         Task::Docs => suite::one("docs", || docs::run(w)),
         Task::Linux { arguments } => suite::one("linux", || linux::run(w, arguments)),
+        Task::Windows { c: true, .. } => suite::one("windows", || windows::run_c(w)),
         Task::Windows { arguments, .. } => suite::one("windows", || windows::run(w, arguments)),
         Task::Models { arguments } => suite::one("models", || models::run(w, arguments)),
         Task::Msrv => suite::one("msrv", || msrv::run(w)),

@@ -13,12 +13,12 @@ use crate::debian::{self, Unpacked};
 use crate::run::{check, check_within, output, tests};
 use crate::tally::Tally;
 use crate::workshop::Workshop;
-use crate::{examples, install};
+use crate::{examples, install, windows_c};
 
 /// The packages that exist on Windows, as arguments of cargo.
 pub(crate) const PACKAGES: [&str; 4] = ["--package", "cotenant", "--package", "cotenant-cli"];
 
-const TARGET: &str = "x86_64-pc-windows-gnu";
+pub(crate) const TARGET: &str = "x86_64-pc-windows-gnu";
 /// Unwinding as well: libtest's `should_panic` and our tests catch panics.
 const STANDARD_CRATES: &str = "std,panic_unwind,test";
 /// `rustup target add` takes seconds or, where the server is out of reach, minutes.
@@ -89,7 +89,23 @@ pub(crate) fn run(workshop: &Workshop, arguments: &[String]) -> Result<Tally> {
     }
     let mut tally = tests(workshop, test.args(PACKAGES).arg("--tests"))?;
     tally += examples::run(workshop, &|subcommand| toolchain.cargo(workshop, subcommand))?;
+    tally += windows_c::run(workshop, toolchain)?;
     Ok(tally)
+}
+
+/// The programs in C and C++ alone.
+pub(crate) fn run_c(workshop: &Workshop) -> Result<Tally> {
+    let missing = install::missing(workshop, install::For::Windows);
+    if !missing.is_empty() {
+        return Ok(Tally::skip(workshop, "C and C++ on Windows", &install::how_to_get(&missing)));
+    }
+    match toolchain(workshop) {
+        Ok(toolchain) => {
+            prepare_wine(workshop)?;
+            windows_c::run(workshop, toolchain)
+        }
+        Err(why) => Ok(Tally::skip(workshop, "C and C++ on Windows", &why)),
+    }
 }
 
 /// Prints the environment in which `cargo test` builds and runs Windows programs.
@@ -213,7 +229,7 @@ fn prefix(workshop: &Workshop) -> PathBuf {
     workshop.target.join("wine")
 }
 
-fn wine_environment(workshop: &Workshop) -> [(&'static str, String); 2] {
+pub(crate) fn wine_environment(workshop: &Workshop) -> [(&'static str, String); 2] {
     [("WINEPREFIX", prefix(workshop).display().to_string()), ("WINEDEBUG", "-all".to_owned())]
 }
 

@@ -2,7 +2,7 @@
 #include "check.h"
 #include "cotenant.hpp"
 
-#include <thread>
+#include <pthread.h>
 
 #define LIMITS(F) F(u32, rate) F(u32, burst)
 COTENANT_STRUCT(limits, LIMITS);
@@ -15,7 +15,17 @@ COTENANT_SEMAPHORE(pool, 1);
     F(pool, workers, COTENANT_PERMITS(1)) F(leader, leader)
 COTENANT_SHARED(web, WEB);
 
-static void in_another_thread(void (*body)()) { std::thread(body).join(); }
+// Not std::thread, which not every mingw has.
+static void in_another_thread(void (*body)())
+{
+    auto run = [](void *body) -> void * {
+        (*static_cast<void (**)()>(body))();
+        return nullptr;
+    };
+    pthread_t thread;
+    CHECK(pthread_create(&thread, nullptr, run, &body) == 0);
+    CHECK(pthread_join(thread, nullptr) == 0);
+}
 
 static void variables()
 {

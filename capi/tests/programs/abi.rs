@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::support::{output, root, soname, stage, target_folder};
+use crate::support::{WARNINGS, is_installed, output, root, skipped, soname, stage, target_folder};
 use crate::tests;
 
 fn header() -> String {
@@ -91,7 +91,27 @@ fn abi_is_that_of_the_snapshot() {
     );
 }
 
+/// Of Windows's own compiler there is clang's mode; its C library is not here, so the header stands alone.
+fn header_is_taken_in_the_mode_of_microsofts_compiler() {
+    if !is_installed("clang") {
+        return skipped::skip("`clang` is not installed");
+    }
+    let folder = crate::refused::folder();
+    let source = folder.path().join("declaration.c");
+    let text = "#include \"cotenant.h\"\n#define S(F) F(u32, a) F(f64, b)\nCOTENANT_STRUCT(s, S);\nCOTENANT_MUTEX(s);\n\
+                #define B(F) F(u64, hits) F(mutex_s, guarded) F(text64, motd)\n\
+                COTENANT_SHARED(b, B, name(\"x\"), on_failure(private));\nCOTENANT_SHARED_BY_CALL(c, B);\n";
+    std::fs::write(&source, text).expect("a file");
+    for language in [["-std=c11", "-xc"], ["-std=c++17", "-xc++"]] {
+        let mut clang = Command::new("clang");
+        clang.args(["--target=x86_64-pc-windows-msvc", "-ffreestanding", "-fsyntax-only", "-I"]);
+        clang.arg(root().join("capi/include")).args(WARNINGS).args(language).arg(&source);
+        output(&mut clang);
+    }
+}
+
 tests! {
+    header_is_taken_in_the_mode_of_microsofts_compiler,
     exported_symbols_are_exactly_the_documented_functions,
     shared_library_has_its_soname,
     header_is_what_is_generated,

@@ -57,6 +57,35 @@ fn show_prints_live_values_with_their_fields() {
     }
 }
 
+/// Hostile bytes where the tables of C lie: an answer, whatever it is, and soon.
+fn damaged_tables_are_refused() {
+    use cotenant::inspect::{Contents, inspect};
+
+    let folder = folder();
+    let whole = std::fs::read(actor(folder.path())).expect("the program");
+    let magic = whole.windows(8).position(|bytes| bytes == b"COTCDECL").expect("a declaration");
+    // The tables lie around it in their section.
+    let (start, end) = (magic.saturating_sub(4096), (magic + 4096).min(whole.len()));
+    let mut random: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mut next = || {
+        random = random.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+        (random >> 33) as usize
+    };
+    let mut found = 0;
+    for _ in 0..1000 {
+        let mut damaged = whole.clone();
+        for _ in 0..1 + next() % 4 {
+            damaged[start + next() % (end - start)] = next() as u8;
+        }
+        let Ok(Contents::Image(image)) = inspect(&damaged) else { continue };
+        // Also what is read only when it is asked for.
+        for variable in image.blocks.iter().flat_map(|block| &block.variables) {
+            found += variable.type_text().len() + variable.initial(80).map_or(0, |text| text.len());
+        }
+    }
+    assert!(found > 0);
+}
+
 fn valgrind_finds_nothing_in_plain_use() {
     if !is_installed("valgrind") {
         return skipped::say_skipped("`valgrind` is not installed");
@@ -147,6 +176,7 @@ fn access_to_a_shared_variable_is_that_to_a_plain_one() {
 
 tests! {
     inspect_names_the_blocks_and_variables_of_a_program_in_c,
+    damaged_tables_are_refused,
     show_prints_live_values_with_their_fields,
     valgrind_finds_nothing_in_plain_use,
     access_to_a_shared_variable_is_that_to_a_plain_one,

@@ -125,12 +125,13 @@ static const char *done(const char *what)
 int main(void)
 {
     char line[80];
-    setvbuf(stdout, NULL, _IOLBF, 0);
     CHECK(cotenant_block_status(&both_block) == COTENANT_OK);
     puts("ready");
+    fflush(stdout);
     while (fgets(line, sizeof line, stdin) != NULL) {
         line[strcspn(line, "\n")] = 0;
         puts(done(line));
+        fflush(stdout);
     }
     return 0;
 }
