@@ -1149,6 +1149,313 @@ cotenant_status cotenant_published_wait_newer(const struct cotenant_published *p
                                               uint64_t timeout_ms)
 COTENANT_NOEXCEPT;
 
+/* --- Metrics --- */
+
+/**
+ * How the values of several processes make one.
+ */
+typedef enum cotenant_across {
+    /**
+     * One value for all: what was set last. It outlives who set it.
+     */
+    COTENANT_ACROSS_LAST = 1,
+    /**
+     * The sum over the processes that live.
+     */
+    COTENANT_ACROSS_SUM = 2,
+    /**
+     * The smallest of the processes that live.
+     */
+    COTENANT_ACROSS_MIN = 3,
+    /**
+     * The largest of the processes that live.
+     */
+    COTENANT_ACROSS_MAX = 4,
+    /**
+     * A value of each process that lives, with its id and slot as labels.
+     */
+    COTENANT_ACROSS_EACH_PROCESS = 5,
+} cotenant_across;
+
+/**
+ * A text format of scrapers.
+ */
+typedef enum cotenant_metrics_format {
+    /**
+     * Prometheus 0.0.4.
+     */
+    COTENANT_METRICS_PROMETHEUS = 0,
+    /**
+     * OpenMetrics 1.0.0.
+     */
+    COTENANT_METRICS_OPENMETRICS = 1,
+} cotenant_metrics_format;
+
+/**
+ * A counter. Opaque: of cotenant_metrics_counter, freed by cotenant_counter_close. Threads may share it.
+ */
+typedef struct cotenant_counter cotenant_counter;
+
+/**
+ * A gauge. Opaque: of cotenant_metrics_gauge, freed by cotenant_gauge_close. Threads may share it.
+ */
+typedef struct cotenant_gauge cotenant_gauge;
+
+/**
+ * A histogram. Opaque: of cotenant_metrics_histogram, freed by cotenant_histogram_close. Threads may share it.
+ */
+typedef struct cotenant_histogram cotenant_histogram;
+
+/**
+ * Metrics of a segment. Opaque: made by cotenant_metrics_open, freed by cotenant_metrics_close. Threads may share it.
+ * Rust's Metrics of the same segment and name are the same.
+ */
+typedef struct cotenant_metrics cotenant_metrics;
+
+/**
+ * How large metrics are made; who finds them takes them as they are. All zero are the defaults.
+ */
+typedef struct cotenant_metrics_options {
+    /**
+     * The most combinations of name and labels. 0: 2,000.
+     */
+    uint32_t max_series;
+    /**
+     * Cells that threads add to, a power of two. 0: twice as many as there are processors, 8 to 64.
+     */
+    uint32_t cells;
+    /**
+     * Bytes for all of it. 0: 8 MiB.
+     */
+    uint64_t max_bytes;
+    /**
+     * Processes that can set a gauge of their own at the same time, a multiple of 64. 0: 256.
+     */
+    uint32_t max_processes;
+    /**
+     * Zero.
+     */
+    uint32_t reserved;
+} cotenant_metrics_options;
+
+/**
+ * A label of a metric: two C strings.
+ */
+typedef struct cotenant_label {
+    /**
+     * Its name: a-z, A-Z, 0-9 and _.
+     */
+    const char *name;
+    /**
+     * Its value, any UTF-8.
+     */
+    const char *value;
+} cotenant_label;
+
+/**
+ * The metrics of that name in a segment; makes them if there are none. `options` may be null.
+ *
+ * Close what comes of them, then them, then the segment. Blocks while another one makes them. COTENANT_MISMATCH: an
+ * object of that name is none. COTENANT_NO_SPACE, COTENANT_INVALID_INPUT, COTENANT_BUSY, COTENANT_CORRUPT.
+ */
+COTENANT_API
+cotenant_status cotenant_metrics_open(const cotenant_segment *segment,
+                                      const char *name,
+                                      const struct cotenant_metrics_options *options,
+                                      struct cotenant_metrics **metrics)
+COTENANT_NOEXCEPT;
+
+/**
+ * Frees the handle; the metrics stay. Of a null pointer it does nothing. Does not block.
+ */
+COTENANT_API void cotenant_metrics_close(struct cotenant_metrics *metrics) COTENANT_NOEXCEPT;
+
+/**
+ * The counter of that name (without _total) with these labels, in any order; adds it if there is none. Keep it: a
+ * look-up costs more than an addition. COTENANT_NO_SPACE: there are as many as fit; the message says which limit that
+ * is. COTENANT_MISMATCH: one of that name is no counter. COTENANT_INVALID_INPUT: a name that scrapers do not read.
+ * COTENANT_BUSY, COTENANT_FULL, COTENANT_PERMISSION_DENIED.
+ */
+COTENANT_API
+cotenant_status cotenant_metrics_counter(const struct cotenant_metrics *metrics,
+                                         const char *name,
+                                         const struct cotenant_label *label,
+                                         size_t label_count,
+                                         struct cotenant_counter **counter)
+COTENANT_NOEXCEPT;
+
+/**
+ * The gauge of that name with these labels; as cotenant_metrics_counter. `across` is a cotenant_across.
+ */
+COTENANT_API
+cotenant_status cotenant_metrics_gauge(const struct cotenant_metrics *metrics,
+                                       const char *name,
+                                       const struct cotenant_label *label,
+                                       size_t label_count,
+                                       uint32_t across,
+                                       struct cotenant_gauge **gauge)
+COTENANT_NOEXCEPT;
+
+/**
+ * The histogram of that name with these labels; as cotenant_metrics_counter. `min` and `max` are where its ranges begin
+ * and end, rounded to powers of two, 2^part_bits of them for each doubling; 0, 0 and 0: for seconds, from a microsecond
+ * to 1,024 s, 4 for each. A histogram that is there keeps the ranges that it has.
+ */
+COTENANT_API
+cotenant_status cotenant_metrics_histogram(const struct cotenant_metrics *metrics,
+                                           const char *name,
+                                           const struct cotenant_label *label,
+                                           size_t label_count,
+                                           double min,
+                                           double max,
+                                           uint32_t part_bits,
+                                           struct cotenant_histogram **histogram)
+COTENANT_NOEXCEPT;
+
+/**
+ * Describes the metrics of a name in one line. The first one stays. Statuses as of cotenant_metrics_counter.
+ */
+COTENANT_API
+cotenant_status cotenant_metrics_describe(const struct cotenant_metrics *metrics,
+                                          const char *name,
+                                          const char *line)
+COTENANT_NOEXCEPT;
+
+/**
+ * All metrics as text, a cotenant_metrics_format, into `buffer`, which has room for `capacity` bytes, with a zero byte
+ * behind it. `length` gets the length without that; it may be null. COTENANT_NO_SPACE: it is longer, `length` says how
+ * long, and nothing is written; a capacity of 0 asks for just that. Asks the system who lives; waits for nobody.
+ */
+COTENANT_API
+cotenant_status cotenant_metrics_render(const struct cotenant_metrics *metrics,
+                                        uint32_t format,
+                                        char *buffer,
+                                        size_t capacity,
+                                        size_t *length)
+COTENANT_NOEXCEPT;
+
+/**
+ * Adds to the counter. One atomic operation; right in every thread, in signal handlers and in children of a fork. What
+ * was added stays, however the process ends. Of a null pointer it does nothing.
+ */
+COTENANT_API void cotenant_counter_add(const struct cotenant_counter *counter, uint64_t number) COTENANT_NOEXCEPT;
+
+/**
+ * What all processes have added so far. 0 of a null pointer. Does not block.
+ */
+COTENANT_API uint64_t cotenant_counter_total(const struct cotenant_counter *counter) COTENANT_NOEXCEPT;
+
+/**
+ * Frees the handle; the counter stays. Of a null pointer it does nothing.
+ */
+COTENANT_API void cotenant_counter_close(struct cotenant_counter *counter) COTENANT_NOEXCEPT;
+
+/**
+ * Sets this process's value (of COTENANT_ACROSS_LAST, the value). The value vanishes when the process is dead. Also for
+ * signal handlers. Of a null pointer it does nothing.
+ */
+COTENANT_API void cotenant_gauge_set(const struct cotenant_gauge *gauge, double value) COTENANT_NOEXCEPT;
+
+/**
+ * Adds to this process's value; not set counts as 0. As cotenant_gauge_set in all else.
+ */
+COTENANT_API void cotenant_gauge_add(const struct cotenant_gauge *gauge, double number) COTENANT_NOEXCEPT;
+
+/**
+ * The value over the processes that live; a NaN if none of them has set it, and of a null pointer. Asks the system.
+ */
+COTENANT_API double cotenant_gauge_value(const struct cotenant_gauge *gauge) COTENANT_NOEXCEPT;
+
+/**
+ * Frees the handle; the gauge stays. Of a null pointer it does nothing.
+ */
+COTENANT_API void cotenant_gauge_close(struct cotenant_gauge *gauge) COTENANT_NOEXCEPT;
+
+/**
+ * Counts a value; a NaN is not counted. As cotenant_counter_add in all else.
+ */
+COTENANT_API
+void cotenant_histogram_observe(const struct cotenant_histogram *histogram,
+                                double value)
+COTENANT_NOEXCEPT;
+
+/**
+ * What all have observed: `count` and `sum` of the values, and the value of a quantile, from 0 to 1 (a NaN if there are
+ * none). Each place may be null.
+ */
+COTENANT_API
+cotenant_status cotenant_histogram_read(const struct cotenant_histogram *histogram,
+                                        uint64_t *count,
+                                        double *sum,
+                                        double quantile,
+                                        double *value)
+COTENANT_NOEXCEPT;
+
+/**
+ * Frees the handle; the histogram stays. Of a null pointer it does nothing.
+ */
+COTENANT_API void cotenant_histogram_close(struct cotenant_histogram *histogram) COTENANT_NOEXCEPT;
+
+/* --- Rate limits --- */
+
+/**
+ * A limit that all processes keep, or one for each of many keys. Opaque: made by cotenant_limiter_open or
+ * cotenant_keyed_limiter_open, freed by cotenant_limiter_close. Threads may share it. Rust's RateLimiter, or
+ * KeyedRateLimiter of that many keys, of the same segment and name is the same object.
+ */
+typedef struct cotenant_limiter cotenant_limiter;
+
+/**
+ * The limiter of that name in a segment; makes it if there is none: `number` in each time_ms milliseconds, `burst` of
+ * them at once (0: all of `number`). Who comes later finds the maker's rate.
+ *
+ * Close the handle before the segment. Blocks while another one makes it. COTENANT_MISMATCH: an object of that name is
+ * none. COTENANT_INVALID_INPUT, COTENANT_NO_SPACE, COTENANT_BUSY, COTENANT_CORRUPT.
+ */
+COTENANT_API
+cotenant_status cotenant_limiter_open(const cotenant_segment *segment,
+                                      const char *name,
+                                      uint32_t number,
+                                      uint64_t time_ms,
+                                      uint32_t burst,
+                                      struct cotenant_limiter **limiter)
+COTENANT_NOEXCEPT;
+
+/**
+ * As cotenant_limiter_open, a limit for each key. It remembers `keys` of them: 1,024, 8,192 or 65,536; other numbers
+ * are rounded up to one of these. If more are in use within the time of a burst, those that are nearest to having it
+ * all are forgotten.
+ */
+COTENANT_API
+cotenant_status cotenant_keyed_limiter_open(const cotenant_segment *segment,
+                                            const char *name,
+                                            uint32_t keys,
+                                            uint32_t number,
+                                            uint64_t time_ms,
+                                            uint32_t burst,
+                                            struct cotenant_limiter **limiter)
+COTENANT_NOEXCEPT;
+
+/**
+ * Takes `number` at once, or nothing: COTENANT_WOULD_BLOCK, and `retry_after_ns` gets the nanoseconds until there will
+ * be enough (18,446,744,073,709,551,615: never, it is more than a burst); it may be null. Of a keyed limiter `key`
+ * is `key_length` bytes, as Rust's slice of bytes; of another one null and 0. COTENANT_INVALID_INPUT.
+ *
+ * Waits for nobody. A process that is killed has taken what it was told that it has, or not.
+ */
+COTENANT_API
+cotenant_status cotenant_limiter_acquire(const struct cotenant_limiter *limiter,
+                                         const void *key_bytes,
+                                         size_t key_length,
+                                         uint32_t number,
+                                         uint64_t *retry_after_ns)
+COTENANT_NOEXCEPT;
+
+/**
+ * Frees the handle; the limit stays. Of a null pointer it does nothing. Does not block.
+ */
+COTENANT_API void cotenant_limiter_close(struct cotenant_limiter *limiter) COTENANT_NOEXCEPT;
+
 
 /* --- Variables: one word each, which every process reads and changes in one step. ---
  *

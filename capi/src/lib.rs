@@ -28,8 +28,14 @@ mod locks;
 
 mod published;
 
+mod metrics;
+
+mod limits;
+
 pub use block::*;
+pub use limits::*;
 pub use locks::*;
+pub use metrics::*;
 pub use mutex::*;
 pub use published::*;
 pub use segment::*;

@@ -3,6 +3,7 @@
 //! Linux and Windows: elsewhere nothing is shared.
 
 #![cfg(any(target_os = "linux", windows))]
+#![cfg_attr(target_os = "linux", allow(unsafe_code))]
 
 mod build;
 mod library;
@@ -157,6 +158,77 @@ fn two_programs_share_a_system_v_segment_and_remove_it() {
     }));
     let alone = place.start(example("sysv_other"), &[path]).end_well();
     assert!(alone[0].starts_with("nobody sells bread at ") && alone[0].ends_with(&at), "{alone:?}");
+}
+
+#[test]
+fn summary_of_killed_collectors_is_whole() {
+    let lines = Place::new().start(example("aggregate"), &[]).end_well();
+    assert_eq!(lines, ["Summary { lines: 8000, bytes: 360000, longest_bytes: 80 }"]);
+}
+
+#[test]
+fn four_workers_get_through_a_limit_as_often_as_one() {
+    let lines = Place::new().start(example("rate_limit"), &[]).end_well();
+    assert!(lines[0].ends_with(" in all") && lines[0].contains(" served, "), "{lines:?}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn scrape_of_killed_and_recycled_workers_is_exact_to_an_independent_parser() {
+    use std::io::{Read, Write};
+    let place = Place::new();
+    let mut server = place.start(example("prefork_metrics"), &["0"]);
+    let line = server.line_with("/metrics");
+    let address = line.trim_start_matches("http://").trim_end_matches("/metrics").to_owned();
+    let ask = |path: &str| -> std::io::Result<String> {
+        let mut stream = std::net::TcpStream::connect(&address)?;
+        stream.set_read_timeout(Some(std::time::Duration::from_secs(60)))?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: test\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    let (mut answered, mut lost) = (0, 0);
+    for nth in 0..600 {
+        if ask("/").is_ok_and(|answer| answer.ends_with("hello\n")) {
+            answered += 1
+        } else {
+            lost += 1
+        }
+        if nth % 50 == 25 {
+            // SAFETY: no pointer; a child of the server, which nobody else waits for.
+            unsafe { libc::kill(a_child_of(server.pid()), libc::SIGKILL) };
+        }
+    }
+    let scrape = (0..10).find_map(|_| ask("/metrics").ok().filter(|text| text.contains("requests_total")));
+    let scrape = scrape.expect("a scrape");
+    let (_, text) = scrape.split_once("\r\n\r\n").expect("a body");
+    let parsed = prometheus_parse::Scrape::parse(text.lines().map(|line| Ok(line.to_owned()))).expect("it parses");
+    let value = |name: &str| {
+        let sample = parsed.samples.iter().find(|sample| sample.metric == name).expect("the metric");
+        match &sample.value {
+            prometheus_parse::Value::Counter(value) | prometheus_parse::Value::Gauge(value) => *value as u64,
+            prometheus_parse::Value::Untyped(value) => *value as u64,
+            prometheus_parse::Value::Histogram(buckets) => buckets.last().map_or(0, |last| last.count as u64),
+            other => panic!("{name} is {other:?}"),
+        }
+    };
+    let total = value("requests_total");
+    assert!((answered..=answered + lost).contains(&total), "{total}: {answered} answered, {lost} lost");
+    let observed = value("request_seconds");
+    assert!(observed.abs_diff(total) <= lost, "{observed} observed of {total}");
+    assert!(value("workers_total") >= 4 + 12, "killed ones were replaced");
+    assert_eq!(
+        parsed.docs.get("requests_total").map(String::as_str),
+        Some("Requests answered, by workers that have ended too.")
+    );
+}
+
+/// One of the processes that a process has started.
+#[cfg(target_os = "linux")]
+fn a_child_of(pid: u32) -> i32 {
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).expect("its children");
+    children.split_ascii_whitespace().next().expect("a child").parse().expect("a process id")
 }
 
 #[test]
