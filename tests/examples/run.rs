@@ -67,10 +67,10 @@ impl Running {
     }
 
     /// Waits for a line with `part` in it.
-    pub(crate) fn line_with(&mut self, part: &str) {
+    pub(crate) fn line_with(&mut self, part: &str) -> String {
         loop {
             match self.lines.recv_timeout(self.left()) {
-                Ok(line) if line.contains(part) => return,
+                Ok(line) if line.contains(part) => return line,
                 Ok(_) => {}
                 Err(error) => panic!("no line with `{part}`: {error}"),
             }
