@@ -10,7 +10,11 @@ mod support;
 #[cfg(target_os = "linux")]
 mod actor;
 #[cfg(target_os = "linux")]
+mod damage;
+#[cfg(target_os = "linux")]
 mod deaths;
+#[cfg(target_os = "linux")]
+mod hostile;
 #[cfg(target_os = "linux")]
 mod readers;
 #[cfg(target_os = "linux")]
@@ -19,7 +23,7 @@ mod seen;
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
     let roles: &[support::Named] = &[("actor", actor::play)];
-    support::run(&[seen::TESTS, deaths::TESTS, readers::TESTS].concat(), readers::ROOT_TESTS, roles)
+    support::run(&[seen::TESTS, deaths::TESTS, readers::TESTS, hostile::TESTS].concat(), readers::ROOT_TESTS, roles)
 }
 
 #[cfg(not(target_os = "linux"))]
