@@ -36,6 +36,37 @@ struct Disk {
 }
 
 impl Disk {
+    /// What this process has written to its mapping of the file and the system not to the disk.
+    fn unwritten_kib(&self) -> u64 {
+        let maps = fs::read_to_string("/proc/self/smaps").expect("the mappings");
+        // Who made the file mapped it before it had its name.
+        let inode = fs::metadata(&self.path).expect("the file").ino().to_string();
+        let mut is_ours = false;
+        let mut dirty_kib = 0;
+        for line in maps.lines() {
+            let mut words = line.split_whitespace();
+            match words.next() {
+                Some("Shared_Dirty:" | "Private_Dirty:") if is_ours => {
+                    dirty_kib += words.next().expect("KiB").parse::<u64>().expect("a number");
+                }
+                // The first line of a mapping.
+                Some(range) if !range.ends_with(':') => is_ours = words.nth(3) == Some(inode.as_str()),
+                _ => {}
+            }
+        }
+        dirty_kib
+    }
+
+    /// Where there is no disk behind the folder.
+    fn is_in_memory(&self) -> bool {
+        let path = std::ffi::CString::new(self.path.to_str().expect("UTF-8")).expect("no zero");
+        // SAFETY: zero is a value of this C structure.
+        let mut stat: libc::statfs = unsafe { std::mem::zeroed() };
+        // SAFETY: a C string, and a structure of the call's own type.
+        assert_eq!(unsafe { libc::statfs(path.as_ptr(), &raw mut stat) }, 0);
+        stat.f_type == libc::TMPFS_MAGIC
+    }
+
     /// On the disk of temporary files, whatever that is.
     fn new() -> Disk {
         let folder = TempDir::with_prefix("cotenant-test-").expect("a folder");
@@ -120,7 +151,10 @@ fn synced_values_are_in_the_file() {
     let segment = disk.open();
     let n = segment.get_or_init("n", || AtomicU64::new(0)).expect("a counter");
     n.store(0x0123_4567_89ab_cdef, Relaxed);
+    // The first page of the objects, and the tables before it.
+    assert!(disk.unwritten_kib() > 0 || disk.is_in_memory(), "the test sees what is not on the disk");
     segment.sync().expect("writing");
+    assert!(disk.unwritten_kib() == 0 || disk.is_in_memory(), "{} KiB", disk.unwritten_kib());
     let bytes = fs::read(&disk.path).expect("the file");
     assert!(bytes.chunks(8).any(|word| word == 0x0123_4567_89ab_cdef_u64.to_ne_bytes()));
 }

@@ -1,8 +1,10 @@
 //! Readers: another user's look at a segment, without a slot and without a store; and hostile ones.
 
 use std::fs;
+use std::process::Command;
 use std::time::Duration;
 
+use crate::holder::options;
 use crate::support::Named;
 use crate::support::peer::Peer;
 use crate::support::root::{Copied, NOBODY, as_user, in_mount_namespace, mount_tmpfs, set_mode};
@@ -10,6 +12,7 @@ use crate::support::sandbox::{Sandbox, files_in};
 
 pub(crate) const TESTS: &[Named] = &[
     ("reader_sees_values_and_holds_no_slot", reader_sees_values_and_holds_no_slot),
+    ("programs_that_a_user_starts_inherit_nothing", programs_that_a_user_starts_inherit_nothing),
     ("reader_keeps_the_values_of_the_dead", reader_keeps_the_values_of_the_dead),
     ("reader_finds_nothing_of_the_dead", reader_finds_nothing_of_the_dead),
     ("reader_sees_what_was_made_after_it_came", reader_sees_what_was_made_after_it_came),
@@ -43,6 +46,25 @@ fn reader_sees_values_and_holds_no_slot() {
         assert_eq!((reader.ask("look n"), reader.ask("look other")), ("2".into(), "none".into()));
         assert_eq!(writer.ask("participants"), "1");
     }
+}
+
+/// A descriptor of theirs would keep the segment alive, and be written to by accident.
+fn programs_that_a_user_starts_inherit_nothing() {
+    let sandbox = Sandbox::new();
+    let options = || options(&["mode=644"]).folder(sandbox.path());
+    let segment = options().create("it").expect("a segment");
+    let reader = options().open_reader("it").expect("the segment");
+    let memory = cotenant::Segment::options().backing(cotenant::Backing::Memfd).create("heirloom").expect("a memfd");
+    let list = |folder: &str| {
+        let listed = Command::new("ls").args(["-l", folder]).output().expect("ls").stdout;
+        String::from_utf8_lossy(&listed).into_owned()
+    };
+    let folder = sandbox.path().to_str().expect("UTF-8");
+    let own = list(&format!("/proc/{}/fd", std::process::id()));
+    assert!(own.contains(folder) && own.contains("heirloom"), "{own}");
+    let theirs = list("/proc/self/fd");
+    assert!(!theirs.contains(folder) && !theirs.contains("heirloom"), "{theirs}");
+    drop((segment, reader, memory));
 }
 
 fn reader_keeps_the_values_of_the_dead() {
