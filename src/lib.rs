@@ -78,6 +78,8 @@ pub use segment::segment::Segment;
 #[doc(hidden)]
 pub mod __private {
     #[cfg(cotenant_model)]
+    pub use crate::cache::model::ModelCache;
+    #[cfg(cotenant_model)]
     pub use crate::channel::private::queue as queue_in_private_memory;
     pub use crate::image::attach::{attach_at_load, detach_at_unload, register};
     pub use crate::image::block::{

@@ -11,6 +11,8 @@ mod output;
 
 // What looks at segments in use, and what only that needs.
 #[cfg(target_os = "linux")]
+mod cache;
+#[cfg(target_os = "linux")]
 mod current;
 #[cfg(target_os = "linux")]
 mod diff;
@@ -56,7 +58,9 @@ mod watch;
 #[cfg(not(target_os = "linux"))]
 mod not_here;
 #[cfg(not(target_os = "linux"))]
-use not_here::{diff, doctor, get, ls, metrics, prune, published, reset, rm, set, show, snapshot, top, trace, watch};
+use not_here::{
+    cache, diff, doctor, get, ls, metrics, prune, published, reset, rm, set, show, snapshot, top, trace, watch,
+};
 #[cfg(target_os = "linux")]
 use prune as rm;
 
@@ -96,6 +100,7 @@ Find out what happened:
 
 Change and clean up (says what it did; leaves alone what is in use):
   set       Changes a value, under the locks that guard it
+  cache     Shows a shared cache, and changes it
   reset     Frees a lock that nobody can have any more, without ending its processes
   prune     Removes what programs that ended left behind
   rm        Removes segments; refuses those in use
@@ -152,6 +157,8 @@ enum Command {
     // `get`, `set` and `watch` know published values: this is for their history.
     #[command(hide = true)]
     Published(published::Published),
+    /// Shows a shared cache, and changes it
+    Cache(cache::Cache),
     /// Checks this machine for what makes sharing fail, and names the cure
     Doctor(doctor::Doctor),
     /// Removes what programs that ended left behind
@@ -183,6 +190,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Metrics(metrics) => metrics.run(),
         Command::Set(set) => set.run(),
         Command::Published(published) => published.run(),
+        Command::Cache(cache) => cache.run(),
         Command::Doctor(doctor) => doctor.run(),
         Command::Prune(prune) => prune.run(),
         Command::Rm(rm) => rm.run(),

@@ -26,6 +26,7 @@ macro_rules! not_here {
 }
 
 not_here! {
+    cache Cache,
     diff Diff,
     doctor Doctor,
     get Get,

@@ -8,9 +8,9 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 /// The commands that people are shown.
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 16] = [
     "ls", "show", "get", "top", "watch", "trace", "snapshot", "diff", "set", "reset", "prune", "rm", "inspect",
-    "doctor", "demo",
+    "doctor", "demo", "cache",
 ];
 
 fn run(arguments: &[&str]) -> Output {

@@ -25,6 +25,9 @@ mod index;
 mod iter;
 mod layout;
 mod memory;
+#[cfg(cotenant_model)]
+#[allow(missing_docs, unreachable_pub)] // `__private` exports it.
+pub mod model;
 mod options;
 mod pin;
 mod pinned;

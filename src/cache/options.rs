@@ -18,7 +18,7 @@ const DEFAULT_PARTICIPANTS: u32 = 1024;
 /// What a segment needs beside the extents: their heads, and the rests of pages.
 const BESIDE_BYTES: u64 = 1 << 20;
 /// The object's name in a segment that is the cache's own.
-const OBJECT: &str = "cache";
+const DEFAULT_OBJECT: &str = "cache";
 
 /// How a [`Cache`] is opened or created. What describes the cache counts for the one who creates it; one who finds it
 /// gets it as it is.
@@ -35,6 +35,7 @@ const OBJECT: &str = "cache";
 #[must_use = "options do nothing until `create`, `open` or `open_or_create`"]
 pub struct CacheOptions {
     segment: SegmentOptions,
+    object: String,
     wish: Wish,
     max_capacity_bytes: Option<u64>,
 }
@@ -48,7 +49,12 @@ impl Default for CacheOptions {
             pins: DEFAULT_PINS,
             participants: DEFAULT_PARTICIPANTS,
         };
-        CacheOptions { segment: SegmentOptions::default(), wish, max_capacity_bytes: None }
+        CacheOptions {
+            segment: SegmentOptions::default(),
+            object: DEFAULT_OBJECT.to_owned(),
+            wish,
+            max_capacity_bytes: None,
+        }
     }
 }
 
@@ -92,6 +98,13 @@ impl CacheOptions {
     pub fn max_participants(mut self, participants: u32) -> Self {
         self.wish.participants = participants.clamp(1, 4095);
         self.segment = self.segment.max_participants(participants);
+        self
+    }
+
+    /// What it is called among the objects of its segment; `cache` without this. For one that was made by
+    /// [`in_segment`](CacheOptions::in_segment) under a name of its own.
+    pub fn object(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.object);
         self
     }
 
@@ -162,7 +175,7 @@ impl CacheOptions {
     /// - Else as of [`SegmentOptions::create`].
     pub fn create(&self, name: &str) -> Result<Cache> {
         let options = self.segment_options()?;
-        self.in_segment(Arc::new(options.create(name)?), OBJECT)
+        self.in_segment(Arc::new(options.create(name)?), &self.object)
     }
 
     /// Attaches to a cache that is there.
@@ -172,7 +185,7 @@ impl CacheOptions {
     /// - `NotFound`: there is none of that name, or the segment of that name holds none.
     /// - Else as of [`SegmentOptions::open`]; `Corrupt`: its own bytes make no sense.
     pub fn open(&self, name: &str) -> Result<Cache> {
-        Cache::open_in(Arc::new(self.segment.clone().open(name)?), OBJECT)
+        Cache::open_in(Arc::new(self.segment.clone().open(name)?), &self.object)
     }
 
     /// Attaches to the cache of that name, and makes it if there is none; one of those who try at the same time makes
@@ -184,7 +197,7 @@ impl CacheOptions {
     /// `AlreadyExists`.
     pub fn open_or_create(&self, name: &str) -> Result<Cache> {
         let options = self.segment_options()?;
-        self.in_segment(Arc::new(options.open_or_create(name)?), OBJECT)
+        self.in_segment(Arc::new(options.open_or_create(name)?), &self.object)
     }
 
     /// The cache of that name among the objects of a segment; makes it if there is none. Its `max_bytes` must have room
@@ -215,7 +228,7 @@ impl CacheOptions {
     ///
     /// As of [`SegmentOptions::open_reader`]; `NotFound` also if the segment of that name holds no cache.
     pub fn open_reader(&self, name: &str) -> Result<CacheReader> {
-        CacheReader::open_in(self.segment.open_reader(name)?, OBJECT)
+        CacheReader::open_in(self.segment.open_reader(name)?, &self.object)
     }
 
     /// Takes the name from a cache, in use or not, as [`SegmentOptions::unlink`].

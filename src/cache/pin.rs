@@ -42,10 +42,7 @@ impl Hold {
         for reclaims in [false, true] {
             for (nth, pin) in pins() {
                 let cell = as_lock(&pin[0]);
-                if reclaims {
-                    cell.reclaim_unless_just_asked();
-                }
-                if cell.is_held() {
+                if cell.is_held() && !(reclaims && cell.reclaim()) {
                     continue;
                 }
                 if let Some(ticket) = cell.claim().map_err(not_a_participant)? {

@@ -151,6 +151,11 @@ impl Live {
         self.word64(offset_of!(Header, deaths))
     }
 
+    /// In which run of the machine the slots were last taken.
+    pub(crate) fn boot(&self) -> &AtomicU64 {
+        self.word64(offset_of!(Header, boot))
+    }
+
     /// Counts removals of objects.
     #[allow(dead_code)]
     pub(crate) fn removals(&self) -> &AtomicU64 {

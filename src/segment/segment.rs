@@ -381,7 +381,8 @@ impl Segment {
 
     /// In which run of the machine its slots were last taken; 0: not known.
     pub(crate) fn boot(&self) -> u64 {
-        self.attached.header().boot
+        // As it is now: who attached first may have changed it since the header was copied.
+        self.directory.live().boot().load(Acquire)
     }
 
     pub(crate) fn maker(&self) -> Maker<'_> {

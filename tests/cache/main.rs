@@ -11,12 +11,18 @@ mod support;
 #[path = "../locks/support_windows.rs"]
 mod support;
 
+#[cfg(target_os = "linux")]
+mod actor;
 #[cfg(any(target_os = "linux", windows))]
 mod basics;
 #[cfg(any(target_os = "linux", windows))]
 mod eviction;
+#[cfg(target_os = "linux")]
+mod hostile;
 #[cfg(any(target_os = "linux", windows))]
 mod make;
+#[cfg(target_os = "linux")]
+mod processes;
 
 /// Names tests after their functions.
 #[cfg(any(target_os = "linux", windows))]
@@ -28,10 +34,15 @@ macro_rules! tests {
 #[cfg(any(target_os = "linux", windows))]
 pub(crate) use tests;
 
-#[cfg(any(target_os = "linux", windows))]
+#[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
-    let tests = [basics::TESTS, eviction::TESTS];
-    support::run(&tests.concat(), &[], &[])
+    let tests = [basics::TESTS, eviction::TESTS, processes::TESTS, hostile::TESTS];
+    support::run(&tests.concat(), &[], &[("actor", actor::play)])
+}
+
+#[cfg(windows)]
+fn main() -> std::process::ExitCode {
+    support::run(&[basics::TESTS, eviction::TESTS].concat(), &[], &[])
 }
 
 #[cfg(not(any(target_os = "linux", windows)))]

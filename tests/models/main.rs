@@ -48,6 +48,7 @@
 //! | a bell drops its flag without another count: the next one who listens makes the word an older one again | published: who_waits |
 #![cfg(cotenant_model)]
 
+mod cache;
 mod cells;
 mod mutex;
 mod once;

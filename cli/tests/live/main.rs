@@ -4,6 +4,7 @@
 #![cfg(target_os = "linux")]
 
 mod actor;
+mod cache;
 mod changes;
 mod clean;
 mod doctor;
