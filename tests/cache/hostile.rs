@@ -120,8 +120,11 @@ fn a_cache_of_another_run_of_the_machine_is_empty() {
     let cache = options.open(path).expect("kept");
     assert!(cache.contains("k"));
     drop(cache);
-    // The header's boot id: another run.
-    File::options().write(true).open(path).expect("the file").write_all_at(&[1; 8], 248).expect("a store");
+    // As if the cache had been made in another run: `boot` in its head, which is the first of the data.
+    let file = File::options().read(true).write(true).open(path).expect("the file");
+    let mut data_at = [0; 8];
+    file.read_exact_at(&mut data_at, 144).expect("the header");
+    file.write_all_at(&[1; 8], u64::from_le_bytes(data_at) + 8).expect("a store");
     let cache = options.open(path).expect("kept");
     assert_eq!((cache.get("k"), cache.stats().entries), (None, 0));
     cache.insert("k", "again", None).expect("room");

@@ -93,7 +93,9 @@ fn pinned_values_stay() {
         tasks.spawn(|| {
             cache.insert(&0_u64.to_ne_bytes(), &value(0, 2));
             cache.insert(&1_u64.to_ne_bytes(), &value(1, 2));
-            (2..6).for_each(|key: u64| drop(cache.insert(&key.to_ne_bytes(), &value(key, 1))));
+            for key in 2..6_u64 {
+                cache.insert(&key.to_ne_bytes(), &value(key, 1));
+            }
         });
         tasks.spawn(|| {
             if let Some(pin) = cache.pin(&0_u64.to_ne_bytes()) {
