@@ -21,8 +21,8 @@ Examples:
   cotenant cache acme.pages del /index.html
   cotenant cache acme.jobs --object pages clear          a cache among other objects of a segment
 
-Keys that begin with hex: are hexadecimal digits, and so are shown keys that are no text. `stats`, `get` and `keys` write
-nothing to the cache, and count as no hit or miss.
+Keys that begin with hex: are hexadecimal digits, and so are shown keys that are no text. `stats`, `get` and `keys`
+write nothing to the cache, and count as no hit or miss.
 
 Exit status: 0 done, 1 failed, or there is no such entry; 2 wrong usage.";
 
