@@ -7,6 +7,7 @@ mod kernel;
 mod mmap_sync;
 mod pthread;
 mod raw_sync;
+mod through_c;
 
 pub(crate) use mmap_sync::add_publishers;
 
@@ -17,6 +18,7 @@ use crate::locks::{Cases, Reach};
 /// Adds what there is to the cases of the group `locks`.
 pub(crate) fn add_peers(cases: &mut Cases<'_>) {
     let pthread = |what: &str| format!("pthread {what}, process-shared ({})", c_library());
+    cases.lock("cotenant Mutex, in a segment, through libcotenant.so", Reach::Processes, through_c::mutex);
     cases.lock(&pthread("robust mutex"), Reach::Processes, pthread::robust_mutex);
     cases.lock(&pthread("mutex"), Reach::Processes, pthread::mutex);
     cases.lock("raw_sync 0.1 Mutex", Reach::Processes, raw_sync::mutex);
