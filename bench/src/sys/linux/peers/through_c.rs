@@ -1,5 +1,5 @@
-//! Cotenant's mutex through its C ABI: `libcotenant.so` loaded beside this program, called through pointers, which costs
-//! what a call through the procedure linkage table does.
+//! Cotenant's mutex through its C ABI: `libcotenant.so` loaded beside this program, called through pointers, which
+//! costs what a call through the procedure linkage table does.
 
 use std::ffi::{CStr, c_char, c_void};
 use std::hint::black_box;
