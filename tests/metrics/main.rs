@@ -8,6 +8,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 #[cfg(windows)]
+#[allow(dead_code)] // Each test program uses its part.
 #[path = "../locks/support_windows.rs"]
 mod support;
 
