@@ -236,6 +236,7 @@ pub(crate) fn tenant<T>(place: &T) -> Option<u32> {
     if segment.owner().load(Acquire) as u32 == 0 {
         segment.ensure_slot(current_epoch()).ok()?;
     }
+    segment.tell_pid_namespace();
     // Before any store that names the slot: pairs with the Acquire fence in `slot::is_dead`.
     fence(Release);
     Some(segment.owner().load(Acquire) as u32).filter(|half| *half != 0)
