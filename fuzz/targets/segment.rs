@@ -12,7 +12,7 @@ mod damage;
 
 use std::sync::LazyLock;
 
-use damage::{COMPANION_AT, OBJECTS_AT, PARTICIPANTS_AT, Patch, SCHEMAS_AT, SCHEMAS_USED};
+use damage::{COMPANION_AT, EVENTS_AT, OBJECTS_AT, PARTICIPANTS_AT, Patch, SCHEMAS_AT, SCHEMAS_USED};
 use libfuzzer_sys::fuzz_target;
 
 /// Gone with the process; `/dev/shm` if there is one.
@@ -29,7 +29,13 @@ fuzz_target!(|bytes: &[u8]| {
 fn patch(bytes: &[u8]) -> Patch {
     let place = u64::from(u16::from_le_bytes([bytes[0], bytes[1]]));
     // The parts that have a meaning, one behind the other.
-    let parts = [(0, 512), (PARTICIPANTS_AT, 256), (OBJECTS_AT, SCHEMAS_AT - OBJECTS_AT), (SCHEMAS_AT, SCHEMAS_USED)];
+    let parts = [
+        (0, 512),
+        (PARTICIPANTS_AT, 256),
+        (EVENTS_AT, 8 * 64),
+        (OBJECTS_AT, SCHEMAS_AT - OBJECTS_AT),
+        (SCHEMAS_AT, SCHEMAS_USED),
+    ];
     let mut at = place % parts.iter().map(|(_, bytes)| bytes).sum::<u64>();
     for (first, bytes) in parts {
         if at < bytes {

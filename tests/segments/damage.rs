@@ -28,7 +28,8 @@ const PARTICIPANTS: u32 = 4;
 pub(crate) const COMPANION_AT: u64 = 184;
 /// Where the areas begin that such a segment has, by docs/format.md.
 pub(crate) const PARTICIPANTS_AT: u64 = 4096;
-pub(crate) const OBJECTS_AT: u64 = 8192;
+pub(crate) const EVENTS_AT: u64 = PARTICIPANTS_AT + PARTICIPANTS as u64 * 64;
+pub(crate) const OBJECTS_AT: u64 = (EVENTS_AT + 256 * 64).next_multiple_of(4096);
 pub(crate) const SCHEMAS_AT: u64 = OBJECTS_AT + OBJECTS as u64 * 64;
 /// Bytes of schemas that are in use.
 pub(crate) const SCHEMAS_USED: u64 = 400;
@@ -48,6 +49,9 @@ pub(crate) fn try_everything(folder: &Path, patches: &[Patch]) {
     first.get_or_init("removed", || 1_u8).expect("an object");
     first.remove("removed").expect("removing");
     let file = OpenOptions::new().read(true).write(true).open(first.path()).expect("the segment's file");
+    let mut objects_at = [0; 8];
+    file.read_exact_at(&mut objects_at, 96).expect("the header");
+    assert_eq!(u64::from_le_bytes(objects_at), OBJECTS_AT, "what is damaged is what has a meaning");
     for patch in patches {
         file.write_all_at(&patch.bytes[..patch.len], patch.at).expect("damaging the segment");
     }

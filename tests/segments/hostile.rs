@@ -1,6 +1,8 @@
 //! Bytes of a segment that make no sense: errors, never a panic, a signal or a hang.
 
-use crate::damage::{COMPANION_AT, OBJECTS_AT, PARTICIPANTS_AT, Patch, SCHEMAS_AT, SCHEMAS_USED, try_everything};
+use crate::damage::{
+    COMPANION_AT, EVENTS_AT, OBJECTS_AT, PARTICIPANTS_AT, Patch, SCHEMAS_AT, SCHEMAS_USED, try_everything,
+};
 use crate::support::Named;
 use crate::support::sandbox::Sandbox;
 
@@ -62,6 +64,7 @@ pub(crate) fn play_participants() {
 }
 
 pub(crate) fn play_objects() {
+    play_words("events", (EVENTS_AT..EVENTS_AT + 4 * 64).step_by(8));
     play_words("objects", (OBJECTS_AT..OBJECTS_AT + 4 * 64).step_by(8));
 }
 

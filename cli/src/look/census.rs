@@ -13,7 +13,9 @@ use cotenant::inspect::live::MappedPart;
 use super::view::namespace_inode;
 
 /// Bytes of one process's maps that are read: a million mappings are nobody's business.
-const MAPS_BYTES_MAX: u64 = 64 << 20;
+const MAPS_BYTES_MAX: usize = 64 << 20;
+/// Bytes of a file of `/proc` that are asked for at first.
+const FIRST_BYTES: usize = 16 << 10;
 
 /// A file, as the system's tables name it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -100,16 +102,34 @@ impl Census {
     }
 }
 
+/// A file of `/proc`, in few calls: its length cannot be asked for, and reading on until it ends by growing a buffer from
+/// a few bytes would take ten calls more.
 fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(MAPS_BYTES_MAX).read_to_end(&mut bytes)?;
+    let mut file = std::fs::File::open(path)?;
+    let mut bytes = vec![0; FIRST_BYTES];
+    let mut len = 0;
+    loop {
+        match file.read(&mut bytes[len..]) {
+            Ok(0) => break,
+            Ok(more) => len += more,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        if len == bytes.len() {
+            if len >= MAPS_BYTES_MAX {
+                break;
+            }
+            bytes.resize(len * 2, 0);
+        }
+    }
+    bytes.truncate(len);
     Ok(bytes)
 }
 
 fn status(pid: u32) -> Option<Process> {
     let folder = PathBuf::from(format!("/proc/{pid}"));
     // A program's name may hold any bytes.
-    let status = String::from_utf8_lossy(&std::fs::read(folder.join("status")).ok()?).into_owned();
+    let status = String::from_utf8_lossy(&read_bounded(&folder.join("status")).ok()?).into_owned();
     let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
     let program = field("Name").unwrap_or_default().trim().to_owned();
     // Without NSpid (before Linux 4.1) all are of our own namespace.
@@ -126,7 +146,7 @@ fn status(pid: u32) -> Option<Process> {
 
 /// `stopped` or `zombie`, if it is one: then what it holds is not let go of.
 pub(crate) fn condition(pid: u32) -> Option<&'static str> {
-    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let stat = read_bounded(Path::new(&format!("/proc/{pid}/stat"))).ok()?;
     // Behind the program's name, which may hold anything.
     let at = stat.iter().rposition(|byte| *byte == b')')?;
     match stat.get(at + 2)? {

@@ -60,16 +60,23 @@ impl LiveSegment {
         let mut bytes = vec![0; count as usize * OBJECT_BYTES as usize];
         self.source.read(&mut bytes, header.objects_at).map_err(|cause| self.cannot_read("objects", &cause))?;
         let entries = bytes.chunks_exact(OBJECT_BYTES as usize).filter_map(|entry| entry.first_chunk());
-        // Schemas lie one behind the other. Entries of a hostile segment might all name the same large one.
+        let entries: Vec<_> = entries.map(ObjectEntry::from_bytes).collect();
+        // Schemas lie one behind the other: all that are in use are read at once. Bounded by the area, of at most 16 MiB.
+        let end = entries.iter().map(|entry| entry.schema_at.saturating_add(entry.schema_bytes.into())).max();
+        let mut schemas = vec![0; end.unwrap_or(0).min(header.schemas_max_bytes) as usize];
+        let failed = |cause| self.cannot_read("schemas", &cause);
+        let len = self.source.read_up_to(&mut schemas, header.schemas_at).map_err(failed)?;
+        schemas.truncate(len);
+        // Entries of a hostile segment might all name the same large one.
         let mut budget = header.schemas_max_bytes;
         let mut objects = Vec::new();
-        for (entry, index) in entries.map(ObjectEntry::from_bytes).zip(0..) {
-            objects.push(self.object(&entry, index, &mut budget));
+        for (entry, index) in entries.iter().zip(0..) {
+            objects.push(self.object(entry, index, &schemas, &mut budget));
         }
         Ok(objects)
     }
 
-    fn object(&self, entry: &ObjectEntry, index: u32, budget: &mut u64) -> Result<LiveObject> {
+    fn object(&self, entry: &ObjectEntry, index: u32, schemas: &[u8], budget: &mut u64) -> Result<LiveObject> {
         let wrong = |why: &str| self.damaged(&format!("object {index} {why}"));
         let schema_bytes = u64::from(entry.schema_bytes);
         let is_inside = |at: u64, bytes: u64, end: u64| at.checked_add(bytes).is_some_and(|stop| stop <= end);
@@ -77,10 +84,9 @@ impl LiveSegment {
             return Err(wrong("has a schema outside of the schemas"));
         }
         *budget = budget.checked_sub(schema_bytes).ok_or_else(|| wrong("has a schema that others have, too"))?;
-        let mut schema = vec![0; schema_bytes as usize];
-        let schema_at = self.header.schemas_at + entry.schema_at;
-        self.source.read(&mut schema, schema_at).map_err(|cause| self.cannot_read("schemas", &cause))?;
-        let (node, _) = decode::decode(&schema).map_err(|error| wrong(&format!("cannot be read: {error}")))?;
+        let schema = schemas.get(entry.schema_at as usize..).and_then(|rest| rest.get(..schema_bytes as usize));
+        let schema = schema.ok_or_else(|| wrong("has a schema that is cut off"))?;
+        let (node, _) = decode::decode(schema).map_err(|error| wrong(&format!("cannot be read: {error}")))?;
         // What is being made may not have its place yet; for all others it must lie in the data.
         let state = match entry.state {
             object_state::READY => ObjectState::Ready,
