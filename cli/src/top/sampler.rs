@@ -5,11 +5,11 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 use cotenant::cache::{Cache, CacheStats};
-use cotenant::inspect::live::{LiveObject, ObjectState, Thing};
+use cotenant::inspect::live::{EventKind, EventSubject, LiveObject, ObjectState, Thing};
 use cotenant::inspect::printable;
 
 use super::objects::{numbers, objects, things, told_locks};
@@ -25,6 +25,8 @@ use crate::look::{age, bytes, counted, since_unix};
 const CENSUS_EVERY: Duration = Duration::from_secs(10);
 /// Rates that are remembered of each thing that is counted.
 const HISTORY: usize = 20;
+/// Who went without saying so: as many are remembered.
+const GONE_MAX: usize = 50;
 /// Rows of a segment's objects.
 const OBJECTS_MAX: usize = 1000;
 /// Characters of a value.
@@ -36,6 +38,18 @@ pub(super) struct Sampler {
     census: Rc<Census>,
     census_at: Option<Instant>,
     series: HashMap<String, Series>,
+    /// Who was in which segment at the last look: by its path, the slot and the how-manieth tenant.
+    seen: HashMap<(String, u32, u32), String>,
+    /// Who went without saying so, the latest first.
+    gone: VecDeque<Gone>,
+}
+
+/// A participant whose slot was found free: a death that perhaps nobody has told yet.
+pub(super) struct Gone {
+    pub(super) unix_ns: u64,
+    pub(super) label: String,
+    pub(super) path: String,
+    pub(super) who: String,
 }
 
 /// A number that was looked at again and again.
@@ -48,7 +62,15 @@ struct Series {
 
 impl Sampler {
     pub(super) fn new(view: View, all: bool) -> Sampler {
-        Sampler { view, all, census: Rc::new(Census::default()), census_at: None, series: HashMap::new() }
+        Sampler {
+            view,
+            all,
+            census: Rc::new(Census::default()),
+            census_at: None,
+            series: HashMap::new(),
+            seen: HashMap::new(),
+            gone: VecDeque::new(),
+        }
     }
 
     pub(super) fn look(&mut self, state: &State) -> Result<Page> {
@@ -66,6 +88,7 @@ impl Sampler {
             self.census_at = Some(Instant::now());
             survey = Survey::by(&self.view, wanted, Rc::clone(&self.census))?;
         }
+        self.note_gone(&survey);
         // What has not been looked at for long is forgotten.
         self.series.retain(|_, series| series.at.elapsed() < Duration::from_secs(300));
         let mut page = match &state.inside {
@@ -81,7 +104,7 @@ impl Sampler {
                 Tab::Caches => self.caches(&survey),
                 Tab::Counters => self.counters(&survey),
                 Tab::Published => self.published(&survey),
-                Tab::Events => events(&survey),
+                Tab::Events => events(&survey, &self.gone),
             },
         };
         let people: usize = survey.rows.iter().map(|row| row.members.len()).sum();
@@ -89,6 +112,33 @@ impl Sampler {
         let waits = if waits == 0 { String::new() } else { format!(", {} waiting", waits) };
         page.summary = format!("{}, {}{waits}", counted(survey.rows.len(), "segment"), counted(people, "participant"));
         Ok(page)
+    }
+
+    /// Compares who is there with who was: whoever went and did not write it down was killed, most likely.
+    fn note_gone(&mut self, survey: &Survey) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64);
+        let mut seen = HashMap::new();
+        for row in &survey.rows {
+            for it in &row.members {
+                let who = format!("{} {}", it.id(), printable(&it.said.program));
+                seen.insert((row.path(), it.said.slot, it.said.generation), who);
+            }
+        }
+        for ((path, slot, generation), who) in &self.seen {
+            let row = survey.rows.iter().find(|row| row.path() == *path);
+            let Some(row) = row.filter(|_| !seen.contains_key(&(path.clone(), *slot, *generation))) else { continue };
+            let events = row.segment.as_ref().and_then(|segment| segment.events().ok().flatten());
+            let has_told = events.is_some_and(|events| {
+                let is_it = |about: &EventSubject| (about.slot, about.generation) == (*slot, *generation);
+                events.list.iter().any(|event| event.kind == EventKind::Detached && is_it(&event.about))
+            });
+            if !has_told {
+                let (label, path) = (row.label_with_scope(), path.clone());
+                self.gone.push_front(Gone { unix_ns: now, label, path, who: who.clone() });
+                self.gone.truncate(GONE_MAX);
+            }
+        }
+        self.seen = seen;
     }
 
     /// How fast a number grows; None at the first look.

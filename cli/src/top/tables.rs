@@ -1,7 +1,7 @@
 //! Pages of what is as it is: segments, who is in them, their locks, and what happened. No rates, so nothing is
 //! remembered from one look to the next.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use cotenant::inspect::live::{EventKind, LockState};
@@ -9,6 +9,7 @@ use cotenant::inspect::printable;
 
 use super::objects::{all_locks, is_told};
 use super::page::{Cell, Line, Mood, Page, column, number};
+use super::sampler::Gone;
 use super::words::{count, name_of, owner_name, word};
 use crate::happenings::{self, Places};
 use crate::look::{Member, State as Life, Survey};
@@ -166,7 +167,8 @@ pub(super) fn locks(survey: &Survey) -> Page {
     Page { columns, lines, empty: "no locks", ..Page::default() }
 }
 
-pub(super) fn events(survey: &Survey) -> Page {
+/// What participants wrote down, and who was seen to go.
+pub(super) fn events(survey: &Survey, gone: &VecDeque<Gone>) -> Page {
     let columns = vec![column("TIME (UTC)", 13), column("SEGMENT", 22), column("WHAT HAPPENED", 200)];
     let mut found = Vec::new();
     for row in &survey.rows {
@@ -192,7 +194,15 @@ pub(super) fn events(survey: &Survey) -> Page {
         let cells = vec![Cell::number(clock, unix_ns as f64), row.label_with_scope().into(), words.into()];
         Some(Line { cells, mood, segment: row.path() })
     });
-    let lines = lines.collect();
+    let went = gone.iter().map(|it| {
+        let clock = happenings::time(it.unix_ns).get(11..23).unwrap_or_default().to_owned();
+        let words = format!("{} is gone, and did not say so", it.who);
+        let cells = vec![Cell::number(clock, it.unix_ns as f64), it.label.clone().into(), words.into()];
+        Line { cells, mood: Mood::Warning, segment: it.path.clone() }
+    });
+    let mut lines: Vec<_> = went.chain(lines).collect();
+    let when = |line: &Line| line.cells.first().and_then(|cell| cell.rank).unwrap_or(0.0);
+    lines.sort_by(|a, b| when(b).total_cmp(&when(a)));
     Page { columns, lines, empty: "nothing has happened", ..Page::default() }
 }
 /// CLOCK_BOOTTIME, by which participants say when they attached; 0 where it cannot be told.

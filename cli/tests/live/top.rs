@@ -122,6 +122,11 @@ fn segments_and_who_is_in_them_are_shown_and_a_death_is_seen() {
     let gone = other.pid().to_string();
     other.kill();
     screen.await_that("the dead one is gone", |screen| !screen.contains(&gone));
+    // Nobody has noticed but us.
+    screen.press("8");
+    screen.await_that("it is told", |screen| screen.contains(&gone) && screen.contains("is gone, and did not"));
+    screen.press("1");
+    screen.await_text("PEOPLE");
     actor.kill();
     screen.await_that("nobody is left", |screen| row(screen, "acme.jobs").contains("dead"));
     screen.quit();
