@@ -102,8 +102,8 @@ impl Census {
     }
 }
 
-/// A file of `/proc`, in few calls: its length cannot be asked for, and reading on until it ends by growing a buffer from
-/// a few bytes would take ten calls more.
+/// A file of `/proc`, in few calls: its length cannot be asked for, and to grow a buffer from a few bytes until it ends
+/// would take ten calls more.
 fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut file = std::fs::File::open(path)?;
     let mut bytes = vec![0; FIRST_BYTES];

@@ -61,7 +61,7 @@ impl LiveSegment {
         self.source.read(&mut bytes, header.objects_at).map_err(|cause| self.cannot_read("objects", &cause))?;
         let entries = bytes.chunks_exact(OBJECT_BYTES as usize).filter_map(|entry| entry.first_chunk());
         let entries: Vec<_> = entries.map(ObjectEntry::from_bytes).collect();
-        // Schemas lie one behind the other: all that are in use are read at once. Bounded by the area, of at most 16 MiB.
+        // Schemas lie one behind the other: all that are in use are read at once, bounded by the area's 16 MiB.
         let end = entries.iter().map(|entry| entry.schema_at.saturating_add(entry.schema_bytes.into())).max();
         let mut schemas = vec![0; end.unwrap_or(0).min(header.schemas_max_bytes) as usize];
         let failed = |cause| self.cannot_read("schemas", &cause);
