@@ -14,6 +14,7 @@ mod peer;
 #[allow(dead_code)] // What only the other tests there need.
 mod process;
 mod programs;
+mod published;
 mod segments;
 
 use peer::{Peer, Program};
@@ -23,7 +24,10 @@ use peer::{Peer, Program};
 #[ignore = "played by processes that the tests start"]
 fn role() {
     if std::env::var_os(peer::ROLE).is_some() {
-        peer::serve(|line| segments::answer(line).unwrap_or_else(|| blocks::answer(line)));
+        peer::serve(|line| {
+            let answer = segments::answer(line).or_else(|| published::answer(line));
+            answer.unwrap_or_else(|| blocks::answer(line))
+        });
     }
 }
 
