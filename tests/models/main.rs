@@ -42,9 +42,6 @@
 //! | `OnceCell` is completed before the value is written | once: value_made_once |
 //! | a barrier counts the dead; or does not clear the cells of a round that a death left | cells: dead_one_does_not_count |
 //! | a leader does not store its term | cells: terms |
-//! | a publish moves the head before the buffer is whole; a load does not look at the stamp again | published: loads |
-//! | a publish writes over the newest buffer; two publish at a time | published: loads |
-//! | a publish does not ring; a waiter looks before it listens | published: who_waits |
 //! | a bell drops its flag without another count: the next one who listens makes the word an older one again | published: who_waits |
 #![cfg(cotenant_model)]
 
