@@ -116,6 +116,9 @@ struct SegmentsPage;
 #[doc = include_str!("../docs/locks.md")]
 struct LocksPage;
 #[cfg(doctest)]
+#[doc = include_str!("../docs/channels.md")]
+struct ChannelsPage;
+#[cfg(doctest)]
 #[doc = include_str!("../docs/published.md")]
 struct PublishedPage;
 #[cfg(doctest)]

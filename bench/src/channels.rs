@@ -3,6 +3,7 @@
 //! A cache line that goes to and fro between two processes is what no message can be faster than; a futex that wakes
 //! the other one is that for a message that is slept for. `way` has the loops; `ours` and `sys` the subjects.
 
+pub(crate) mod mailbox;
 pub(crate) mod ours;
 pub(crate) mod way;
 

@@ -15,6 +15,7 @@ mod attach;
 mod boost;
 mod cache;
 mod channels;
+mod compare;
 mod figure;
 mod goal;
 mod hits;
@@ -65,6 +66,8 @@ enum Command {
     Stress(stress::Options),
     /// Replays a trace through the shared cache beside others: who hits how often with how much memory.
     Hits(hits::Options),
+    /// Every way of sharing on this machine, and which to take.
+    Compare(compare::Options),
     /// A process of such a run.
     #[command(hide = true)]
     Play(stress::Role),
@@ -110,6 +113,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let options = Options::parse();
     match &options.command {
         Some(Command::Play(role)) => return stress::play(role).map(|()| ExitCode::SUCCESS),
+        Some(Command::Compare(options)) => return compare::run(options).map(|()| ExitCode::SUCCESS),
         Some(Command::Stress(options)) => {
             eprintln!("{}", sys::machine());
             return stress::run(options);

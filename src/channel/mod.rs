@@ -16,6 +16,7 @@ mod receiver;
 mod record;
 mod ring;
 mod sender;
+mod wait_any;
 mod waiting;
 
 #[cfg(test)]
@@ -28,3 +29,4 @@ pub use pipe::{PIPE_ATOMIC_BYTES, PipeReader, PipeWriter, pipe};
 pub use queue::{Delivery, Queue, QueueOptions};
 pub use receiver::{Message, Receiver};
 pub use sender::{Reservation, Sender};
+pub use wait_any::wait_any;

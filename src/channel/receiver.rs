@@ -25,6 +25,7 @@ use crate::error::Result;
 use crate::lock::atomic::Ordering::{Acquire, Relaxed, Release};
 use crate::lock::raw_lock::Asks;
 use crate::lock::{NotLocked, Ticket};
+use crate::sync::bell::Bell;
 use crate::sync::patience::Patience;
 
 /// Receives messages of a [`Queue`](super::Queue). Made by [`Queue::receiver`](super::Queue::receiver), or
@@ -444,6 +445,35 @@ impl<'q> Receiver<'q> {
         if let Ok(Some(true)) = self.at_places(|places| places.free(&self.ring)) {
             self.wake_senders();
         }
+    }
+}
+
+/// For `wait_any`.
+impl Receiver<'_> {
+    pub(super) fn bell(&self) -> &Bell {
+        &self.ring.head().committed
+    }
+
+    /// Whether `try_recv` would find something; gives back what the dead had on the way.
+    pub(super) fn is_ready(&self) -> bool {
+        let (head, mine) = (self.ring.head(), self.ticket.get().owner_half());
+        let next = if self.is_sole { self.next.get() } else { head.next.load(Relaxed) };
+        // Acquire pairs with the Release of `Sender::commit`.
+        let mark = self.ring.mark(next).load(Acquire);
+        let is_there = match what(mark) {
+            is::EMPTY => false,
+            is::RESERVED | is::TAKEN => self.ring.is_dead(next, owner_half(mark), mine, Asks::UnlessJustAsked),
+            // Damage, too: `try_recv` tells.
+            _ => true,
+        };
+        if is_there || head.returned.load(Relaxed) > 0 {
+            return true;
+        }
+        let is_watching = head.head.load(Relaxed) != next;
+        is_watching
+            && self
+                .at_places(|places| places.recover(&self.ring, self.fate, mine, Asks::UnlessJustAsked))
+                .is_ok_and(|came_back| came_back == Some(true))
     }
 }
 

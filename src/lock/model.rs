@@ -207,6 +207,12 @@ pub(crate) mod futex {
         sleep(std::ptr::from_ref(word) as usize, &|| plain.load(SeqCst) == expected);
     }
 
+    pub(crate) fn wait_any32(words: &[(&AtomicU32, u32)], _: Duration) {
+        if let Some((word, expected)) = words.first() {
+            wait32(word, *expected, Duration::ZERO);
+        }
+    }
+
     pub(crate) fn wake32(word: &AtomicU32, sleepers: u32) -> u32 {
         wake(std::ptr::from_ref(word) as usize, sleepers)
     }

@@ -64,6 +64,11 @@ impl Bell {
         }
     }
 
+    /// What sleepers sleep on, for who sleeps on several.
+    pub(crate) fn word(&self) -> &AtomicU32 {
+        &self.word
+    }
+
     /// Nobody listens any more, says the only one that did: a ring is then no system call.
     pub(crate) fn silence(&self) {
         self.word.fetch_and(!SOMEBODY_LISTENS, SeqCst);

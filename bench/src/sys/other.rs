@@ -65,6 +65,10 @@ pub(crate) fn in_two_processes(_work: &Work<'_>) -> anyhow::Result<[[f64; 2]; 2]
 /// Ways of the system and of other libraries are measured on Linux only.
 pub(crate) fn add_ways(_cases: &mut crate::channels::Cases<'_>) {}
 
+pub(crate) fn kernel_ways(_maker: &crate::compare::Maker) -> anyhow::Result<[Vec<crate::compare::Measure>; 5]> {
+    anyhow::bail!("ways of sharing are compared on Linux only")
+}
+
 pub(crate) fn pin(_nth: usize) {}
 
 pub(crate) fn unpin() {}

@@ -77,6 +77,51 @@ fn sleep(futex: *const u32, expected: u32, timeout: Duration) -> bool {
     result == 0 || std::io::Error::last_os_error().raw_os_error() == Some(libc::EAGAIN)
 }
 
+/// As [`wait32`], on several words at once
+/// ([`futex_waitv`](https://docs.kernel.org/userspace-api/futex2.html), Linux 5.16). Where it is not, or for more words
+/// than it takes, for a moment.
+#[doc(alias = "futex_waitv")]
+pub(crate) fn wait_any32(words: &[(&AtomicU32, u32)], timeout: Duration) {
+    const MOMENT: Duration = Duration::from_millis(1);
+    const MOST: usize = 128;
+    const FUTEX_32: u32 = 2;
+    /// `struct futex_waitv`.
+    #[repr(C)]
+    struct Waiter {
+        expected: u64,
+        address: u64,
+        flags: u32,
+        reserved: u32,
+    }
+    let waiters: Vec<_> = words
+        .iter()
+        .map(|(word, expected)| Waiter {
+            expected: (*expected).into(),
+            address: std::ptr::from_ref(*word) as u64,
+            flags: FUTEX_32,
+            reserved: 0,
+        })
+        .collect();
+    let mut until = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: a place for the time.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut until) };
+    let ns = until.tv_nsec as u64 + u64::from(timeout.subsec_nanos());
+    until.tv_sec += timeout.as_secs() as libc::time_t + (ns / 1_000_000_000) as libc::time_t;
+    until.tv_nsec = (ns % 1_000_000_000) as libc::c_long;
+    let result = if waiters.is_empty() || waiters.len() > MOST {
+        -1
+    } else {
+        let (first, count) = (waiters.as_ptr(), waiters.len() as u32);
+        // SAFETY: so many waiters, whose words the caller borrows; the time outlives the call.
+        unsafe { libc::syscall(libc::SYS_futex_waitv, first, count, 0_u32, &raw const until, libc::CLOCK_MONOTONIC) }
+    };
+    let slept = result >= 0
+        || matches!(std::io::Error::last_os_error().raw_os_error(), Some(libc::EAGAIN | libc::ETIMEDOUT | libc::EINTR));
+    if !slept || waiters.is_empty() {
+        std::thread::sleep(timeout.min(MOMENT));
+    }
+}
+
 /// Whether spinning can pay.
 pub(crate) fn has_many_processors() -> bool {
     static PROCESSORS: AtomicU32 = AtomicU32::new(0);

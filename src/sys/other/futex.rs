@@ -23,6 +23,11 @@ pub(crate) fn wait32(word: &AtomicU32, expected: u32, timeout: Duration) {
     }
 }
 
+/// Sleeps for a moment: nobody is woken here who waits for several words.
+pub(crate) fn wait_any32(_words: &[(&AtomicU32, u32)], timeout: Duration) {
+    std::thread::sleep(timeout.min(Duration::from_millis(1)));
+}
+
 /// Clears the low half.
 pub(crate) fn clear_and_wake(word: &AtomicU64, _sleepers: u32) {
     // Release pairs with the Acquire of whoever takes the lock.

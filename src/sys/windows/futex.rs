@@ -62,6 +62,11 @@ fn sleep(segment: &Attached, at: u64, owner: Option<&super::handle::Handle>, tim
     }
 }
 
+/// Sleeps for a moment: nobody is woken here who waits for several words.
+pub(crate) fn wait_any32(_words: &[(&AtomicU32, u32)], timeout: Duration) {
+    std::thread::sleep(timeout.min(Duration::from_millis(1)));
+}
+
 /// Clears the low half and wakes up to `sleepers`. Killed between the two, they wake by their timeouts.
 pub(crate) fn clear_and_wake(word: &AtomicU64, sleepers: u32) {
     // Release pairs with the Acquire of whoever takes the lock.

@@ -27,7 +27,7 @@ pub(crate) use single_step::instructions;
 pub(crate) use stores::add_stores;
 pub(crate) use two_processes::{computes_alone, in_two_processes};
 pub(crate) use victim::Victim;
-pub(crate) use ways::add_ways;
+pub(crate) use ways::{add_ways, kernel_ways};
 
 /// Why programs' starts are not measured here.
 pub(crate) const NO_STARTS: Option<&str> = None;

@@ -1,0 +1,133 @@
+//! `compare`: every way of sharing that the project offers, on this machine, in one interleaved run, and which to take.
+//!
+//! ```text
+//! ways      what there is, and what no measurement tells of it
+//! measure   every way in turn, round after round        page   the same as one HTML file, with charts
+//! ```
+
+mod chart;
+mod measure;
+mod page;
+mod ways;
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+use comfy_table::{Table, presets};
+use serde::Serialize;
+
+use crate::sys;
+pub(crate) use measure::{Maker, Measure};
+use ways::Facts;
+
+/// Sizes of the messages of a stream.
+pub(super) const SIZES: [(usize, &str); 5] =
+    [(8, "8 B"), (64, "64 B"), (1 << 10, "1 KiB"), (64 << 10, "64 KiB"), (1 << 20, "1 MiB")];
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Under ten seconds; its figures are coarse.
+    #[arg(long)]
+    quick: bool,
+    /// Also writes a page with charts, complete in one file.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Prints one JSON object per line in place of the table.
+    #[arg(long)]
+    json: bool,
+}
+
+/// A way, what is known of it and what was measured.
+#[derive(Serialize)]
+pub(super) struct Row {
+    #[serde(flatten)]
+    facts: Facts,
+    set_up_us: Option<f64>,
+    round_trip_ns: Option<f64>,
+    one_way_ns: Option<f64>,
+    /// In the order of `SIZES`.
+    messages_per_second: Vec<Option<f64>>,
+}
+
+pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
+    let rows = measure::all(options.quick)?;
+    if options.json {
+        for row in &rows {
+            println!("{}", serde_json::to_string(row)?);
+        }
+    } else {
+        println!("{}", table(&rows));
+        answers(&rows).iter().for_each(|line| println!("{line}"));
+    }
+    if let Some(file) = &options.html {
+        let page = page::of(&rows, &sys::machine(), options.quick)?;
+        std::fs::write(file, page).with_context(|| format!("write {}", file.display()))?;
+        eprintln!("wrote {}", file.display());
+    }
+    Ok(())
+}
+
+pub(super) fn time(ns: Option<f64>) -> String {
+    match ns {
+        None => "-".to_owned(),
+        Some(ns) if ns < 1e3 => format!("{ns:.0} ns"),
+        Some(ns) if ns < 1e6 => format!("{:.1} us", ns / 1e3),
+        Some(ns) => format!("{:.1} ms", ns / 1e6),
+    }
+}
+
+pub(super) fn rate(per_second: Option<f64>) -> String {
+    match per_second {
+        None => "-".to_owned(),
+        Some(rate) if rate >= 1e6 => format!("{:.1} M", rate / 1e6),
+        Some(rate) if rate >= 1e3 => format!("{:.0} k", rate / 1e3),
+        Some(rate) => format!("{rate:.0}"),
+    }
+}
+
+pub(super) fn columns() -> Vec<String> {
+    let mut columns: Vec<_> = ["way", "set up", "one way", "round trip"].map(str::to_owned).to_vec();
+    columns.extend(SIZES.map(|(_, name)| format!("{name}/s")));
+    columns.extend(["unrelated", "survives the last", "protected by", "kill -9"].map(str::to_owned));
+    columns
+}
+
+impl Row {
+    pub(super) fn cells(&self) -> Vec<String> {
+        let facts = &self.facts;
+        let mut cells = vec![facts.name.to_owned(), time(self.set_up_us.map(|us| us * 1e3))];
+        cells.extend([time(self.one_way_ns), time(self.round_trip_ns)]);
+        cells.extend(self.messages_per_second.iter().map(|it| rate(*it)));
+        cells.extend([facts.unrelated, facts.survives, facts.protected_by, facts.kill].map(str::to_owned));
+        cells
+    }
+}
+
+fn table(rows: &[Row]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::ASCII_MARKDOWN).set_header(columns());
+    rows.iter().for_each(|row| drop(table.add_row(row.cells())));
+    table
+}
+
+/// Which to take, from what was measured.
+pub(super) fn answers(rows: &[Row]) -> Vec<String> {
+    let best = |of: &dyn Fn(&Row) -> Option<f64>, admits: &dyn Fn(&Row) -> bool| {
+        let measured = rows.iter().filter(|row| admits(row)).filter_map(|row| of(row).map(|value| (row, value)));
+        measured.max_by(|(_, one), (_, other)| one.total_cmp(other)).map(|(row, _)| row.facts.name)
+    };
+    let messages = |row: &Row| row.facts.holds_many;
+    let name = |name: Option<&'static str>| name.unwrap_or("nothing was measured");
+    let quick = |row: &Row| row.round_trip_ns.map(|ns| -ns);
+    let (small, large) = (|row: &Row| row.messages_per_second[1], |row: &Row| row.messages_per_second[4]);
+    vec![
+        format!("state that all see:            {}: an access is a load or a store, whichever is made", ways::VARIABLE),
+        format!("soonest answer, here:          {}", name(best(&quick, &|_| true))),
+        format!("most small messages, here:     {}", name(best(&small, &messages))),
+        format!("most large messages, here:     {}", name(best(&large, &messages))),
+        format!("no message lost by a kill:     {} (at least once)", ways::QUEUE),
+        format!("values kept over a restart:    {}", ways::FILE),
+        "the other side is not yours:   pipe, FIFO or a socket".to_owned(),
+    ]
+}

@@ -1,0 +1,38 @@
+//! Two programs that nobody forked from one another, and a FIFO between them: one reports, the other listens.
+//!
+//! Whoever comes first waits for the other. When the last reporter is gone, dead or alive, the listener sees the end.
+//!
+//!     cargo run --example fifo              both: starts itself again as `fifo report PATH`
+//!     cargo run --example fifo report PATH  in any shell, as often as you like
+
+use std::time::Duration;
+use std::{env, process};
+
+use cotenant::channel::Fifo;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    if let [word, path] = &arguments[..] {
+        assert_eq!(word, "report");
+        let mut writer = Fifo::open(path)?.writer_timeout(Duration::from_secs(10))?.messages();
+        for percent in [0, 50, 100] {
+            writer.send(format!("process {}: {percent} % done", process::id()).as_bytes())?;
+        }
+        return Ok(());
+    }
+    if cfg!(not(target_os = "linux")) {
+        println!("FIFOs are on Linux only; `queue` is an example for every system");
+        return Ok(());
+    }
+    let path = env::temp_dir().join(format!("cotenant-fifo-{}", process::id()));
+    let fifo = Fifo::create(&path, 0o600)?;
+    let mut reader = fifo.reader()?.messages();
+    let mut other = process::Command::new(env::current_exe()?).arg("report").arg(&path).spawn()?;
+    while let Some(message) = reader.recv()? {
+        println!("{}", String::from_utf8_lossy(&message));
+    }
+    println!("the last reporter is gone");
+    other.wait()?;
+    fifo.unlink()?;
+    Ok(())
+}
