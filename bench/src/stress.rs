@@ -14,6 +14,7 @@ mod metrics;
 mod options;
 mod outcome;
 mod published;
+mod queue;
 mod random;
 mod series;
 mod supervisor;

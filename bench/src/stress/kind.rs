@@ -34,6 +34,7 @@ pub(super) fn of(what: What) -> &'static dyn Kind {
         What::Locks => &super::locks::Locks,
         What::Published => &super::published::Published,
         What::Cache => &super::cache::SharedCache,
+        What::Queue => &super::queue::Queues,
         What::Waiters => &super::waiters::Waiters,
         What::Metrics => &super::metrics::MetricsOfAll,
         What::Series => &super::series::Series,

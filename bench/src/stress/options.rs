@@ -44,6 +44,8 @@ pub(crate) enum What {
     Published,
     /// A shared cache, with a history of every value: none may be mixed, another key's, or older than what was told.
     Cache,
+    /// A queue: messages that are accepted come, twice only if marked; senders and receivers are killed.
+    Queue,
     /// All of them wait for one owner, who is stopped: what that costs, and whether he is robbed.
     Waiters,
     /// Counters, gauges, histograms and rate limits: what was acknowledged is in the totals, whoever is killed.

@@ -1,0 +1,214 @@
+//! `stress queue`: senders number their messages, receivers say which they had; senders and receivers are killed.
+//!
+//! What must hold: an accepted message is delivered; a second time only if it is marked; whole; and those of one sender
+//! in order, if there is one receiver. What was accepted and what came is told in tables of the segment that no lock
+//! guards and that are not the queue's.
+
+use std::cell::RefCell;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::time::Duration;
+
+use anyhow::Context;
+use cotenant::Segment;
+use cotenant::channel::{Delivery, Message, Queue, Receiver, Sender};
+
+use super::kind::Kind;
+use super::options::Role;
+use super::words::Words;
+use super::worker::{Worker, violation};
+
+const SEATS: usize = 64;
+/// Of each sender; one that has sent so many rests.
+const NUMBERS: usize = 1 << 17;
+const HEAD_BYTES: usize = 20;
+const PATIENCE: Duration = Duration::from_millis(5);
+
+/// For each seat and number, the incarnation whose message came, 0: none did.
+type Came = [AtomicU64; SEATS * NUMBERS];
+/// For each seat, the number that was accepted last.
+type Accepted = [AtomicU32; SEATS];
+
+#[derive(Clone, Copy)]
+struct Shared {
+    queue: &'static Queue<'static>,
+    came: &'static Came,
+    accepted: &'static Accepted,
+}
+
+/// What a process keeps from one operation to the next.
+struct Ends {
+    shared: Shared,
+    sender: Sender<'static>,
+    receiver: Receiver<'static>,
+    /// Of each seat, what came last: incarnation and number.
+    last: Vec<(u64, u32)>,
+}
+
+thread_local! {
+    static SHARED: RefCell<Option<Shared>> = const { RefCell::new(None) };
+    static ENDS: RefCell<Option<Ends>> = const { RefCell::new(None) };
+}
+
+pub(super) struct Queues;
+
+impl Kind for Queues {
+    fn name(&self) -> &'static str {
+        "queue"
+    }
+
+    fn name_of(&self, _what: u64) -> &'static str {
+        "Queue"
+    }
+
+    fn processes_max(&self) -> u32 {
+        SEATS as u32
+    }
+
+    fn attach(&self, _role: &Role) -> anyhow::Result<()> {
+        let options = Segment::options().max_bytes(1 << 30).max_objects(16);
+        let segment: &'static Segment = options.open_or_create("cotenant.bench.stress-queue")?.leak();
+        let queue = Queue::options().capacity_bytes(64 << 10).delivery(Delivery::AtLeastOnce);
+        let queue = Box::leak(Box::new(queue.open_or_create_in(segment, "queue")?));
+        let came = segment.get_or_zeroed::<Came>("came")?;
+        let accepted = segment.get_or_zeroed::<Accepted>("accepted")?;
+        SHARED.set(Some(Shared { queue, came, accepted }));
+        Ok(())
+    }
+
+    fn act(&self, worker: &mut Worker) {
+        ENDS.with_borrow_mut(|ends| {
+            if ends.is_none() {
+                match open_ends() {
+                    Ok(opened) => *ends = Some(opened),
+                    Err(error) => return worker.violation(&format!("no end of the queue: {error:#}")),
+                }
+            }
+            let Some(ends) = ends else { return };
+            // Two thirds send; with two processes, one.
+            if worker.seat % 3 == 1 { receive(worker, ends) } else { send(worker, ends) }
+        });
+    }
+
+    fn look_at_the_end(&self, words: &Words) {
+        if let Err(error) = look(words) {
+            violation(words, &format!("{error:#}"));
+        }
+    }
+}
+
+fn open_ends() -> anyhow::Result<Ends> {
+    let shared = SHARED.with_borrow(|shared| *shared).context("attached")?;
+    let (sender, receiver) = (shared.queue.sender()?, shared.queue.receiver()?);
+    Ok(Ends { shared, sender, receiver, last: vec![(0, 0); SEATS] })
+}
+
+/// Seat, number, incarnation, then bytes that follow from the number.
+fn write(into: &mut [u8], seat: usize, number: u32, me: u64) {
+    into[..4].copy_from_slice(&(seat as u32).to_le_bytes());
+    into[4..8].copy_from_slice(&number.to_le_bytes());
+    into[8..16].copy_from_slice(&me.to_le_bytes());
+    let len = into.len() as u32;
+    into[16..HEAD_BYTES].copy_from_slice(&len.to_le_bytes());
+    into[HEAD_BYTES..].fill(number as u8);
+}
+
+fn send(worker: &mut Worker, ends: &mut Ends) {
+    let (seat, me) = (worker.seat, worker.me + 1);
+    let accepted = &ends.shared.accepted[seat];
+    let number = accepted.load(Relaxed) + 1;
+    if number as usize >= NUMBERS {
+        return std::thread::sleep(PATIENCE);
+    }
+    let len = HEAD_BYTES + worker.random.below(2000) as usize;
+    let sent = if worker.random.once_in(2) {
+        let mut message = vec![0; len];
+        write(&mut message, seat, number, me);
+        ends.sender.send_timeout(message, PATIENCE).is_ok()
+    } else {
+        match ends.sender.reserve_timeout(len, PATIENCE) {
+            Ok(Some(mut place)) => worker.inside(0, |worker| {
+                let half = place.len() / 2;
+                place[..half].fill(0xee);
+                worker.linger();
+                write(&mut place, seat, number, me);
+                worker.linger();
+                let commits = !worker.random.once_in(8);
+                if commits {
+                    place.commit();
+                }
+                commits
+            }),
+            Ok(None) => false,
+            Err(error) => return worker.violation(&format!("cannot reserve: {error}")),
+        }
+    };
+    if sent {
+        accepted.store(number, SeqCst);
+    }
+}
+
+fn receive(worker: &mut Worker, ends: &mut Ends) {
+    match ends.receiver.recv_timeout(PATIENCE) {
+        Ok(Some(message)) => {
+            let alone = worker.words.places <= 3;
+            let told = check(&message, &ends.shared, alone.then_some(&mut ends.last));
+            if let Err(what) = told {
+                worker.violation(&what);
+            }
+            if worker.random.once_in(16) {
+                return; // Dropped: it comes again.
+            }
+            worker.inside(1, Worker::linger);
+            message.ack();
+        }
+        Ok(None) => {}
+        Err(error) => worker.violation(&format!("cannot receive: {error}")),
+    }
+}
+
+/// Notes that it came; what is wrong with it, if anything is.
+fn check(message: &Message<'_, '_>, shared: &Shared, last: Option<&mut Vec<(u64, u32)>>) -> Result<(), String> {
+    let word = |at: usize| u32::from_le_bytes(message[at..at + 4].try_into().unwrap_or_default());
+    if message.len() < HEAD_BYTES {
+        return Err(format!("a message of {} bytes", message.len()));
+    }
+    let (seat, number) = (word(0) as usize, word(4));
+    let incarnation = u64::from(word(8)) | u64::from(word(12)) << 32;
+    let is_whole = word(16) as usize == message.len() && message[HEAD_BYTES..].iter().all(|byte| *byte == number as u8);
+    if seat >= SEATS || number as usize >= NUMBERS || !is_whole {
+        return Err(format!("a torn message: seat {seat}, number {number}, {} bytes", message.len()));
+    }
+    let before = shared.came[seat * NUMBERS + number as usize].swap(incarnation, SeqCst);
+    // A sender killed between the commit and its note sends the number again, as another incarnation.
+    if before == incarnation && !message.is_redelivered() {
+        return Err(format!("number {number} of seat {seat} came twice and is not marked"));
+    }
+    if let Some(last) = last {
+        let (who, which) = last[seat];
+        if who == incarnation && which >= number && !message.is_redelivered() {
+            return Err(format!("number {number} of seat {seat} came after {which}"));
+        }
+        last[seat] = (incarnation, number.max(if who == incarnation { which } else { 0 }));
+    }
+    Ok(())
+}
+
+/// What is still in the queue comes; then everything that was accepted has come.
+fn look(words: &Words) -> anyhow::Result<()> {
+    let ends = open_ends()?;
+    while let Some(message) = ends.receiver.recv_timeout(Duration::from_millis(500))? {
+        if let Err(what) = check(&message, &ends.shared, None) {
+            violation(words, &what);
+        }
+        message.ack();
+    }
+    for (seat, accepted) in ends.shared.accepted.iter().enumerate() {
+        for number in 1..=accepted.load(SeqCst) {
+            if ends.shared.came[seat * NUMBERS + number as usize].load(SeqCst) == 0 {
+                violation(words, &format!("number {number} of seat {seat} was accepted and never came"));
+            }
+        }
+    }
+    Ok(())
+}
