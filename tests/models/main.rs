@@ -51,7 +51,6 @@ mod mutex;
 mod once;
 mod own_cells;
 mod published;
-mod queue;
 mod room;
 mod rwlock;
 mod wakes;
