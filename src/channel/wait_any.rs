@@ -11,9 +11,9 @@ const LONGEST_SLEEP: Duration = Duration::from_millis(20);
 /// Waits until one of the receivers has something to take; gives its index, the lowest if there are several. `None`:
 /// not within `timeout`.
 ///
-/// Then [`try_recv`](Receiver::try_recv): another receiver of that queue may have been quicker. What a dead receiver had
-/// comes to light here within some 20 ms, too. Sleeps until a message comes (Linux 5.16 or newer; elsewhere it looks
-/// every millisecond).
+/// Then [`try_recv`](Receiver::try_recv): another receiver of that queue may have been quicker. What a dead receiver
+/// had comes to light here within some 20 ms, too. Sleeps until a message comes (Linux 5.16 or newer; elsewhere it
+/// looks every millisecond).
 ///
 /// ```
 /// use cotenant::channel::{Queue, wait_any};

@@ -5,7 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{Row, answers, chart, columns};
 
-const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#222}\
+const STYLE: &str = "\
+body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#222}\
 table{border-collapse:collapse;font-size:13px}th,td{padding:.3rem .5rem;border-bottom:1px solid #ddd;text-align:left;\
 vertical-align:top}th{background:#f4f4f4}td.n{text-align:right;white-space:nowrap}.wide{overflow-x:auto}\
 svg{max-width:100%;height:auto;margin:1rem 0}pre{background:#f7f7f7;padding:.8rem;overflow-x:auto}";
