@@ -44,10 +44,17 @@ pub(super) fn of(rows: &[Row], machine: &str, quick: bool) -> anyhow::Result<Str
     writeln!(page, "{}", chart::bars("Set-up", "us, logarithmic", rows, |row| row.set_up_us)?)?;
     writeln!(
         page,
-        "<p>Every way in turn, round after round, in one run; medians. A round trip is a message there and one \
-back; one way is half of it. In memory and in a queue, who waits looks again and again before it sleeps; pipes, sockets \
-and message queues sleep at once. Memory holds one message at a time: its sender waits until it was taken.</p>"
+        "<p>Every way in turn, round after round, in one run; medians. A round trip is a message there and"
     )?;
+    writeln!(
+        page,
+        "one back; one way is half of it. In memory and in a queue, who waits looks again and again before"
+    )?;
+    writeln!(
+        page,
+        "it sleeps; pipes, sockets and message queues sleep at once. Memory holds one message at a time: its"
+    )?;
+    writeln!(page, "sender waits until it was taken.</p>")?;
     writeln!(page, "</body></html>")?;
     Ok(page)
 }
