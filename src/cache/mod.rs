@@ -23,6 +23,8 @@ mod hash;
 mod head;
 mod index;
 mod iter;
+#[cfg(feature = "json")]
+mod json;
 mod layout;
 mod memory;
 #[cfg(cotenant_model)]

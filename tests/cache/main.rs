@@ -9,6 +9,7 @@
 mod support;
 #[cfg(windows)]
 #[path = "../locks/support_windows.rs"]
+#[allow(dead_code)] // Its processes are for other tests.
 mod support;
 
 #[cfg(target_os = "linux")]

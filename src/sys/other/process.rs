@@ -37,6 +37,11 @@ pub(crate) fn boottime_ns() -> u64 {
     FIRST.get_or_init(Instant::now).elapsed().as_nanos() as u64
 }
 
+/// Nothing is shared, so nothing needs a number that others cannot guess.
+pub(crate) fn random() -> io::Result<[u8; 16]> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// Writes one line to standard error and ends the process.
 pub(crate) fn end(message: &str, status: i32) -> ! {
     complain(message);
