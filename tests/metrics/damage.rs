@@ -47,9 +47,17 @@ pub(crate) fn try_everything(folder: &Path, patches: &[Patch]) {
     let own = (counter.claim(), histogram.claim(), cells.claim(), handles.2.counter(&named));
     for value in [0.0, 3.0, 1e300, f64::NAN] {
         use_named(&named);
-        (own.0.increment(), own.1.observe(value), own.2.fetch_add(1, Relaxed), own.3.increment()).0;
-        (counter.increment(), gauge.set(value), gauge.add(1.0), histogram.observe(value)).0;
-        (handles.0.set(value), handles.0.add(1.0), handles.1.observe(value)).0;
+        own.0.increment();
+        own.1.observe(value);
+        own.2.fetch_add(1, Relaxed);
+        own.3.increment();
+        counter.increment();
+        gauge.set(value);
+        gauge.add(1.0);
+        histogram.observe(value);
+        handles.0.set(value);
+        handles.0.add(1.0);
+        handles.1.observe(value);
         let _taken = (limiter.try_acquire(), limiter.available(), keyed.try_acquire("key"));
     }
     let _told = (counter.total(), gauge.value(), cells.total(), handles.0.value(), format!("{limiter:?} {keyed:?}"));

@@ -24,7 +24,7 @@ const HELP: [&str; 12] = [
     "            Nothing is locked or written.",
 ];
 
-/// No colours where they are not wanted (https://no-color.org).
+/// No colours where they are not wanted (<https://no-color.org>).
 fn has_colors() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

@@ -27,7 +27,7 @@ pub(crate) fn pipe() -> io::Result<(File, File)> {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: just made, and nobody else's.
-    Ok(unsafe { (File::from_raw_fd(ends[0]), File::from_raw_fd(ends[1])) })
+    Ok(ends.map(|end| unsafe { File::from_raw_fd(end) }).into())
 }
 
 /// Makes a FIFO with these permission bits, whatever the mask is.
