@@ -89,13 +89,22 @@ pub unsafe extern "C" fn cotenant_keyed_limiter_open(
         // SAFETY: the caller passes a name.
         let name = unsafe { text(name, "the name of the limiter") }?;
         let rate = rate(number, time_ms, burst)?;
-        // SAFETY: only lifetimes are forgotten: the caller closes it before the segment.
         let limits = match keys {
-            ..=1024 => Limits::Small(unsafe { forever(segment.get_or_init(name, || KeyedRateLimiter::new(rate))?) }),
-            // SAFETY: as above.
-            ..=8192 => Limits::Medium(unsafe { forever(segment.get_or_init(name, || KeyedRateLimiter::new(rate))?) }),
-            // SAFETY: as above.
-            ..=65536 => Limits::Large(unsafe { forever(segment.get_or_init(name, || KeyedRateLimiter::new(rate))?) }),
+            ..=1024 => {
+                let table = segment.get_or_init(name, || KeyedRateLimiter::new(rate))?;
+                // SAFETY: only lifetimes are forgotten: the caller closes it before the segment.
+                Limits::Small(unsafe { forever(table) })
+            }
+            1025..=8192 => {
+                let table = segment.get_or_init(name, || KeyedRateLimiter::new(rate))?;
+                // SAFETY: as above.
+                Limits::Medium(unsafe { forever(table) })
+            }
+            8193..=65536 => {
+                let table = segment.get_or_init(name, || KeyedRateLimiter::new(rate))?;
+                // SAFETY: as above.
+                Limits::Large(unsafe { forever(table) })
+            }
             _ => return Err(invalid("a limiter remembers at most 65,536 keys")),
         };
         *place = Box::into_raw(Box::new(cotenant_limiter { limits }));
