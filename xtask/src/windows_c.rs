@@ -114,7 +114,7 @@ impl Place<'_> {
         let actor = self.workshop.root.join("capi/tests/c/programs/actor.c");
         let program = self.compile(&actor, "actor.exe", &FORMS[1])?;
         let start = || -> Result<Talk> {
-            let mut actor = Talk::start(self.wine(&program))?;
+            let actor = Talk::start(self.wine(&program))?;
             ensure!(actor.line()? == "ready", "the actor is not ready");
             Ok(actor)
         };
