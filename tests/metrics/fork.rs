@@ -1,4 +1,4 @@
-//! Metrics in children of forks and in signal handlers.
+//! Metrics in children of forks and in signal handlers, and in more processes than Wine starts in a minute.
 
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering::SeqCst};
 
@@ -11,6 +11,7 @@ tests! {
     child_of_a_fork_counts_and_so_does_its_parent,
     own_cell_copied_by_a_fork_is_the_parent_s,
     gauge_of_a_child_is_its_own,
+    gauge_without_a_cell_for_a_slot_says_so,
     signal_handlers_lose_no_count_of_whom_they_interrupt,
 }
 
@@ -60,6 +61,14 @@ fn gauge_of_a_child_is_its_own() {
     assert_eq!(child.ask("gauge sum"), "Some(7.0) 0");
     child.kill();
     wait_until("the child's gauge vanishes", || parent.ask("gauge sum") == "Some(4.0) 0");
+}
+
+fn gauge_without_a_cell_for_a_slot_says_so() {
+    let (_sandbox, mut peers) = actors::<65>();
+    for peer in &mut peers {
+        peer.ask("gauge sum set 1");
+    }
+    assert_eq!(peers[0].ask("gauge sum"), "Some(64.0) 1");
 }
 
 static COUNTER: AtomicPtr<Counter> = AtomicPtr::new(std::ptr::null_mut());

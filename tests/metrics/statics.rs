@@ -11,7 +11,6 @@ tests! {
     cells_merge_as_their_type_says,
     gauges_of_a_dead_process_vanish_and_the_last_value_stays,
     next_tenant_of_a_slot_does_not_show_the_last_one_s_gauge,
-    gauge_without_a_cell_for_a_slot_says_so,
     histogram_of_all_processes_is_one,
     statics_are_rendered_by_their_names,
 }
@@ -108,14 +107,6 @@ fn next_tenant_of_a_slot_does_not_show_the_last_one_s_gauge() {
         next.kill();
     }
     expect(&mut reader, "gauge sum", "None 0");
-}
-
-fn gauge_without_a_cell_for_a_slot_says_so() {
-    let (_sandbox, mut peers) = actors::<65>();
-    for peer in &mut peers {
-        peer.ask("gauge sum set 1");
-    }
-    expect(&mut peers[0], "gauge sum", "Some(64.0) 1");
 }
 
 fn histogram_of_all_processes_is_one() {
