@@ -6,6 +6,7 @@ use std::ffi::CStr;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 
 /// Children of a fork; ended when this is dropped.
@@ -14,7 +15,7 @@ pub(crate) struct Crowd(Vec<libc::pid_t>);
 impl Crowd {
     /// Starts so many, each of which runs `once` and then sleeps; gives them when all have.
     pub(crate) fn of(count: usize, once: impl Fn()) -> io::Result<Crowd> {
-        let (mut done, tell) = io::pipe()?;
+        let (mut done, tell) = UnixStream::pair()?;
         let mut crowd = Crowd(Vec::new());
         for _ in 0..count {
             // SAFETY: the parent has one thread at this point, and the child runs `once` and sleeps.
