@@ -15,13 +15,14 @@ impl Seed {
     #[inline]
     pub(super) fn hash(self, byte_count: usize, words: impl Iterator<Item = u64>) -> u64 {
         let [start, multiplier] = self.0;
-        let multiplier = multiplier | 1;
+        // A seed of few ones would make a poor factor.
+        let multiplier = (multiplier ^ GOLDEN) | 1;
         let mut state = start ^ (byte_count as u64).wrapping_mul(GOLDEN);
         for word in words {
             // The state before a word is added again behind the product: a zero factor forgets nothing.
             state = fold(state ^ word, multiplier).wrapping_add(state.rotate_left(23));
         }
-        fold(state ^ multiplier, start | 1) ^ state
+        fold(state ^ multiplier, start.rotate_left(32) ^ GOLDEN | 1) ^ state
     }
 }
 

@@ -1,16 +1,18 @@
 //! The ring in one process: what was written is read, the oldest is written over, and what is torn is passed by.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::*;
-use crate::segment::backing::Backing;
 use crate::segment::segment::Segment;
 use crate::sys::Attached;
 
 fn with_ring(call: impl Fn(&'static Attached)) {
-    let segment = Segment::options().backing(Backing::Anonymous).max_bytes(1 << 20).create("unit.events");
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let name = format!("unit.events.{}.{}", std::process::id(), COUNT.fetch_add(1, Relaxed));
+    let segment = Segment::options().max_bytes(1 << 20).create(&name);
     let segment = segment.expect("a segment").leak();
-    let place = segment.get_or_init("place", || std::sync::atomic::AtomicU64::new(0)).expect("there is room");
+    let place = segment.get_or_init("place", || AtomicU64::new(0)).expect("there is room");
     let (attached, _) = crate::sys::ranges::place_of(place).expect("it lies in the segment");
     call(attached);
 }
