@@ -107,7 +107,9 @@ impl Row {
 fn table(rows: &[Row]) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::ASCII_MARKDOWN).set_header(columns());
-    rows.iter().for_each(|row| drop(table.add_row(row.cells())));
+    rows.iter().for_each(|row| {
+        table.add_row(row.cells());
+    });
     table
 }
 

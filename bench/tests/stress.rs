@@ -52,3 +52,15 @@ fn an_owner_that_is_stopped_is_not_robbed() {
     let closing = stress(&["waiters", "--processes", "24", "--for", "2s"]);
     assert_eq!(closing["violations"], 0, "{closing}");
 }
+
+#[test]
+fn queue_bears_sixty_kills_of_senders_and_receivers() {
+    let closing = stress(&["queue", "--processes", "6", "--kill-every", "20ms", "--kills", "60", "--for", "4m"]);
+    assert_eq!((&closing["kills"], &closing["violations"]), (&60.into(), &0.into()), "{closing}");
+}
+
+#[test]
+fn queue_of_one_receiver_keeps_each_senders_order() {
+    let closing = stress(&["queue", "--processes", "3", "--kill-every", "30ms", "--kills", "30", "--for", "4m"]);
+    assert_eq!((&closing["kills"], &closing["violations"]), (&30.into(), &0.into()), "{closing}");
+}
