@@ -4,7 +4,7 @@
 
 use std::{env, process};
 
-use cotenant::channel::Queue;
+use cotenant::channel::{Queue, Receiver};
 
 const NAME: &str = "example.queue";
 const FRAMES: usize = 5;
@@ -27,12 +27,17 @@ fn main() -> cotenant::Result<()> {
     let receiver = queue.sole_receiver()?;
     let program = env::current_exe().expect("the path of this program");
     let mut other = process::Command::new(program).arg("send").spawn().expect("starting it again");
+    let told = print_all(&receiver);
+    other.wait().expect("its end");
+    told
+}
+
+fn print_all(receiver: &Receiver<'_>) -> cotenant::Result<()> {
     println!("{}", String::from_utf8_lossy(&receiver.recv()?));
     for _ in 0..FRAMES {
         let frame = receiver.recv()?;
         let sum: u64 = frame.iter().map(|byte| u64::from(*byte)).sum();
         println!("a frame of {} bytes whose sum is {sum}", frame.len());
     }
-    other.wait().expect("its end");
     Ok(())
 }

@@ -59,7 +59,7 @@ fn call_everything(cache: &Cache, round: u64) {
     let _ = cache.iter().take(200).count();
     let _ = cache.get_or_insert_with("computed", None, || vec![1]);
     let _ = (cache.stats(), cache.process_stats());
-    if round % 8 == 0 {
+    if round.is_multiple_of(8) {
         let _ = (cache.grow(2 * CAPACITY_BYTES), cache.clear());
     }
 }

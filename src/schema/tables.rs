@@ -5,7 +5,7 @@
 //! ```
 //!
 //! A [`Schema`](super::Schema) as plain structs of fixed layout, with addresses in place of slices, which `cotenant.h`
-//! fills in. From here on they become the [`Node`]s that schemas are everywhere, so a type that is declared in C has
+//! fills in. From here on they become the `Node`s that schemas are everywhere, so a type that is declared in C has
 //! the encoding and the fingerprint of the same type in Rust.
 
 #![allow(unsafe_code)]

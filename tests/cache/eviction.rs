@@ -140,9 +140,8 @@ fn an_entry_costs_at_most_64_bytes_on_top() {
             number += 1;
         }
     }
-    for _ in 0..number {
+    for number in number..2 * number {
         cache.insert(format!("key:{number:012}"), value(number, 1, 100), None).expect("room");
-        number += 1;
     }
     let stats = cache.stats();
     let overhead = (stats.capacity_bytes - stats.bytes) as f64 / stats.entries as f64;

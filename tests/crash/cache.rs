@@ -211,7 +211,7 @@ macro_rules! children {
                 marks.begin();
                 let outcome = $operation;
                 marks.end();
-                assert!(matches!(outcome, $is_done), "{outcome:?}");
+                let $is_done = outcome else { panic!("{outcome:?}") };
             });
         }
     )*};

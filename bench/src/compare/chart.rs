@@ -82,7 +82,7 @@ pub(super) fn throughput(rows: &[Row]) -> anyhow::Result<String> {
             let measured = sizes.zip(&row.messages_per_second);
             measured.filter_map(|(bytes, rate)| rate.map(|rate| (bytes, rate * bytes / 1e6))).collect()
         };
-        let all: Vec<f64> = rows.iter().flat_map(|row| points(row)).map(|(_, rate)| rate).collect();
+        let all: Vec<f64> = rows.iter().flat_map(points).map(|(_, rate)| rate).collect();
         let low = all.iter().copied().fold(f64::INFINITY, f64::min).max(1e-3);
         let high = all.iter().copied().fold(1.0, f64::max) * 2.0;
         let mut chart = ChartBuilder::on(&area)

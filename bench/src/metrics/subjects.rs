@@ -88,7 +88,7 @@ impl Subjects {
         let next = Cell::new(0_u32);
         cases.alone(LIMIT, KEYED, move || {
             next.set(next.get().wrapping_add(1));
-            let address = IpAddr::V4(Ipv4Addr::from(0x0a00_0000 | next.get() % 1000));
+            let address = IpAddr::V4(Ipv4Addr::from(0x0a00_0000 | (next.get() % 1000)));
             ignore(LIMITER_OF_KEYS.try_acquire(&address));
         });
         cases.alone(LIMIT, "limit a look at the clock", || ignore(Instant::now()));

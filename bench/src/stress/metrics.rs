@@ -155,8 +155,8 @@ fn look_backwards(worker: &mut Worker, part: usize) {
 }
 
 fn look_at_the_end(words: &Words) {
-    for part in 0..4 {
-        check(words, PARTS[part], words.sum(2 * part), words.sum(2 * part + 1), total(part));
+    for (part, name) in PARTS.iter().enumerate().take(4) {
+        check(words, name, words.sum(2 * part), words.sum(2 * part + 1), total(part));
     }
     for (name, histogram) in [("histogram", HISTOGRAM.snapshot()), ("own histogram", OWN_HISTOGRAM.snapshot())] {
         let part = if name == "histogram" { 2 } else { 3 };

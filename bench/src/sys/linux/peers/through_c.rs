@@ -112,8 +112,9 @@ fn find() -> anyhow::Result<ThroughC> {
 impl ThroughC {
     #[inline]
     fn count_and_unlock(&self) {
-        // SAFETY: the second word, under the lock.
-        unsafe { *self.words.add(1) += 1 };
+        let count = self.words.wrapping_add(1);
+        // SAFETY: the second word of the object, under the lock.
+        unsafe { *count += 1 };
         // SAFETY: a mutex that this thread holds.
         unsafe { (self.unlock)(self.words.cast()) };
     }
@@ -138,7 +139,8 @@ impl Lock for ThroughC {
     }
 
     fn count(&self) -> u64 {
-        // SAFETY: the second word, which nobody changes now.
-        unsafe { *self.words.add(1) }
+        let count = self.words.wrapping_add(1);
+        // SAFETY: the second word of the object, which nobody changes now.
+        unsafe { *count }
     }
 }

@@ -10,13 +10,15 @@ use iceoryx2::prelude::*;
 use crate::channels::way::Way;
 
 type Shared = ipc::Service;
+type Sending = (Publisher<Shared, [u8], ()>, Notifier<Shared>);
+type Receiving = (Subscriber<Shared, [u8], ()>, Listener<Shared>);
 
 /// `BLOCKS`: an event for each sample, and a wait for it.
 pub(super) struct Iceoryx<const BLOCKS: bool> {
     name: String,
     bytes: usize,
-    publisher: Option<(Publisher<Shared, [u8], ()>, Notifier<Shared>)>,
-    subscriber: Option<(Subscriber<Shared, [u8], ()>, Listener<Shared>)>,
+    publisher: Option<Sending>,
+    subscriber: Option<Receiving>,
     /// Must outlive its ports.
     node: Option<Node<Shared>>,
 }

@@ -49,7 +49,7 @@ impl Ends for Socket {
             return Err(io::Error::last_os_error()).context("socketpair");
         }
         // SAFETY: just made.
-        Ok(unsafe { (File::from_raw_fd(ends[0]), File::from_raw_fd(ends[1])) })
+        Ok(ends.map(|end| unsafe { File::from_raw_fd(end) }).into())
     }
 }
 
