@@ -51,6 +51,7 @@ mod mutex;
 mod once;
 mod own_cells;
 mod published;
+mod queue;
 mod room;
 mod rwlock;
 mod wakes;
