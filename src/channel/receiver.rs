@@ -112,7 +112,8 @@ impl<'q> Receiver<'q> {
         }
     }
 
-    /// The next message; `None` if there is none now.
+    /// The next message; `None` if there is none now. What a receiver had that died may
+    /// come some milliseconds after its death only: whether one lives is not asked each time.
     ///
     /// # Errors
     /// As [`recv`](Receiver::recv).

@@ -1,4 +1,4 @@
-//! The lock family under a model checker: every schedule of a seeded choice of thousands, with and without deaths.
+//! Locks, cache and queues under a model checker: every schedule of a seeded choice of thousands, with and without deaths.
 //!
 //! The library is built with `--cfg cotenant_model`: src/lock/atomic.rs and src/lock/model.rs put a scheduling point
 //! before each operation on shared memory, each futex call, and each question who lives. shuttle picks who goes on, at
@@ -43,6 +43,15 @@
 //! | a barrier counts the dead; or does not clear the cells of a round that a death left | cells: dead_one_does_not_count |
 //! | a leader does not store its term | cells: terms |
 //! | a bell drops its flag without another count: the next one who listens makes the word an older one again | published: who_waits |
+//! | who takes `receiving` over from a dead sole receiver leaves what that had | queue: sole_ends, any_senders_and_a_sole_receiver |
+//! | what a dead receiver had does not come back; nor what is TAKEN at `next` | queue: any_ends, a_sole_sender_and_any_receivers |
+//! | a message that came back uncounted is not looked for | queue: all at least once |
+//! | a place that a dead sender reserved is waited for | queue: any_ends |
+//! | a sender believes `tail` after a death | queue: all with deaths |
+//! | a sender does not make the mark behind its record EMPTY | queue: all but woken_for_each_message |
+//! | what comes again is not marked | queue: all at least once |
+//! | memory of a message that somebody has is freed | queue: any_ends, woken_when_there_is_room |
+//! | sending tells nobody; who takes a message does not tell the next one who sleeps | queue: any_ends |
 #![cfg(cotenant_model)]
 
 mod cache;
