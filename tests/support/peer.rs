@@ -33,7 +33,7 @@ impl Peer {
     /// Starts `command` without waiting for it.
     #[track_caller]
     pub(crate) fn launch(command: &mut Command) -> Peer {
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("starting a peer");
+        let mut child = spawn_patiently(command.stdin(Stdio::piped()).stdout(Stdio::piped()));
         let commands = Box::new(child.stdin.take().expect("piped"));
         let answers = lines_of(child.stdout.take().expect("piped"));
         Peer { pid: child.id() as i32, child: Some(child), may_live: true, commands, answers }
@@ -138,6 +138,21 @@ impl Peer {
             std::thread::sleep(Duration::from_millis(1));
         }
     }
+}
+
+/// Starts a process whose program may have been written just now: a child that another thread forked meanwhile has the
+/// file open for writing until it calls exec.
+#[track_caller]
+fn spawn_patiently(command: &mut Command) -> Child {
+    for _ in 0..500 {
+        match command.spawn() {
+            Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => {
+                std::thread::sleep(Duration::from_millis(20))
+            }
+            child => return child.expect("starting a peer"),
+        }
+    }
+    panic!("a program was busy for ten seconds");
 }
 
 impl Drop for Peer {
