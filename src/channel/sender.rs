@@ -23,7 +23,7 @@ use super::waiting::{Wait, Waiting};
 use crate::error::Result;
 use crate::lock::atomic::Ordering::{Acquire, Relaxed, Release};
 use crate::lock::raw_lock::Asks;
-use crate::lock::{Locked, NotLocked, Ticket};
+use crate::lock::{Locked, NotLocked, RawLock, Ticket};
 use crate::sync::patience::Patience;
 
 /// Sends messages into a [`Queue`](super::Queue). Made by [`Queue::sender`](super::Queue::sender), or
@@ -194,8 +194,12 @@ impl<'q> Sender<'q> {
     }
 
     fn reserve_within(&mut self, len: usize, wait: Wait) -> Result<Option<Reservation<'_, 'q>>> {
-        let place = self.place(len, wait)?;
-        Ok(place.map(|place| Reservation { sender: self, place, is_committed: false }))
+        let Some(place) = self.place(len, wait)? else { return Ok(None) };
+        if self.is_sole && lines_of(place.bytes) > 1 {
+            // What the caller writes lies where marks were made EMPTY ahead: without a commit they are none any more.
+            self.cleared.set(self.tail.get());
+        }
+        Ok(Some(Reservation { sender: self, place, is_committed: false }))
     }
 
     #[inline]
@@ -419,7 +423,7 @@ impl<'q> Sender<'q> {
     #[cold]
     fn reclaim(&self, asks: Asks) -> Result<bool> {
         let receiving = &self.ring.head().receiving;
-        let ticket = match lock_receiving(&self.ring, self.fate, lock_for_a_moment) {
+        let ticket = match lock_receiving(&self.ring, self.fate, RawLock::try_lock_given_up) {
             Ok(ticket) => ticket,
             // A sole receiver has it, of this very thread perhaps: it frees what it leaves.
             Err(Refusal::Lock(NotLocked::WouldBlock | NotLocked::TimedOut | NotLocked::WouldDeadlock)) => {

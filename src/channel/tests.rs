@@ -211,3 +211,36 @@ fn a_batch_is_sent_whole_through_a_small_ring() {
         }
     });
 }
+
+/// The bytes of a place that is given up lie where marks of later messages will be looked for.
+#[test]
+fn a_place_that_is_not_committed_leaves_nothing_whatever_was_written_there() {
+    for sole in [false, true] {
+        for forget in [false, true] {
+            let queue = queue(64, Delivery::AtMostOnce);
+            let mut sender = if sole { queue.sole_sender() } else { queue.sender() }.expect("a role");
+            let receiver = queue.receiver().expect("a role");
+            sender.send("one").expect("room");
+            let mut place = sender.reserve(400).expect("room");
+            // A ready message of five bytes, as it would lie at each line.
+            let ghost: Vec<u8> =
+                [2_u32, 0, 5, 0, u32::from_ne_bytes(*b"GHOS")].iter().flat_map(|it| it.to_ne_bytes()).collect();
+            for at in (48..400 - ghost.len()).step_by(64) {
+                place[at..at + ghost.len()].copy_from_slice(&ghost);
+            }
+            if forget && sole {
+                std::mem::forget(place);
+            } else {
+                drop(place);
+            }
+            for number in 0..20_u8 {
+                sender.send([number; 3]).expect("room");
+            }
+            assert_eq!(&*receiver.recv().expect("a message"), b"one");
+            for number in 0..20_u8 {
+                assert_eq!(&*receiver.recv().expect("a message"), &[number; 3]);
+            }
+            assert!(receiver.try_recv().expect("no error").is_none());
+        }
+    }
+}
