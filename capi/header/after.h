@@ -195,8 +195,18 @@ COTENANT_X_VARIABLE_OPERATIONS(bool, bool)
     } name;                                                                                                            \
     COTENANT_X_BOTH_AS(word, name, "Text", NULL, 0, capacity, 9)
 #define COTENANT_TEXT_SET(text, value) cotenant_text_set(&(text)->length, (text)->bytes, sizeof((text)->bytes), value)
+/* The bytes of an array; of a pointer, whose size would cut the text off, an error of the compiler. */
+#ifdef __cplusplus
+extern "C++" {
+template <size_t bytes> constexpr size_t cotenant_x_array_bytes(const char (&)[bytes]) noexcept { return bytes; }
+}
+#define COTENANT_X_ARRAY_BYTES(array) cotenant_x_array_bytes(array)
+#else
+#define COTENANT_X_ARRAY_BYTES(array)                                                                                  \
+    (sizeof(array) + 0 * sizeof(char[1 - 2 * __builtin_types_compatible_p(__typeof__(array), __typeof__(&(array)[0]))]))
+#endif
 #define COTENANT_TEXT_GET(text, out)                                                                                   \
-    cotenant_text_get(&(text)->length, (text)->bytes, sizeof((text)->bytes), out, sizeof(out))
+    cotenant_text_get(&(text)->length, (text)->bytes, sizeof((text)->bytes), out, COTENANT_X_ARRAY_BYTES(out))
 
 COTENANT_X_TEXT(text16, cotenant_text16, 16);
 COTENANT_X_TEXT(text32, cotenant_text32, 32);
@@ -480,7 +490,8 @@ COTENANT_X_BOTH_AS(leader, cotenant_leader, "Leader", cotenant_x_parts_leader, 2
         {FIELDS(COTENANT_X_INITIAL)}};                                                                                 \
     COTENANT_X_BLOCK(name, FIELDS, &name##_shared.variables, NULL, sizeof(name##_shared), NULL, __VA_ARGS__)
 
-/* Constructors of the earliest priorities that programs may have; a library's run when it is loaded. */
+/* Constructors of the earliest priorities that programs may have; a library's run when it is loaded. The destructor's is
+ * the last: those of the library's own objects still share and lock. */
 #define COTENANT_X_HOOKS(name)                                                                                         \
     __attribute__((constructor(101), used)) static void name##_cotenant_registers(void)                                \
     {                                                                                                                  \
@@ -490,7 +501,7 @@ COTENANT_X_BOTH_AS(leader, cotenant_leader, "Leader", cotenant_x_parts_leader, 2
     {                                                                                                                  \
         name##_cotenant_attach();                                                                                      \
     }                                                                                                                  \
-    __attribute__((destructor, used)) static void name##_cotenant_unregisters(void)                                    \
+    __attribute__((destructor(101), used)) static void name##_cotenant_unregisters(void)                               \
     {                                                                                                                  \
         name##_cotenant_unregister();                                                                                  \
     }                                                                                                                  \

@@ -12,7 +12,8 @@
  *
  * Conventions: functions return a cotenant_status; out-parameters come last and are set only if it is COTENANT_OK (or
  * COTENANT_OWNER_DIED, of calls that lock); texts are UTF-8 that ends with a zero byte; times are in milliseconds and
- * have _ms in their names; all functions may be called by any thread. No function calls exit or throws.
+ * have _ms in their names; all functions may be called by any thread. None throws, and none ends the program but those
+ * that COTENANT_SHARED has called before main.
  *
  * This file is made by `cargo xtask header` from capi/header and the comments in capi/src. */
 #ifndef COTENANT_H
@@ -940,7 +941,8 @@ COTENANT_NOEXCEPT;
 
 /**
  * Calls `function` with `object`, unless that was done already; others wait meanwhile. If it gives another number than
- * 0, or is killed, the next one does it: COTENANT_CANCELLED. COTENANT_WOULD_DEADLOCK: called from `function` itself.
+ * 0, or is killed, the next one does it, and finds `object` as that one left it, not zero: COTENANT_CANCELLED.
+ * COTENANT_WOULD_DEADLOCK: called from `function` itself.
  */
 COTENANT_API
 cotenant_status cotenant_once_call(struct cotenant_once *once,
@@ -1653,8 +1655,18 @@ COTENANT_X_VARIABLE_OPERATIONS(bool, bool)
     } name;                                                                                                            \
     COTENANT_X_BOTH_AS(word, name, "Text", NULL, 0, capacity, 9)
 #define COTENANT_TEXT_SET(text, value) cotenant_text_set(&(text)->length, (text)->bytes, sizeof((text)->bytes), value)
+/* The bytes of an array; of a pointer, whose size would cut the text off, an error of the compiler. */
+#ifdef __cplusplus
+extern "C++" {
+template <size_t bytes> constexpr size_t cotenant_x_array_bytes(const char (&)[bytes]) noexcept { return bytes; }
+}
+#define COTENANT_X_ARRAY_BYTES(array) cotenant_x_array_bytes(array)
+#else
+#define COTENANT_X_ARRAY_BYTES(array)                                                                                  \
+    (sizeof(array) + 0 * sizeof(char[1 - 2 * __builtin_types_compatible_p(__typeof__(array), __typeof__(&(array)[0]))]))
+#endif
 #define COTENANT_TEXT_GET(text, out)                                                                                   \
-    cotenant_text_get(&(text)->length, (text)->bytes, sizeof((text)->bytes), out, sizeof(out))
+    cotenant_text_get(&(text)->length, (text)->bytes, sizeof((text)->bytes), out, COTENANT_X_ARRAY_BYTES(out))
 
 COTENANT_X_TEXT(text16, cotenant_text16, 16);
 COTENANT_X_TEXT(text32, cotenant_text32, 32);
@@ -1938,7 +1950,8 @@ COTENANT_X_BOTH_AS(leader, cotenant_leader, "Leader", cotenant_x_parts_leader, 2
         {FIELDS(COTENANT_X_INITIAL)}};                                                                                 \
     COTENANT_X_BLOCK(name, FIELDS, &name##_shared.variables, NULL, sizeof(name##_shared), NULL, __VA_ARGS__)
 
-/* Constructors of the earliest priorities that programs may have; a library's run when it is loaded. */
+/* Constructors of the earliest priorities that programs may have; a library's run when it is loaded. The destructor's is
+ * the last: those of the library's own objects still share and lock. */
 #define COTENANT_X_HOOKS(name)                                                                                         \
     __attribute__((constructor(101), used)) static void name##_cotenant_registers(void)                                \
     {                                                                                                                  \
@@ -1948,7 +1961,7 @@ COTENANT_X_BOTH_AS(leader, cotenant_leader, "Leader", cotenant_x_parts_leader, 2
     {                                                                                                                  \
         name##_cotenant_attach();                                                                                      \
     }                                                                                                                  \
-    __attribute__((destructor, used)) static void name##_cotenant_unregisters(void)                                    \
+    __attribute__((destructor(101), used)) static void name##_cotenant_unregisters(void)                               \
     {                                                                                                                  \
         name##_cotenant_unregister();                                                                                  \
     }                                                                                                                  \

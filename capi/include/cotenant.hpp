@@ -95,7 +95,7 @@ template <class Duration> std::uint64_t milliseconds(Duration timeout)
 } // namespace detail
 
 /// A lock, held, and the value that it guards: of a word that COTENANT_MUTEX or COTENANT_RWLOCK declares.
-template <class Locked, class Calls> class basic_guard {
+template <class Locked, class Calls> class [[nodiscard]] basic_guard {
 public:
     using value_type = decltype(std::declval<Locked &>().value);
 
@@ -230,7 +230,7 @@ template <class Locked, class Repair> write_guard<Locked> write_or_repair(Locked
 }
 
 /// A rwlock, held to read.
-template <class Locked> class read_guard {
+template <class Locked> class [[nodiscard]] read_guard {
 public:
     using value_type = decltype(std::declval<Locked &>().value);
 
@@ -274,7 +274,7 @@ template <class Locked, class Repair> read_guard<Locked> read_or_repair(Locked &
 }
 
 /// A permit of a word that COTENANT_SEMAPHORE declares; given back when it goes, by any thread.
-template <class Semaphore> class permit {
+template <class Semaphore> class [[nodiscard]] permit {
 public:
     permit(Semaphore &semaphore, const cotenant_kept &kept) noexcept : semaphore_(&semaphore), kept_(kept) {}
     permit(permit &&other) noexcept : semaphore_(std::exchange(other.semaphore_, nullptr)), kept_(other.kept_) {}
@@ -316,7 +316,7 @@ template <class Semaphore> std::optional<permit<Semaphore>> try_acquire(Semaphor
 }
 
 /// This process leads, until it goes.
-class leadership {
+class [[nodiscard]] leadership {
 public:
     leadership(cotenant_leader &leader, const cotenant_kept &kept) noexcept : leader_(&leader), kept_(kept) {}
     leadership(leadership &&other) noexcept : leader_(std::exchange(other.leader_, nullptr)), kept_(other.kept_) {}
@@ -430,22 +430,22 @@ public:
         struct attempt {
             Init &init;
             std::exception_ptr thrown;
-        } attempt{init, nullptr};
+        } made_by{init, nullptr};
         auto run = [](void *object, void *argument) -> std::int32_t {
-            auto &attempt = *static_cast<struct attempt *>(argument);
+            auto &by = *static_cast<attempt *>(argument);
             try {
-                attempt.init(*static_cast<T *>(object));
+                by.init(*static_cast<T *>(object));
                 return 0;
             } catch (...) {
-                attempt.thrown = std::current_exception();
+                by.thrown = std::current_exception();
                 return 1;
             }
         };
         try {
-            return made<T>(name, run, &attempt);
+            return made<T>(name, run, &made_by);
         } catch (const error &) {
-            if (attempt.thrown) {
-                std::rethrow_exception(attempt.thrown);
+            if (made_by.thrown) {
+                std::rethrow_exception(made_by.thrown);
             }
             throw;
         }

@@ -287,7 +287,8 @@ fn timed_out(error: cotenant_rust::sync::TimedOut) -> Failure {
 }
 
 /// Calls `function` with `object`, unless that was done already; others wait meanwhile. If it gives another number than
-/// 0, or is killed, the next one does it: COTENANT_CANCELLED. COTENANT_WOULD_DEADLOCK: called from `function` itself.
+/// 0, or is killed, the next one does it, and finds `object` as that one left it, not zero: COTENANT_CANCELLED.
+/// COTENANT_WOULD_DEADLOCK: called from `function` itself.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cotenant_once_call(
     once: *mut cotenant_once,

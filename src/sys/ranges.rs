@@ -65,6 +65,8 @@ pub(crate) struct Range {
     segment: *const Attached,
 }
 
+const NOTHING: Range = Range { start: 0, bytes: 0, at: 0, segment: null_mut() };
+
 impl Range {
     /// The segment that the range lies in.
     ///
@@ -110,9 +112,15 @@ impl Slot {
     }
 
     /// Replaces what the slot holds if `may` says so of its segment. `false`: it did not, or somebody else writes.
-    fn write(&self, may: impl Fn(usize, *const Attached) -> bool, new: Range) -> bool {
+    fn write(&self, may: impl Fn(Range) -> bool, new: Range) -> bool {
         let before = self.sequence.load(Relaxed);
-        if before % 2 == 1 || !may(self.bytes.load(Relaxed), self.segment.load(Relaxed)) {
+        let old = Range {
+            start: self.start.load(Relaxed),
+            bytes: self.bytes.load(Relaxed),
+            at: self.at.load(Relaxed),
+            segment: self.segment.load(Relaxed),
+        };
+        if before % 2 == 1 || !may(old) {
             return false;
         }
         let odd = before.wrapping_add(1);
@@ -164,12 +172,18 @@ pub(crate) fn segment_at<T>(place: &T) -> Option<&Attached> {
 /// after the last reference into the range.
 pub(crate) fn publish(start: usize, bytes: usize, segment: &Attached, at: u64) {
     let new = Range { start, bytes, at, segment };
+    // An image was unloaded from these addresses. Its range outlives it, so that a lock that comes late is refused; from
+    // here on it would answer for the new one.
+    let is_stale = |old: Range| old.start < start + bytes && start < old.start + old.bytes;
+    for slot in chunks().flat_map(|chunk| &chunk.slots).take(USED.load(Acquire)) {
+        slot.write(is_stale, NOTHING);
+    }
     let mut chunk = &FIRST;
     let mut number = 0;
     loop {
         for slot in &chunk.slots {
             number += 1;
-            if slot.write(|bytes, _| bytes == 0, new) {
+            if slot.write(|old| old.bytes == 0, new) {
                 // Release pairs with the Acquire in `find`: whoever is given an address looks as far as its slot.
                 USED.fetch_max(number, Release);
                 return owner::begin_epoch();
@@ -201,9 +215,8 @@ fn next_or_new(chunk: &'static Chunk) -> &'static Chunk {
 #[allow(dead_code)]
 pub(crate) fn withdraw(segment: &Attached) {
     let used = USED.load(Acquire);
-    let none = Range { start: 0, bytes: 0, at: 0, segment: null_mut() };
     for slot in chunks().flat_map(|chunk| &chunk.slots).take(used) {
-        slot.write(|_, found| std::ptr::eq(found, segment), none);
+        slot.write(|old| std::ptr::eq(old.segment, segment), NOTHING);
     }
     owner::begin_epoch();
 }

@@ -134,12 +134,12 @@ fn applications_in_four_languages_share_the_variables_of_one_library() {
             }
             running.push(application);
         }
-        // Killed in the middle of an order, which the next one finishes.
+        // Killed in the middle of an order, which the next one takes back.
         let died = place.start(made().join("till"), &["1", "die"]).end();
         assert!(!died.status.success() && died.stdout.contains("C: order 13"), "{}", died.stdout);
         running.remove(0).kill();
         let report = start(&place, "C++", "0").end().stdout;
-        assert_eq!(report, "total: 14 orders, 1400 cents, 14 calls, 1 repairs\n");
+        assert_eq!(report, "total: 13 orders, 1300 cents, 14 calls, 1 repairs\n");
     }
 }
 

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::refused::{folder, host, library};
 use crate::support::program::Place;
-use crate::support::{output, root, sources};
+use crate::support::{GCC, output, root, sources};
 use crate::tests;
 
 const OTHER: &str = "0.2.0";
@@ -115,8 +115,18 @@ fn plugin_that_is_unloaded_gives_its_slot_back() {
     assert!(third.line().ends_with(" 0 before"));
 }
 
+/// The library stays, and with it what it knew of the addresses that the plug-in had, and now has again.
+fn plugin_that_is_loaded_again_can_lock() {
+    let folder = folder();
+    let plugin = library(folder.path(), "on_failure(exit),name(\"capi.plugin\")", &[]);
+    let again = GCC.compile(&[&sources().join("programs/again.c")], &folder.path().join("again"), &["-ldl"]);
+    let said = Place::new().run(again, &[plugin.to_str().expect("a path")]);
+    assert_eq!(said.matches(": 0 before").count(), 3, "{said}");
+}
+
 tests! {
     two_versions_in_one_process_share_the_block_and_keep_their_names_apart,
     static_plugins_export_nothing_of_the_library,
     plugin_that_is_unloaded_gives_its_slot_back,
+    plugin_that_is_loaded_again_can_lock,
 }

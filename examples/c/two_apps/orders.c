@@ -4,7 +4,7 @@
 #include "cotenant.h"
 #include <stdlib.h>
 
-#define STATE(F) F(u64, orders) F(u64, cents) F(u64, pending_cents)
+#define STATE(F) F(u64, orders) F(u64, cents) F(u64, orders_before) F(u64, cents_before) F(atomic_u64, is_changing)
 COTENANT_STRUCT(state, STATE);
 COTENANT_MUTEX(state);
 
@@ -12,7 +12,18 @@ COTENANT_MUTEX(state);
 /* A library must say what is to happen where sharing is impossible: here its programs go on alone. */
 COTENANT_SHARED(shop, SHOP, name("example.shop"), on_failure(private));
 
-/* The state, locked; NULL if it cannot be. An order that a killed application began is finished. */
+/* What was there before a change is put by first. `is_changing` is a variable, because neither compiler nor processor
+ * moves what stands before or behind its operations; who is killed anywhere in it leaves a state that can be put back. */
+static void begin(state *locked)
+{
+    locked->orders_before = locked->orders;
+    locked->cents_before = locked->cents;
+    cotenant_u64_exchange(&locked->is_changing, 1);
+}
+
+static void end(state *locked) { cotenant_u64_store(&locked->is_changing, 0); }
+
+/* The state, locked; NULL if it cannot be. An order that a killed application began is taken back. */
 static state *lock(void)
 {
     mutex_state *shared = &shop()->state;
@@ -20,8 +31,12 @@ static state *lock(void)
     case COTENANT_OK:
         return &shared->value;
     case COTENANT_OWNER_DIED:
-        shared->value.cents += shared->value.pending_cents;
-        shared->value.pending_cents = 0;
+        /* As often as it takes: who is killed in here leaves it to the next one. */
+        if (cotenant_u64_load(&shared->value.is_changing) != 0) {
+            shared->value.orders = shared->value.orders_before;
+            shared->value.cents = shared->value.cents_before;
+            end(&shared->value);
+        }
         cotenant_u64_add(&shop()->repairs, 1);
         cotenant_mutex_consistent(&shared->lock);
         return &shared->value;
@@ -39,8 +54,10 @@ uint64_t orders_add(uint64_t cents)
     if (locked == NULL) {
         return 0;
     }
+    begin(locked);
     uint64_t number = ++locked->orders;
     locked->cents += cents;
+    end(locked);
     unlock();
     return number;
 }
@@ -70,8 +87,8 @@ void orders_die(void)
     cotenant_u64_add(&shop()->calls, 1);
     state *locked = lock();
     if (locked != NULL) {
-        locked->orders++;
-        locked->pending_cents = 100; /* and dies before it is in `cents` */
+        begin(locked);
+        locked->orders++; /* and dies before it is in `cents` */
     }
     abort();
 }

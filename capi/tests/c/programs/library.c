@@ -4,7 +4,7 @@
 #endif
 #include "cotenant.h"
 
-#define PLUGIN(F) F(u64, hits)
+#define PLUGIN(F) F(u64, hits) F(mutex, lock)
 #ifdef WORDS
 COTENANT_SHARED(plugin, PLUGIN, WORDS);
 #else
@@ -23,7 +23,16 @@ EXPORT const char *plugin_message(void);
 }
 #endif
 
-uint64_t plugin_hit(void) { return cotenant_u64_add(&plugin()->hits, 1); }
+/* How many hits there were before; the largest number if the lock could not be had. */
+uint64_t plugin_hit(void)
+{
+    if (cotenant_mutex_lock(&plugin()->lock) != COTENANT_OK) {
+        return UINT64_MAX;
+    }
+    uint64_t before = cotenant_u64_add(&plugin()->hits, 1);
+    cotenant_mutex_unlock(&plugin()->lock);
+    return before;
+}
 int plugin_status(void) { return cotenant_block_status(&plugin_block); }
 const char *plugin_version(void) { return cotenant_version(); }
 const char *plugin_message(void) { return cotenant_error_message(); }
