@@ -9,9 +9,9 @@
 //! ```
 
 use std::rc::Rc;
-use std::sync::atomic::AtomicPtr;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicPtr, AtomicU32};
+use std::time::Duration;
 
 use super::block::{Descriptor, ObjectEntry, Outcome};
 use crate::error::{EXIT_STATUS, Error, ErrorKind, Result};
@@ -22,12 +22,30 @@ use crate::sys::{self, Image, Place, process};
 
 /// The image's blocks, newest first.
 static BLOCKS: AtomicPtr<Descriptor> = AtomicPtr::new(std::ptr::null_mut());
-/// One thread attaches at a time.
-static ATTACHING: Mutex<()> = Mutex::new(());
+/// One thread attaches at a time: 0, or the process id of the one that does. A fork copies the word and not the thread,
+/// so in the child its parent's id is nobody's; a mutex would stay locked there for ever.
+static ATTACHING: AtomicU32 = AtomicU32::new(0);
 
-/// Held while the list of blocks is walked or changed.
-pub(crate) fn attaching() -> MutexGuard<'static, ()> {
-    ATTACHING.lock().unwrap_or_else(PoisonError::into_inner)
+/// That this thread is the one; dropped, it is not any more.
+pub(crate) struct Attaching(());
+
+/// Held while the list of blocks is walked or changed. Waits while another thread attaches.
+pub(crate) fn attaching() -> Attaching {
+    let process_id = std::process::id();
+    loop {
+        let held = ATTACHING.load(Relaxed);
+        // Acquire pairs with the Release in `drop`.
+        if held != process_id && ATTACHING.compare_exchange(held, process_id, Acquire, Relaxed).is_ok() {
+            return Attaching(());
+        }
+        std::thread::sleep(Duration::from_micros(50));
+    }
+}
+
+impl Drop for Attaching {
+    fn drop(&mut self) {
+        ATTACHING.store(0, Release);
+    }
 }
 
 /// Start-up entry: makes a block known.

@@ -86,7 +86,7 @@ fn add(word: &AtomicU64, tenant: u32, number: f64) {
     let mut seen = word.load(Relaxed);
     loop {
         let sum = decode(seen, tenant).unwrap_or(0.0) + number;
-        match word.compare_exchange_weak(seen, encode(sum, tenant), Relaxed, Relaxed) {
+        match word.compare_exchange_weak(seen, encode(sum, tenant), Release, Relaxed) {
             Ok(_) => return,
             Err(now) => seen = now,
         }
@@ -151,7 +151,8 @@ impl<'a> GaugeWords<'a> {
             // The slot is ours, so only threads and signal handlers of this process come here. Each may be interrupted
             // between these steps by another that does them all, and sets a value: the exchange fails then.
             // Killed between them: the cell has a dead tenant's name, or ours and no value; neither is told.
-            let left = value.load(Relaxed);
+            // Acquire pairs with the Release of `set` and `add`: who sees their value sees the name before it.
+            let left = value.load(Acquire);
             if name.load(Acquire) != u64::from(tenant) {
                 let _ = value.compare_exchange(left, unset(tenant), Relaxed, Relaxed);
                 // Release pairs with the Acquire in `held`: who sees the name does not see the value before.
@@ -165,7 +166,7 @@ impl<'a> GaugeWords<'a> {
         match self.across {
             Across::Last => self.word(0).store(encode(value, 0), Relaxed),
             _ => match self.mine() {
-                Some((tenant, word)) => word.store(encode(value, tenant), Relaxed),
+                Some((tenant, word)) => word.store(encode(value, tenant), Release),
                 None => self.miss(),
             },
         }

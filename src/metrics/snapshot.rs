@@ -76,6 +76,29 @@ impl Value {
     }
 }
 
+impl Family {
+    /// Adds up what has the same labels, and takes in what has others.
+    fn add(&mut self, samples: Vec<Sample>) {
+        let places = self.samples.iter().enumerate().map(|(place, there)| (there.labels.clone(), place));
+        let mut places: HashMap<_, _> = places.collect();
+        for sample in samples {
+            let place = match places.entry(sample.labels.clone()) {
+                Entry::Occupied(place) => *place.get(),
+                Entry::Vacant(place) => {
+                    place.insert(self.samples.len());
+                    self.samples.push(sample);
+                    continue;
+                }
+            };
+            match (&mut self.samples[place].value, sample.value) {
+                (Value::Counter(total), Value::Counter(more)) => *total = total.wrapping_add(more),
+                (Value::Histogram(all), Value::Histogram(more)) => drop(all.merge(&more)),
+                (there, value) => *there = value,
+            }
+        }
+    }
+}
+
 impl Snapshot {
     /// Nothing yet.
     pub fn new() -> Snapshot {
@@ -108,9 +131,7 @@ impl Snapshot {
                 continue;
             }
             let name = self.add_help(&family.name, &family.help);
-            for sample in family.samples {
-                self.add_or_sum(&name, sample);
-            }
+            self.family(&name, family.kind).add(family.samples);
         }
     }
 
@@ -128,18 +149,6 @@ impl Snapshot {
     /// Adds one metric that is not there yet.
     pub(crate) fn push(&mut self, name: &str, labels: Vec<(String, String)>, value: Value) {
         self.family(name, value.kind()).samples.push(Sample { labels, value });
-    }
-
-    fn add_or_sum(&mut self, name: &str, sample: Sample) {
-        let family = self.family(name, sample.value.kind());
-        let Some(there) = family.samples.iter_mut().find(|there| there.labels == sample.labels) else {
-            return family.samples.push(sample);
-        };
-        match (&mut there.value, sample.value) {
-            (Value::Counter(total), Value::Counter(more)) => *total = total.wrapping_add(more),
-            (Value::Histogram(all), Value::Histogram(more)) => drop(all.merge(&more)),
-            (there, value) => *there = value,
-        }
     }
 
     /// The family of that name, or, if that is of another kind, of one behind it.

@@ -28,15 +28,15 @@ use crate::image::block::{Descriptor, Outcome};
 use crate::schema::decode::{self, Node};
 use crate::schema::{Kind, MAX_DEPTH};
 
-/// Elements of arrays of metrics that are told.
-const ELEMENTS_MAX: u32 = 1024;
+/// Elements of arrays of metrics that are told: a bound against damage.
+const ELEMENTS_MAX: u32 = 1 << 16;
 
 /// All metrics that are variables of this program or library, and what is known of the segments that they lie in.
 ///
 /// A variable's name is the metric's, in small letters; a field's is added with `_`, an element's place is the label
 /// `index`. The first line of its documentation describes it.
 ///
-/// Asks the system who lives, for gauges. Waits for nobody.
+/// Asks the system who lives, for gauges. Waits while another thread attaches blocks. Of an array the first 65,536 are told.
 pub fn statics() -> Snapshot {
     let mut snapshot = Snapshot::new();
     let _unchanged = attaching();

@@ -373,7 +373,7 @@ impl<'a> Table<'a> {
         let hash = super::text::hash(text);
         for nth in 0..self.shape.index_words() {
             // Acquire pairs with the Release in `index`: who sees the entry's number sees the entry.
-            let word = self.index_word(hash as usize + nth).load(Acquire);
+            let word = self.index_word((hash as usize).wrapping_add(nth)).load(Acquire);
             if word == 0 {
                 return None;
             }
@@ -409,7 +409,7 @@ impl<'a> Table<'a> {
         let hash = self.entry(number).text_hash.load(Relaxed);
         let word = hash >> 32 << 32 | u64::from(number + 1);
         for nth in 0..self.shape.index_words() {
-            let place = self.index_word(hash as usize + nth);
+            let place = self.index_word((hash as usize).wrapping_add(nth));
             let seen = place.load(Relaxed);
             if seen == word {
                 return;

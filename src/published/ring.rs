@@ -262,6 +262,8 @@ impl Drop for Publishing<'_> {
 #[cold]
 #[inline(never)]
 fn newer(head: &AtomicU64, before: u64, repeats: u32) -> Result<u64> {
+    // Pairs with the Release store of the stamp in `Stamp::begin`.
+    fence(Acquire);
     let sequence = head.load(Relaxed);
     // Who wrote over `before` had seen the head go on, and so do we, by the fences.
     if sequence <= before {

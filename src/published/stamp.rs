@@ -92,7 +92,8 @@ impl Stamp {
     /// Says that `sequence` is being written, then who writes it. The value follows.
     #[inline(always)]
     pub(super) fn begin(&self, sequence: u64, lock: &RawLock, ticket: Ticket) {
-        self.stamp.store(being_written(sequence), Relaxed);
+        // Release pairs with the fence in `newer`: who sees this stamp sees the head that was published before it.
+        self.stamp.store(being_written(sequence), Release);
         // Pairs with the Acquire fence in `Ring::load`: who sees any of what follows sees the stamp, too.
         fence(Release);
         self.publisher.store(ticket.word(), Relaxed);

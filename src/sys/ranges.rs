@@ -394,7 +394,7 @@ mod tests {
         };
         for round in 0..20_000_usize {
             let start = (round % 2 + 1) << 20;
-            assert!(slot.write(|_, _| true, range(start, start as u64 * 3)));
+            assert!(slot.write(|_| true, range(start, start as u64 * 3)));
         }
         stop.store(true, Relaxed);
         reader.join().expect("the reader");
@@ -403,11 +403,11 @@ mod tests {
     #[test]
     fn slot_that_is_being_written_is_passed_by() {
         let slot = Slot::new();
-        assert!(slot.write(|bytes, _| bytes == 0, range(1 << 20, 0)));
-        assert!(!slot.write(|bytes, _| bytes == 0, range(2 << 20, 0)), "it is taken");
+        assert!(slot.write(|old| old.bytes == 0, range(1 << 20, 0)));
+        assert!(!slot.write(|old| old.bytes == 0, range(2 << 20, 0)), "it is taken");
         slot.sequence.fetch_add(1, Relaxed);
         assert!(slot.holding(1 << 20).is_none());
-        assert!(!slot.write(|_, _| true, range(2 << 20, 0)), "somebody else writes");
+        assert!(!slot.write(|_| true, range(2 << 20, 0)), "somebody else writes");
     }
 
     #[test]
