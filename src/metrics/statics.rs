@@ -36,7 +36,8 @@ const ELEMENTS_MAX: u32 = 1 << 16;
 /// A variable's name is the metric's, in small letters; a field's is added with `_`, an element's place is the label
 /// `index`. The first line of its documentation describes it.
 ///
-/// Asks the system who lives, for gauges. Waits while another thread attaches blocks. Of an array the first 65,536 are told.
+/// Asks the system who lives, for gauges. Waits while another thread attaches blocks.
+/// Of an array the first 65,536 are told.
 pub fn statics() -> Snapshot {
     let mut snapshot = Snapshot::new();
     let _unchanged = attaching();

@@ -172,8 +172,8 @@ pub(crate) fn segment_at<T>(place: &T) -> Option<&Attached> {
 /// after the last reference into the range.
 pub(crate) fn publish(start: usize, bytes: usize, segment: &Attached, at: u64) {
     let new = Range { start, bytes, at, segment };
-    // An image was unloaded from these addresses. Its range outlives it, so that a lock that comes late is refused; from
-    // here on it would answer for the new one.
+    // An image was unloaded from these addresses. Its range outlives it, so that a lock that comes late is refused;
+    // from here on it would answer for the new one.
     let is_stale = |old: Range| old.start < start + bytes && start < old.start + old.bytes;
     for slot in chunks().flat_map(|chunk| &chunk.slots).take(USED.load(Acquire)) {
         slot.write(is_stale, NOTHING);
