@@ -37,12 +37,19 @@ int main(void)
     CHECK(cotenant_published_sequence(published) == 3);
 
     cotenant_reader *reader = NULL;
-    CHECK(cotenant_reader_open("capi.published", NULL, &reader) == COTENANT_OK);
     cotenant_published *seen = NULL;
+#ifdef _WIN32
+    /* Windows has no readers: a second handle stands for one. */
+    CHECK(cotenant_reader_open("capi.published", NULL, &reader) == COTENANT_UNSUPPORTED && reader == NULL);
+    CHECK(cotenant_published_open(segment, "config", 1000, &seen) == COTENANT_OK);
+    CHECK(cotenant_published_load(seen, buffer, sizeof buffer, &length, NULL) == COTENANT_OK && length == 11);
+#else
+    CHECK(cotenant_reader_open("capi.published", NULL, &reader) == COTENANT_OK);
     CHECK(cotenant_published_read(reader, "none", &seen) == COTENANT_NOT_FOUND && seen == NULL);
     CHECK(cotenant_published_read(reader, "config", &seen) == COTENANT_OK);
     CHECK(cotenant_published_load(seen, buffer, sizeof buffer, &length, NULL) == COTENANT_OK && length == 11);
     CHECK(cotenant_published_publish(seen, "x", 1, NULL) == COTENANT_UNSUPPORTED);
+#endif
 
     CHECK(cotenant_published_wait_newer(published, 3, 10) == COTENANT_TIMED_OUT);
     CHECK(cotenant_published_wait_newer(seen, 2, 0) == COTENANT_OK);
