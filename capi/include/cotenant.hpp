@@ -266,7 +266,7 @@ template <class Locked, class Repair> read_guard<Locked> read_or_repair(Locked &
             // Held for writing.
             write_guard<Locked>(locked, status).repair(repair);
         } else if (status == COTENANT_NOT_RECOVERABLE) {
-            write_or_repair(locked, repair);
+            (void)write_or_repair(locked, repair);
         } else {
             throw error(status);
         }

@@ -77,7 +77,7 @@ static void mutexes()
     cotenant::lock(web()->guarded).give_up();
     bool is_refused = false;
     try {
-        cotenant::lock(web()->guarded);
+        (void)cotenant::lock(web()->guarded);
     } catch (const cotenant::error &error) {
         is_refused = error.status() == COTENANT_NOT_RECOVERABLE;
     }
