@@ -92,4 +92,13 @@ fn a_restart_of_the_machine_raises_all_generations() {
     let raised = number(PARTICIPANTS_AT, 4);
     assert!((2 + 256 + 1..2 + 512 + 1).contains(&raised), "{raised}");
     assert_eq!(number(BOOT_AT, 8), boot);
+    // Also beside somebody who only reads, and came first.
+    file.write_all_at(&(boot ^ 1).to_le_bytes(), BOOT_AT).expect("another run");
+    let _reader = Segment::options().folder(sandbox.path()).open_reader(name).expect("a reader");
+    visit();
+    let again = number(PARTICIPANTS_AT, 4);
+    assert!((raised + 256 + 1..raised + 512 + 1).contains(&again), "{again} after {raised}");
+    assert_eq!(number(BOOT_AT, 8), boot);
+    visit();
+    assert_eq!(number(PARTICIPANTS_AT, 4), again + 1, "the same run of the machine");
 }

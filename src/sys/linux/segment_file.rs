@@ -284,17 +284,6 @@ fn join(folder: &Folder, name: &CStr, found: File, plan: &Plan, opening: Opening
     // Asked before anything is locked: only who has seen a reader may become one. Who merely missed the write lock may
     // have met a remover, killed since, and would join the dead.
     match file::holder(&found, lock_byte::LIFE).map_err(cannot_lock)? {
-        Holder::Nobody if keep => {
-            if !lock(LockKind::Write)? {
-                return Ok(Found::Busy(None));
-            }
-            let stat = file::stat(&found).map_err(failed)?;
-            check_owner(&stat, plan, &path)?;
-            let header = Header::check(&page[..bytes], stat.bytes, &path)?;
-            if new_boot::is_another(&header) {
-                new_boot::raise_generations(&found, &header).map_err(failed)?;
-            }
-        }
         _ if keep => {}
         Holder::Reader => {}
         Holder::Nobody if lock(LockKind::Write)? => {
@@ -322,6 +311,10 @@ fn join(folder: &Folder, name: &CStr, found: File, plan: &Plan, opening: Opening
     check_kind(&header, plan, &path)?;
     match open_companion(folder, &header, &path) {
         Ok(companion) => {
+            let locks = companion.as_ref().map_or(name, |(companion, _)| companion.as_c_str());
+            if keep && !new_boot::has_begun(&found, &header, &folder.file, locks).map_err(failed)? {
+                return Ok(Found::Busy(None));
+            }
             Ok(Found::Open(Box::new(OpenSegment { file: found, header, stat, created: false, companion })))
         }
         // Removed by a hand. Of a segment that is kept it is made again, if nobody else is attached: its values are not
