@@ -3,8 +3,8 @@
 //! The disk has some of the pages as they were last, and some as they were before: a lock word may name a tenancy that
 //! the participant's entry has not counted yet. The next tenant of the slot would have that name, and the lock an owner
 //! who lives and never unlocks. So the first who comes to take a slot, in another run of the machine, raises all
-//! generations by a step of chance before, and has that written to the disk. Killed on the way: the next one does it again.
-//! Readers may have come earlier: they have no slots.
+//! generations by a step of chance before, and has that written to the disk. Killed on the way: the next one does it
+//! again. Readers may have come earlier: they have no slots.
 
 use std::ffi::CStr;
 use std::fs::File;
