@@ -132,6 +132,9 @@ unsafe fn part_node(part: &PartTable, depth: usize) -> Result<Node> {
     let children: Result<Vec<Node>> = parts.iter().map(|part| unsafe { part_node(part, depth + 1) }).collect();
     let mut children = children?;
     place(&mut children, table.size_bytes, table.align_bytes)?;
+    if table.kind == Kind::Enum as u8 {
+        check_variants(&children, table.size_bytes)?;
+    }
     // SAFETY: the caller's promise.
     let type_name = unsafe { text(table.name) }?;
     Ok(Node {
@@ -146,6 +149,24 @@ unsafe fn part_node(part: &PartTable, depth: usize) -> Result<Node> {
         align_bytes: table.align_bytes,
         children,
     })
+}
+
+/// Refuses an enum whose integer cannot hold one of its values, or two names for one value: the compiler of C takes both.
+fn check_variants(variants: &[Node], size_bytes: u64) -> Result<()> {
+    let bits = (size_bytes.min(8) * 8) as u32;
+    let mut values = std::collections::BTreeSet::new();
+    for variant in variants {
+        let value = variant.at as i64;
+        let fits = bits == 64 || bits > 0 && (-(1_i64 << (bits - 1))..1_i64 << bits).contains(&value);
+        if !fits {
+            let name = &variant.name;
+            return Err(damaged(&format!("the value {value} of `{name}` does not fit into an integer of {bits} bits")));
+        }
+        if !values.insert(value) {
+            return Err(damaged(&format!("two names of an enum have the value {value}; one is `{}`", variant.name)));
+        }
+    }
+    Ok(())
 }
 
 /// What a node's `count` says, as [`super::Schema::count`] has it.
@@ -214,6 +235,20 @@ mod tests {
             let (node, _) = decode::decode(&bytes).expect("a schema");
             assert_eq!(encode(&node), bytes);
             assert_eq!(decode::fingerprint(FINGERPRINT_SEED, &node), super::super::fingerprint(FINGERPRINT_SEED, part));
+        }
+    }
+
+    #[test]
+    fn an_enum_of_c_has_values_that_fit_and_differ() {
+        let variant = |at: i64| Node { name: "X".into(), at: at as u64, ..Node::default() };
+        let check = |values: &[i64], size_bytes| {
+            check_variants(&values.iter().map(|value| variant(*value)).collect::<Vec<_>>(), size_bytes)
+        };
+        for (values, size_bytes) in [(&[0, 255, -128][..], 1), (&[-1, 65_535], 2), (&[i64::MIN, -1, i64::MAX], 8)] {
+            check(values, size_bytes).expect("they fit and differ");
+        }
+        for (values, size_bytes) in [(&[0, 256][..], 1), (&[-129], 1), (&[1 << 40], 4), (&[7, 3, 7], 4), (&[0], 0)] {
+            assert_eq!(check(values, size_bytes).map_err(|error| error.kind()), Err(ErrorKind::InvalidInput));
         }
     }
 
