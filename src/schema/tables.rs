@@ -151,7 +151,8 @@ unsafe fn part_node(part: &PartTable, depth: usize) -> Result<Node> {
     })
 }
 
-/// Refuses an enum whose integer cannot hold one of its values, or two names for one value: the compiler of C takes both.
+/// Refuses an enum whose integer cannot hold one of its values, and two names for one value: the compiler of C takes
+/// both.
 fn check_variants(variants: &[Node], size_bytes: u64) -> Result<()> {
     let bits = (size_bytes.min(8) * 8) as u32;
     let mut values = std::collections::BTreeSet::new();
