@@ -106,6 +106,7 @@ pub mod __c {
         Kept, NotOwner, Taken, UnguardedMutex, UnguardedRwLock, give_permit_back, keep_leadership, keep_permit,
         step_down, try_once,
     };
+    pub use crate::sys::pipe::pipe_end;
 }
 
 // The examples of the pages for users run as tests.

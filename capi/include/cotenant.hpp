@@ -21,6 +21,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -487,6 +488,223 @@ private:
     }
 
     std::shared_ptr<cotenant_segment> handle_;
+};
+
+/// A message where it lies in a queue; its receiver outlives it. Dropped without ack() it comes again, or is gone.
+class [[nodiscard]] message {
+public:
+    explicit message(const cotenant_message &message) noexcept : message_(message) {}
+    message(message &&other) noexcept : message_(std::exchange(other.message_, cotenant_message{})) {}
+    message &operator=(message &&other) noexcept
+    {
+        std::swap(message_, other.message_);
+        return *this;
+    }
+    ~message()
+    {
+        if (message_.receiver != nullptr) {
+            cotenant_message_drop(&message_);
+        }
+    }
+
+    /// Says that it was handled: it does not come again. Its bytes are not to be looked at any more.
+    void ack() { check(cotenant_message_ack(&message_)); }
+    /// It may have been handled before.
+    bool is_redelivered() const noexcept { return message_.deliveries_before > 0; }
+    std::uint32_t deliveries_before() const noexcept { return message_.deliveries_before; }
+    const char *data() const noexcept { return static_cast<const char *>(message_.bytes); }
+    std::size_t size() const noexcept { return message_.length; }
+    std::string_view view() const noexcept { return {data(), size()}; }
+
+private:
+    cotenant_message message_;
+};
+
+/// A message that is being written in the queue itself; its sender outlives it. Without commit() there is none.
+class [[nodiscard]] reservation {
+public:
+    reservation(cotenant_sender *sender, void *bytes, std::size_t length) noexcept
+        : sender_(sender), bytes_(bytes), length_(length)
+    {
+    }
+    reservation(reservation &&other) noexcept
+        : sender_(std::exchange(other.sender_, nullptr)), bytes_(other.bytes_), length_(other.length_)
+    {
+    }
+    reservation &operator=(reservation &&) = delete;
+    ~reservation()
+    {
+        if (sender_ != nullptr) {
+            cotenant_sender_cancel(sender_);
+        }
+    }
+
+    /// Publishes the message: when this returns it is accepted.
+    void commit() { check(cotenant_sender_commit(std::exchange(sender_, nullptr))); }
+    char *data() const noexcept { return static_cast<char *>(bytes_); }
+    std::size_t size() const noexcept { return length_; }
+
+private:
+    cotenant_sender *sender_;
+    void *bytes_;
+    std::size_t length_;
+};
+
+namespace detail {
+
+/* Whether there was room, or a message, in time. */
+inline bool was_had(cotenant_status status)
+{
+    if (status == COTENANT_WOULD_BLOCK || status == COTENANT_TIMED_OUT) {
+        return false;
+    }
+    check(status);
+    return true;
+}
+
+struct close_queue {
+    void operator()(cotenant_queue *it) const noexcept { cotenant_queue_close(it); }
+    void operator()(cotenant_sender *it) const noexcept { cotenant_sender_close(it); }
+    void operator()(cotenant_receiver *it) const noexcept { cotenant_receiver_close(it); }
+};
+
+} // namespace detail
+
+/// An end of a queue that sends: one for each thread. It keeps the queue.
+class sender {
+public:
+    explicit sender(cotenant_sender *handle) noexcept : handle_(handle) {}
+
+    /// Sends a copy; waits while there is no room.
+    void send(std::string_view bytes) { check(cotenant_sender_send(handle(), bytes.data(), bytes.size())); }
+    /// Whether there was room.
+    bool try_send(std::string_view bytes)
+    {
+        return detail::was_had(cotenant_sender_try_send(handle(), bytes.data(), bytes.size()));
+    }
+    /// Whether there was room in time.
+    template <class Duration> bool send_for(std::string_view bytes, Duration timeout)
+    {
+        auto status = cotenant_sender_send_timeout(handle(), bytes.data(), bytes.size(), detail::milliseconds(timeout));
+        return detail::was_had(status);
+    }
+    /// A place for a message in the queue itself; waits while there is none. Write it and commit().
+    reservation reserve(std::size_t length)
+    {
+        void *bytes = nullptr;
+        check(cotenant_sender_reserve(handle(), length, &bytes));
+        return reservation(handle(), bytes, length);
+    }
+    cotenant_sender *handle() const noexcept { return handle_.get(); }
+
+private:
+    std::unique_ptr<cotenant_sender, detail::close_queue> handle_;
+};
+
+/// An end of a queue that receives: one for each thread. It keeps the queue.
+class receiver {
+public:
+    explicit receiver(cotenant_receiver *handle) noexcept : handle_(handle) {}
+
+    /// Waits for the next message.
+    message recv()
+    {
+        cotenant_message received;
+        check(cotenant_receiver_recv(handle(), &received));
+        return message(received);
+    }
+    /// Does not wait.
+    std::optional<message> try_recv()
+    {
+        cotenant_message received;
+        bool is_there = detail::was_had(cotenant_receiver_try_recv(handle(), &received));
+        return is_there ? std::optional<message>(received) : std::nullopt;
+    }
+    /// Waits so long.
+    template <class Duration> std::optional<message> recv_for(Duration timeout)
+    {
+        cotenant_message received;
+        auto status = cotenant_receiver_recv_timeout(handle(), detail::milliseconds(timeout), &received);
+        return detail::was_had(status) ? std::optional<message>(received) : std::nullopt;
+    }
+    cotenant_receiver *handle() const noexcept { return handle_.get(); }
+
+private:
+    std::unique_ptr<cotenant_receiver, detail::close_queue> handle_;
+};
+
+/// Messages of any length between processes. Its ends keep it, but not a segment that it was found in.
+class queue {
+public:
+    using options = cotenant_queue_options;
+
+    /// There must be none of that name.
+    static queue create(const char *name, const options &options = {})
+    {
+        return opened([&](cotenant_queue **it) { return cotenant_queue_create(name, &options, it); });
+    }
+    /// Makes it if there is none.
+    static queue open_or_create(const char *name, const options &options = {})
+    {
+        return opened([&](cotenant_queue **it) { return cotenant_queue_open_or_create(name, &options, it); });
+    }
+    /// In a segment, which must stay.
+    static queue open_or_create_in(const segment &in, const char *name, const options &options = {})
+    {
+        auto open = [&](cotenant_queue **it) {
+            return cotenant_queue_open_or_create_in(in.handle(), name, &options, it);
+        };
+        return opened(open);
+    }
+    /// Nothing if there is none.
+    static std::optional<queue> open(const char *name, const options &options = {})
+    {
+        cotenant_queue *handle = nullptr;
+        cotenant_status status = cotenant_queue_open(name, &options, &handle);
+        if (status == COTENANT_NOT_FOUND) {
+            return std::nullopt;
+        }
+        check(status);
+        return queue(handle);
+    }
+
+    cotenant::sender sender() const
+    {
+        return cotenant::sender(made<cotenant_sender>(cotenant_queue_sender));
+    }
+    /// The only one, whose messages cost no lock.
+    cotenant::sender sole_sender() const
+    {
+        return cotenant::sender(made<cotenant_sender>(cotenant_queue_sole_sender));
+    }
+    cotenant::receiver receiver() const
+    {
+        return cotenant::receiver(made<cotenant_receiver>(cotenant_queue_receiver));
+    }
+    /// The only one, whose messages cost no lock.
+    cotenant::receiver sole_receiver() const
+    {
+        return cotenant::receiver(made<cotenant_receiver>(cotenant_queue_sole_receiver));
+    }
+    cotenant_queue *handle() const noexcept { return handle_.get(); }
+
+private:
+    explicit queue(cotenant_queue *handle) noexcept : handle_(handle) {}
+
+    template <class Open> static queue opened(Open &&open)
+    {
+        cotenant_queue *handle = nullptr;
+        check(open(&handle));
+        return queue(handle);
+    }
+    template <class End> End *made(cotenant_status (*make)(const cotenant_queue *, End **) noexcept) const
+    {
+        End *end = nullptr;
+        check(make(handle(), &end));
+        return end;
+    }
+
+    std::unique_ptr<cotenant_queue, detail::close_queue> handle_;
 };
 
 } // namespace cotenant

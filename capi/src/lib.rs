@@ -28,16 +28,25 @@ mod locks;
 
 mod published;
 
+mod queue;
+
+mod ends;
+
+mod frames;
+
 mod metrics;
 
 mod limits;
 
 pub use block::*;
+pub use ends::*;
+pub use frames::*;
 pub use limits::*;
 pub use locks::*;
 pub use metrics::*;
 pub use mutex::*;
 pub use published::*;
+pub use queue::*;
 pub use segment::*;
 pub use status::*;
 pub use text::*;

@@ -44,7 +44,7 @@ unsafe fn bytes_of<'a>(published: *const cotenant_published) -> Result<&'a Handl
 
 /// # Safety
 /// Null and a length of 0, or memory of that length that nobody writes during the call.
-unsafe fn given<'a>(bytes: *const c_void, length: usize) -> Result<&'a [u8]> {
+pub(crate) unsafe fn given<'a>(bytes: *const c_void, length: usize) -> Result<&'a [u8]> {
     match (bytes.is_null(), length) {
         (_, 0) => Ok(&[]),
         (true, _) => Err(invalid("the bytes are a null pointer")),

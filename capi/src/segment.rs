@@ -111,7 +111,7 @@ unsafe fn some_text<'a>(value: *const c_char, what: &str) -> Result<Option<&'a s
 
 /// # Safety
 /// Null, or options whose texts are C strings that stay during the call.
-unsafe fn options(options: *const cotenant_segment_options) -> Result<SegmentOptions> {
+pub(crate) unsafe fn options(options: *const cotenant_segment_options) -> Result<SegmentOptions> {
     let mut all = Segment::options();
     // SAFETY: the caller's promise.
     let Some(given) = (unsafe { options.as_ref() }) else { return Ok(all) };

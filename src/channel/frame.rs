@@ -3,19 +3,20 @@
 //! ```text
 //! 0   4  magic      "CTFR"                      a frame: at most as many bytes as the system writes in one piece
 //! 4   4  bytes      of this frame's part
-//! 8   8  checksum   of all behind it
+//! 8   8  checksum   of all behind it but the check
 //! 16  8  writer     drawn at random by each
 //! 24  4  message    counts the writer's
 //! 28  4  total      bytes of the message
 //! 32  4  at         where this part lies in it
-//! 36  4  0
+//! 36  4  check      of all before it
 //! 40     the part
 //! ```
 //!
 //! A frame is never mixed with others' bytes, so frames of many writers may follow each other in any order: the reader
 //! puts each writer's together. No lock is needed, and a writer that is stopped in the middle of a long message holds
 //! up nobody. One that is killed leaves a message without its end, which is dropped. What is no frame (somebody wrote
-//! bytes into the pipe) is passed over, up to the next frame.
+//! bytes into the pipe) is passed over, up to the next frame. A head is believed, and the rest of its frame waited for,
+//! only with its check: bytes that look like one by accident hold nothing back.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -23,11 +24,13 @@ use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
 
 use super::pipe::{PIPE_ATOMIC_BYTES, PipeReader, PipeWriter, wait_until};
+use crate::sys::pipe as system;
 
 const MAGIC: u32 = u32::from_le_bytes(*b"CTFR");
 const HEAD_BYTES: usize = 40;
 const PART_BYTES: usize = PIPE_ATOMIC_BYTES - HEAD_BYTES;
 const CHECKED_FROM: usize = 16;
+const CHECK_AT: usize = 36;
 const READ_BYTES: usize = 64 << 10;
 /// Writers whose messages are incomplete at one time; the one that was heard least lately goes first.
 const WRITERS_MAX: usize = 64;
@@ -49,6 +52,23 @@ fn checksum(bytes: &[u8]) -> u64 {
     last[..rest.len()].copy_from_slice(rest);
     sum = mix(sum, u64::from_le_bytes(last));
     sum ^ sum >> 32
+}
+
+/// Of the head alone.
+fn check(head: &[u8]) -> u32 {
+    checksum(&head[..CHECK_AT]) as u32
+}
+
+/// Writes the sums of a frame; that of the head is over the other one, which is over all but both.
+fn seal(frame: &mut [u8]) {
+    let sum = sum_of(frame);
+    frame[8..16].copy_from_slice(&sum.to_le_bytes());
+    let check = check(frame);
+    frame[CHECK_AT..HEAD_BYTES].copy_from_slice(&check.to_le_bytes());
+}
+
+fn sum_of(frame: &[u8]) -> u64 {
+    checksum(&frame[CHECKED_FROM..CHECK_AT]).rotate_left(1) ^ checksum(&frame[HEAD_BYTES..])
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> u32 {
@@ -142,8 +162,7 @@ impl MessageWriter {
                 frame.extend_from_slice(&number.to_le_bytes());
             }
             frame.extend_from_slice(part);
-            let sum = checksum(&frame[CHECKED_FROM..]);
-            frame[8..16].copy_from_slice(&sum.to_le_bytes());
+            seal(&mut frame);
             self.write_frame(&frame, deadline)?;
             at += part.len();
             if at >= message.len() {
@@ -155,14 +174,20 @@ impl MessageWriter {
     /// In one call: in one piece or not at all.
     fn write_frame(&mut self, frame: &[u8], deadline: Option<Instant>) -> io::Result<()> {
         loop {
-            // Room for the longest frame: then this one's write does not wait, unless another writer is quicker.
-            if deadline.is_some() && !wait_until(self.pipe.file(), true, deadline)? {
-                return Err(io::ErrorKind::TimedOut.into());
-            }
-            match self.pipe.write(frame) {
+            let written = match deadline {
+                None => self.pipe.write(frame),
+                // Another writer may take the room that was waited for: then this waits again.
+                Some(_) => system::write_now(self.pipe.file(), frame),
+            };
+            match written {
                 Ok(bytes) if bytes == frame.len() => return Ok(()),
                 Ok(_) => return Err(io::Error::other("the system cut a write that it promises to make whole")),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && deadline.is_some() => {
+                    if !wait_until(self.pipe.file(), true, deadline)? {
+                        return Err(io::ErrorKind::TimedOut.into());
+                    }
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -252,11 +277,17 @@ impl MessageReader {
                 return Err(io::ErrorKind::TimedOut.into());
             }
             if !self.read_more()? {
-                self.skipped_bytes += (self.buffer.len() - self.begin) as u64;
-                self.begin = self.buffer.len();
+                self.skip_the_rest();
                 return Ok(None);
             }
         }
+    }
+
+    /// Whoever could finish it is gone.
+    fn skip_the_rest(&mut self) {
+        let unfinished: usize = self.partial.drain().map(|(_, partial)| partial.bytes.len()).sum();
+        self.skipped_bytes += (self.buffer.len() - self.begin + unfinished) as u64;
+        self.begin = self.buffer.len();
     }
 
     /// `false`: the end of the stream.
@@ -284,6 +315,7 @@ impl MessageReader {
         let part_bytes = u32_at(bytes, 4) as usize;
         let (total, at) = (u32_at(bytes, 28) as usize, u32_at(bytes, 32) as usize);
         let could_be = u32_at(bytes, 0) == MAGIC
+            && u32_at(bytes, CHECK_AT) == check(bytes)
             && part_bytes <= PART_BYTES
             && total <= PIPE_MESSAGE_MAX_BYTES
             && at.checked_add(part_bytes).is_some_and(|end| end <= total)
@@ -292,7 +324,7 @@ impl MessageReader {
         if could_be && bytes.len() < end {
             return Step::More;
         }
-        if !could_be || checksum(&bytes[CHECKED_FROM..end]) != u64_at(bytes, 8) {
+        if !could_be || sum_of(&bytes[..end]) != u64_at(bytes, 8) {
             self.begin += 1;
             self.skipped_bytes += 1;
             return Step::Again;

@@ -2,6 +2,7 @@
 //!
 //! docs/channels.md says what each is for and what a death leaves.
 
+mod end;
 mod errors;
 mod fifo;
 mod frame;
@@ -27,6 +28,8 @@ pub use fifo::Fifo;
 pub use frame::{MessageReader, MessageWriter, PIPE_MESSAGE_MAX_BYTES};
 pub use pipe::{PIPE_ATOMIC_BYTES, PipeReader, PipeWriter, pipe};
 pub use queue::{Delivery, Queue, QueueOptions};
+#[doc(hidden)]
+pub use receiver::MessageNumbers;
 pub use receiver::{Message, Receiver};
 pub use sender::{Reservation, Sender};
 pub use wait_any::wait_any;

@@ -12,13 +12,13 @@
 #![allow(unsafe_code)]
 
 use std::cell::Cell;
-use std::marker::PhantomData;
 use std::ops::Deref;
 use std::time::Duration;
 
+use super::end::End;
 use super::errors;
 use super::places::{Fate, Places, Refusal, give_back, lock_for_a_moment, lock_receiving};
-use super::record::{is, lines_of, owned, owner_half, what};
+use super::record::{HEADER_BYTES, LINE_BYTES, is, lines_of, owned, owner_half, what};
 use super::ring::Ring;
 use super::waiting::{Wait, Waiting};
 use crate::error::Result;
@@ -34,18 +34,12 @@ use crate::sync::patience::Patience;
 /// It may go to another thread; each thread has its own. What a process that is killed had received and not
 /// acknowledged comes again, to any receiver, if the queue delivers at least once; else it is lost with it.
 pub struct Receiver<'q> {
-    ring: Ring,
-    fate: Fate,
-    /// Of a sole receiver that of `receiving`.
-    ticket: Cell<Ticket>,
-    is_sole: bool,
+    end: End<'q>,
     /// Of a sole receiver, as in `Places`. Each for itself: both at once are loaded before their stores have arrived.
     head: Cell<u64>,
     next: Cell<u64>,
     /// Of a sole receiver: where `next` was when it last had to wait.
     waited_at: Cell<u64>,
-    waiting: Waiting,
-    queue: PhantomData<&'q ()>,
 }
 
 // SAFETY: what it points to is shared by atomics; its tickets may be used by any thread of the process.
@@ -87,15 +81,10 @@ impl<'q> Receiver<'q> {
 
     fn with(ring: Ring, fate: Fate, ticket: Ticket, places: Option<Places>) -> Receiver<'q> {
         Receiver {
-            ring,
-            fate,
-            ticket: Cell::new(ticket),
-            is_sole: places.is_some(),
+            end: End::new(ring, fate, ticket, places.is_some()),
             head: Cell::new(places.map_or(0, |places| places.head)),
             next: Cell::new(places.map_or(0, |places| places.next)),
             waited_at: Cell::new(0),
-            waiting: Waiting::new(),
-            queue: PhantomData,
         }
     }
 
@@ -170,16 +159,16 @@ impl<'q> Receiver<'q> {
     /// The fast way of a sole receiver.
     #[inline(always)]
     fn take_at_once(&self) -> Option<Taken> {
-        let (position, head) = (self.next.get(), self.ring.head());
+        let (position, head) = (self.next.get(), self.end.ring.head());
         // Acquire pairs with the Release of `Sender::commit`.
-        let is_ready = self.is_sole && what(self.ring.mark(position).load(Acquire)) == is::READY;
-        if !is_ready || head.returned.load(Relaxed) != 0 || !self.ticket.get().still_this_process() {
+        let is_ready = self.end.is_sole && what(self.end.ring.mark(position).load(Acquire)) == is::READY;
+        if !is_ready || head.returned.load(Relaxed) != 0 || !self.end.is_ours() {
             return None;
         }
-        let length = self.ring.header(position).length.load(Relaxed);
+        let length = self.end.ring.header(position).length.load(Relaxed);
         let (bytes, deliveries) = (length & 0xffff_ffff, (length >> 32) as u32);
         let lines = lines_of(bytes);
-        if lines > self.ring.lines_to_end(position) {
+        if lines > self.end.ring.lines_to_end(position) {
             return None; // `take` says what it is.
         }
         let next = position.wrapping_add(lines);
@@ -189,23 +178,23 @@ impl<'q> Receiver<'q> {
         Some(Taken { position, bytes, deliveries })
     }
 
+    #[inline]
+    fn take_part(&self) -> Result<()> {
+        self.end.take_part(&self.end.ring.head().receiving, "receiver")
+    }
+
     #[inline(never)]
     fn take_slowly(&self, wait: Wait) -> Result<Option<Taken>> {
-        if !self.ticket.get().still_this_process() {
-            if self.is_sole {
-                return Err(errors::role_is_the_parents("receiver"));
-            }
-            self.ticket.set(self.ring.head().receiving.this_thread().map_err(errors::of_lock)?);
-        }
+        self.take_part()?;
         // A sole receiver that has nothing to look for but the next message.
-        let nothing_came_back = self.ring.head().returned.load(Relaxed) == 0;
+        let nothing_came_back = self.end.ring.head().returned.load(Relaxed) == 0;
         let in_a_row = self.next.get().wrapping_sub(self.waited_at.get());
-        if self.is_sole && nothing_came_back && !matches!(wait, Wait::No) {
+        if self.end.is_sole && nothing_came_back && !matches!(wait, Wait::No) {
             if in_a_row >= IN_A_STREAM {
-                self.waiting.let_some_come();
+                self.end.waiting.let_some_come();
             }
             self.waited_at.set(self.next.get());
-            if let Some(taken) = self.waiting.spin(|| self.take_at_once()) {
+            if let Some(taken) = self.end.waiting.spin(|| self.take_at_once()) {
                 return Ok(Some(taken));
             }
         }
@@ -217,12 +206,12 @@ impl<'q> Receiver<'q> {
             Wait::AtMost(timeout) => Patience::of(timeout),
             Wait::Ever => Patience::Endless,
         };
-        if !self.is_sole && self.waiting.spin(|| self.is_something_there().then_some(())).is_some() {
+        if !self.end.is_sole && self.end.waiting.spin(|| self.is_something_there().then_some(())).is_some() {
             if let Some(taken) = self.take(Asks::UnlessMarked)? {
                 return Ok(Some(taken));
             }
         }
-        let mut sleeps = Waiting::sleeps(&self.ring.head().committed, self.is_sole);
+        let mut sleeps = Waiting::sleeps(&self.end.ring.head().committed, self.end.is_sole);
         loop {
             let listener = sleeps.listen();
             if let Some(taken) = self.take_from_the_dead(listener.asks)? {
@@ -242,10 +231,10 @@ impl<'q> Receiver<'q> {
         if !self.is_watching() {
             return Ok(None);
         }
-        let mine = self.ticket.get().owner_half();
+        let mine = self.end.ticket().owner_half();
         let recovered = self.at_places(|places| {
-            let came_back = places.recover(&self.ring, self.fate, mine, asks)?;
-            Ok((came_back, places.free(&self.ring)?))
+            let came_back = places.recover(&self.end.ring, self.end.fate, mine, asks)?;
+            Ok((came_back, places.free(&self.end.ring)?))
         })?;
         let Some((came_back, freed)) = recovered else { return Ok(None) };
         if freed {
@@ -257,34 +246,34 @@ impl<'q> Receiver<'q> {
     /// Without a lock: something to take, or the record of one who is at it.
     #[inline]
     fn is_something_there(&self) -> bool {
-        let head = self.ring.head();
-        let next = if self.is_sole { self.next.get() } else { head.next.load(Relaxed) };
-        what(self.ring.mark(next).load(Relaxed)) != is::EMPTY || head.returned.load(Relaxed) > 0
+        let head = self.end.ring.head();
+        let next = if self.end.is_sole { self.next.get() } else { head.next.load(Relaxed) };
+        what(self.end.ring.mark(next).load(Relaxed)) != is::EMPTY || head.returned.load(Relaxed) > 0
     }
 
     /// Whether somebody's death would change what there is to take.
     fn is_watching(&self) -> bool {
-        let head = self.ring.head();
+        let head = self.end.ring.head();
         let places = Places { head: head.head.load(Relaxed), next: head.next.load(Relaxed) };
-        places.head != places.next || what(self.ring.mark(places.next).load(Relaxed)) != is::EMPTY
+        places.head != places.next || what(self.end.ring.mark(places.next).load(Relaxed)) != is::EMPTY
     }
 
     /// Calls `change` under `receiving`. `None`: a sole receiver has it.
     fn at_places<T>(&self, change: impl FnOnce(&mut Places) -> Result<T>) -> Result<Option<T>> {
-        if self.is_sole {
+        if self.end.is_sole {
             let mut places = Places { head: self.head.get(), next: self.next.get() };
             let result = change(&mut places);
             self.head.set(places.head);
             self.next.set(places.next);
             return result.map(Some);
         }
-        let ticket = match lock_receiving(&self.ring, self.fate, lock_for_a_moment) {
+        let ticket = match lock_receiving(&self.end.ring, self.end.fate, lock_for_a_moment) {
             Ok(ticket) => ticket,
             Err(Refusal::Lock(NotLocked::WouldBlock | NotLocked::TimedOut)) => return Ok(None),
             Err(refusal) => return Err(errors::of_refusal(refusal)),
         };
-        let result = Places::read(&self.ring).and_then(|mut places| change(&mut places));
-        self.ring.head().receiving.unlock(ticket);
+        let result = Places::read(&self.end.ring).and_then(|mut places| change(&mut places));
+        self.end.ring.head().receiving.unlock(ticket);
         result.map(Some)
     }
 
@@ -292,7 +281,7 @@ impl<'q> Receiver<'q> {
     fn take(&self, asks: Asks) -> Result<Option<Taken>> {
         let taken = self.at_places(|places| {
             // A sole receiver does so where it acknowledges.
-            let freed = !self.is_sole && places.free(&self.ring)?;
+            let freed = !self.end.is_sole && places.free(&self.end.ring)?;
             let taken = match self.take_returned(places)? {
                 None => self.take_next(places, asks)?,
                 returned => returned,
@@ -303,16 +292,16 @@ impl<'q> Receiver<'q> {
         if freed {
             self.tell_senders();
         }
-        if taken.is_some() && !self.is_sole && self.is_something_there() {
+        if taken.is_some() && !self.end.is_sole && self.is_something_there() {
             // Who was woken for this message may have been too late for it, and is not to sleep on over the next.
-            self.ring.head().committed.ring_one();
+            self.end.ring.head().committed.ring_one();
         }
         Ok(taken)
     }
 
     fn take_next(&self, places: &mut Places, asks: Asks) -> Result<Option<Taken>> {
-        let ring = &self.ring;
-        let mine = self.ticket.get().owner_half();
+        let ring = &self.end.ring;
+        let mine = self.end.ticket().owner_half();
         for _ in 0..ring.line_count() {
             let position = places.next;
             // Acquire pairs with the Release of whoever wrote the mark.
@@ -328,7 +317,7 @@ impl<'q> Receiver<'q> {
                     let _ = ring.mark(position).compare_exchange(mark, is::SKIP.into(), Release, Relaxed);
                 }
                 // Killed before it moved `next`.
-                is::TAKEN if self.fate == Fate::Return => return self.take_at(places, mine, true).map(Some),
+                is::TAKEN if self.end.fate == Fate::Return => return self.take_at(places, mine, true).map(Some),
                 is::TAKEN => ring.mark(position).store(is::DONE.into(), Release),
                 _ => return Err(ring.corrupt("a mark makes no sense")),
             }
@@ -339,19 +328,19 @@ impl<'q> Receiver<'q> {
     fn take_at(&self, places: &mut Places, mine: u32, again: bool) -> Result<Taken> {
         let taken = self.claim(places.next, mine, again)?;
         // Killed before it: TAKEN at `next`, of a dead owner.
-        places.pass(&self.ring, taken.bytes);
+        places.pass(&self.end.ring, taken.bytes);
         Ok(taken)
     }
 
     /// Puts this process's name on a record.
     fn claim(&self, position: u64, mine: u32, again: bool) -> Result<Taken> {
-        let ring = &self.ring;
+        let ring = &self.end.ring;
         let (bytes, before) = ring.length(position)?;
         let deliveries = if again { before.saturating_add(1) } else { before };
         if again {
             ring.header(position).length.store(u64::from(deliveries) << 32 | bytes, Relaxed);
         }
-        let mark = if self.is_sole { is::READY.into() } else { owned(is::TAKEN, mine) };
+        let mark = if self.end.is_sole { is::READY.into() } else { owned(is::TAKEN, mine) };
         // Release pairs with the Acquire of who takes it from us.
         ring.mark(position).store(mark, Release);
         Ok(Taken { position, bytes, deliveries })
@@ -360,13 +349,13 @@ impl<'q> Receiver<'q> {
     /// A message that came back.
     #[inline]
     fn take_returned(&self, places: &Places) -> Result<Option<Taken>> {
-        let returned = &self.ring.head().returned;
+        let returned = &self.end.ring.head().returned;
         let seen = returned.load(Relaxed);
         if seen == 0 {
             return Ok(None);
         }
-        let mine = self.ticket.get().owner_half();
-        let taken = places.find(&self.ring, |position, mark| {
+        let mine = self.end.ticket().owner_half();
+        let taken = places.find(&self.end.ring, |position, mark| {
             if what(mark) != is::RETURNED {
                 return Ok(None);
             }
@@ -383,8 +372,8 @@ impl<'q> Receiver<'q> {
     /// Room was made.
     #[inline(always)]
     fn tell_senders(&self) {
-        self.waiting.fence();
-        let head = self.ring.head();
+        self.end.waiting.fence();
+        let head = self.end.ring.head();
         if head.freed.has_a_listener() {
             self.wake_senders();
         }
@@ -393,9 +382,9 @@ impl<'q> Receiver<'q> {
     /// Not before a quarter is free: a sender that is woken for each line would be woken for each message.
     #[cold]
     fn wake_senders(&self) {
-        let head = self.ring.head();
+        let head = self.end.ring.head();
         let used = head.tail.load(Relaxed).wrapping_sub(head.head.load(Relaxed));
-        if used <= self.ring.line_count() / 4 * 3 {
+        if used <= self.end.ring.line_count() / 4 * 3 {
             head.freed.ring_all();
         }
     }
@@ -403,39 +392,39 @@ impl<'q> Receiver<'q> {
     /// The record is used no more, or to come again.
     #[inline(always)]
     fn leave(&self, taken: Taken, fate: Fate) {
-        let is_first = self.is_sole && taken.position == self.head.get() && fate == Fate::Drop;
-        if !is_first || !self.ticket.get().still_this_process() {
+        let is_first = self.end.is_sole && taken.position == self.head.get() && fate == Fate::Drop;
+        if !is_first || !self.end.is_ours() {
             return self.leave_slowly(taken.position, fate);
         }
         let head = taken.position.wrapping_add(lines_of(taken.bytes));
         self.head.set(head);
         if head != self.next.get() {
             // Those behind it that were done with before; damage is told by the next call.
-            let _ = self.at_places(|places| places.free(&self.ring));
+            let _ = self.at_places(|places| places.free(&self.end.ring));
         }
         // Release pairs with the Acquire of senders.
-        self.ring.head().head.store(self.head.get(), Release);
+        self.end.ring.head().head.store(self.head.get(), Release);
         self.tell_senders();
     }
 
     #[inline(never)]
     fn leave_slowly(&self, position: u64, fate: Fate) {
         // In a child of a fork the message is its parent's.
-        if !self.ticket.get().still_this_process() {
+        if !self.end.is_ours() {
             return;
         }
-        let ring = &self.ring;
+        let ring = &self.end.ring;
         if fate == Fate::Return {
             give_back(ring, position, fate);
-            self.waiting.fence();
+            self.end.waiting.fence();
             ring.head().committed.ring_one();
             return;
         }
         // Release pairs with the Acquire of `Places::free`.
         ring.mark(position).store(is::DONE.into(), Release);
-        self.waiting.fence();
+        self.end.waiting.fence();
         // Others free under the lock, when they next take.
-        if self.is_sole || ring.head().freed.has_a_listener() {
+        if self.end.is_sole || ring.head().freed.has_a_listener() {
             self.free_for_senders();
         }
     }
@@ -443,7 +432,7 @@ impl<'q> Receiver<'q> {
     #[cold]
     fn free_for_senders(&self) {
         // Another one has the lock: senders look for themselves.
-        if let Ok(Some(true)) = self.at_places(|places| places.free(&self.ring)) {
+        if let Ok(Some(true)) = self.at_places(|places| places.free(&self.end.ring)) {
             self.wake_senders();
         }
     }
@@ -452,18 +441,21 @@ impl<'q> Receiver<'q> {
 /// For `wait_any`.
 impl Receiver<'_> {
     pub(super) fn bell(&self) -> &Bell {
-        &self.ring.head().committed
+        &self.end.ring.head().committed
     }
 
     /// Whether `try_recv` would find something; gives back what the dead had on the way.
     pub(super) fn is_ready(&self) -> bool {
-        let (head, mine) = (self.ring.head(), self.ticket.get().owner_half());
-        let next = if self.is_sole { self.next.get() } else { head.next.load(Relaxed) };
+        if self.take_part().is_err() {
+            return true; // `try_recv` tells.
+        }
+        let (head, mine) = (self.end.ring.head(), self.end.ticket().owner_half());
+        let next = if self.end.is_sole { self.next.get() } else { head.next.load(Relaxed) };
         // Acquire pairs with the Release of `Sender::commit`.
-        let mark = self.ring.mark(next).load(Acquire);
+        let mark = self.end.ring.mark(next).load(Acquire);
         let is_there = match what(mark) {
             is::EMPTY => false,
-            is::RESERVED | is::TAKEN => self.ring.is_dead(next, owner_half(mark), mine, Asks::UnlessJustAsked),
+            is::RESERVED | is::TAKEN => self.end.ring.is_dead(next, owner_half(mark), mine, Asks::UnlessJustAsked),
             // Damage, too: `try_recv` tells.
             _ => true,
         };
@@ -473,18 +465,18 @@ impl Receiver<'_> {
         let is_watching = head.head.load(Relaxed) != next;
         is_watching
             && self
-                .at_places(|places| places.recover(&self.ring, self.fate, mine, Asks::UnlessJustAsked))
+                .at_places(|places| places.recover(&self.end.ring, self.end.fate, mine, Asks::UnlessJustAsked))
                 .is_ok_and(|came_back| came_back == Some(true))
     }
 }
 
 impl Drop for Receiver<'_> {
     fn drop(&mut self) {
-        if self.is_sole && self.ticket.get().still_this_process() {
+        if self.end.is_sole && self.end.is_ours() {
             // Messages that were leaked; damage is told by whoever comes next.
             let places = Places { head: self.head.get(), next: self.next.get() };
-            let _ = places.settle(&self.ring, self.fate);
-            self.ring.head().receiving.unlock(self.ticket.get());
+            let _ = places.settle(&self.end.ring, self.end.fate);
+            self.end.ring.head().receiving.unlock(self.end.ticket());
         }
     }
 }
@@ -525,12 +517,42 @@ impl Message<'_, '_> {
     }
 }
 
+/// For C, which has no lifetimes: a message as numbers.
+impl Message<'_, '_> {
+    /// Its bytes stay where they are until it is made a message again and left.
+    #[doc(hidden)]
+    pub fn into_numbers(self) -> MessageNumbers {
+        let Taken { position, bytes, deliveries } = self.taken;
+        std::mem::forget(self);
+        MessageNumbers { position, bytes, deliveries }
+    }
+}
+
+impl<'q> Receiver<'q> {
+    /// The message again, of this very receiver. Other numbers make a queue that is damaged, and no more than that.
+    #[doc(hidden)]
+    pub fn message_of(&self, numbers: MessageNumbers) -> Message<'_, 'q> {
+        let MessageNumbers { position, bytes, deliveries } = numbers;
+        let bytes = bytes.min(self.end.ring.lines_to_end(position) * LINE_BYTES - HEADER_BYTES);
+        Message { receiver: self, taken: Taken { position, bytes, deliveries } }
+    }
+}
+
+/// What [`Message::into_numbers`] gives.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy)]
+pub struct MessageNumbers {
+    pub position: u64,
+    pub bytes: u64,
+    pub deliveries: u32,
+}
+
 impl Deref for Message<'_, '_> {
     type Target = [u8];
 
     #[inline]
     fn deref(&self) -> &[u8] {
-        let bytes = self.receiver.ring.message(self.taken.position);
+        let bytes = self.receiver.end.ring.message(self.taken.position);
         // SAFETY: `Ring::length` checked that so many bytes lie in the ring; nobody writes them before the record is
         // left, if whoever shares the queue keeps to that (docs/safety.md, the second promise).
         unsafe { std::slice::from_raw_parts(bytes.as_ptr(), self.taken.bytes as usize) }
@@ -540,7 +562,7 @@ impl Deref for Message<'_, '_> {
 impl Drop for Message<'_, '_> {
     #[inline]
     fn drop(&mut self) {
-        self.receiver.leave(self.taken, self.receiver.fate);
+        self.receiver.leave(self.taken, self.receiver.end.fate);
     }
 }
 
@@ -552,6 +574,6 @@ impl std::fmt::Debug for Message<'_, '_> {
 
 impl std::fmt::Debug for Receiver<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Receiver").field("is_sole", &self.is_sole).finish_non_exhaustive()
+        f.debug_struct("Receiver").field("is_sole", &self.end.is_sole).finish_non_exhaustive()
     }
 }

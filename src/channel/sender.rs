@@ -11,10 +11,10 @@
 #![allow(unsafe_code)]
 
 use std::cell::Cell;
-use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
+use super::end::End;
 use super::errors::{self, SendAllError, SendError};
 use super::places::{Fate, Places, Refusal, lock_for_a_moment, lock_receiving};
 use super::record::{LINE_BYTES, bytes_to_skip, is, lines_of, owned};
@@ -32,19 +32,13 @@ use crate::sync::patience::Patience;
 /// It may go to another thread; each thread has its own. A process that is killed while it sends loses that message
 /// and holds up nobody; whatever `send` or `commit` has returned for is accepted and stays.
 pub struct Sender<'q> {
-    ring: Ring,
-    fate: Fate,
-    /// Of a sole sender that of `sending`.
-    ticket: Cell<Ticket>,
-    is_sole: bool,
+    end: End<'q>,
     /// Of a sole sender: where the next record begins.
     tail: Cell<u64>,
     /// Of a sole sender: from `tail` up to here all marks are EMPTY.
     cleared: Cell<u64>,
     /// `head` when it was last looked at: there is at least so much room.
     head: Cell<u64>,
-    waiting: Waiting,
-    queue: PhantomData<&'q ()>,
 }
 
 // SAFETY: what it points to is shared by atomics; its tickets may be used by any thread of the process.
@@ -96,16 +90,11 @@ impl<'q> Sender<'q> {
 
     fn with(ring: Ring, fate: Fate, ticket: Ticket, tail: Option<u64>) -> Sender<'q> {
         Sender {
-            ring,
-            fate,
-            ticket: Cell::new(ticket),
-            is_sole: tail.is_some(),
+            end: End::new(ring, fate, ticket, tail.is_some()),
             tail: Cell::new(tail.unwrap_or(0)),
             cleared: Cell::new(tail.unwrap_or(0)),
             // Acquire pairs with the Release of `Places::free`.
             head: Cell::new(ring.head().head.load(Acquire)),
-            waiting: Waiting::new(),
-            queue: PhantomData,
         }
     }
 
@@ -195,7 +184,7 @@ impl<'q> Sender<'q> {
 
     fn reserve_within(&mut self, len: usize, wait: Wait) -> Result<Option<Reservation<'_, 'q>>> {
         let Some(place) = self.place(len, wait)? else { return Ok(None) };
-        if self.is_sole && lines_of(place.bytes) > 1 {
+        if self.end.is_sole && lines_of(place.bytes) > 1 {
             // What the caller writes lies where marks were made EMPTY ahead: without a commit they are none any more.
             self.cleared.set(self.tail.get());
         }
@@ -232,7 +221,7 @@ impl<'q> Sender<'q> {
 
     #[inline(always)]
     fn write(&self, place: Place, bytes: &[u8]) {
-        let to = self.ring.message(place.at()).as_ptr();
+        let to = self.end.ring.message(place.at()).as_ptr();
         // SAFETY: the place has room for so many bytes, and is this sender's alone until `commit`.
         unsafe { to.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
         self.commit(place);
@@ -243,18 +232,18 @@ impl<'q> Sender<'q> {
     fn place_at_once(&self, len: usize) -> Option<Place> {
         let (tail, bytes) = (self.tail.get(), len as u64);
         // First of all that the sum of lines cannot overflow.
-        let fits = self.is_sole && bytes <= self.ring.message_max_bytes();
-        let needed = lines_of(bytes.min(self.ring.message_max_bytes())) + 1;
-        let has_room = needed <= self.ring.lines_to_end(tail) && needed <= self.free_behind(tail);
+        let fits = self.end.is_sole && bytes <= self.end.ring.message_max_bytes();
+        let needed = lines_of(bytes.min(self.end.ring.message_max_bytes())) + 1;
+        let has_room = needed <= self.end.ring.lines_to_end(tail) && needed <= self.free_behind(tail);
         let place = Place { tail, skipped: 0, bytes };
-        (fits && has_room && self.ticket.get().still_this_process()).then_some(place)
+        (fits && has_room && self.end.is_ours()).then_some(place)
     }
 
     /// A place for a record; `None` if there is none in time.
     fn place(&self, len: usize, wait: Wait) -> Result<Option<Place>> {
         let bytes = len as u64;
-        if bytes > self.ring.message_max_bytes() {
-            return Err(errors::too_long(bytes, self.ring.message_max_bytes()));
+        if bytes > self.end.ring.message_max_bytes() {
+            return Err(errors::too_long(bytes, self.end.ring.message_max_bytes()));
         }
         match self.place_at_once(len) {
             Some(place) => Ok(Some(place)),
@@ -264,7 +253,7 @@ impl<'q> Sender<'q> {
 
     /// Room for a record behind `tail`, if there is.
     fn room(&self, tail: u64, bytes: u64) -> Result<Option<Place>> {
-        let to_end = self.ring.lines_to_end(tail);
+        let to_end = self.end.ring.lines_to_end(tail);
         let skipped = if lines_of(bytes) > to_end { to_end } else { 0 };
         let place = Place { tail, skipped, bytes };
         // And one for the mark behind it.
@@ -273,9 +262,9 @@ impl<'q> Sender<'q> {
             return Ok(Some(place));
         }
         // Acquire pairs with the Release of `Places::free`: what was read there was read before.
-        self.head.set(self.ring.head().head.load(Acquire));
-        if tail.wrapping_sub(self.head.get()) > self.ring.line_count() {
-            return Err(self.ring.corrupt("its indices contradict each other"));
+        self.head.set(self.end.ring.head().head.load(Acquire));
+        if tail.wrapping_sub(self.head.get()) > self.end.ring.line_count() {
+            return Err(self.end.ring.corrupt("its indices contradict each other"));
         }
         Ok((needed <= self.free_behind(tail)).then_some(place))
     }
@@ -283,17 +272,12 @@ impl<'q> Sender<'q> {
     /// Free lines, as far as this sender knows: others may have gone on by more than the ring since it looked.
     #[inline(always)]
     fn free_behind(&self, tail: u64) -> u64 {
-        self.ring.line_count().saturating_sub(tail.wrapping_sub(self.head.get()))
+        self.end.ring.line_count().saturating_sub(tail.wrapping_sub(self.head.get()))
     }
 
     /// As any sender; or as the sole one, when there is no room.
     fn place_slowly(&self, bytes: u64, wait: Wait) -> Result<Option<Place>> {
-        if !self.ticket.get().still_this_process() {
-            if self.is_sole {
-                return Err(errors::role_is_the_parents("sender"));
-            }
-            self.ticket.set(self.ring.head().sending.this_thread().map_err(errors::of_lock)?);
-        }
+        self.end.take_part(&self.end.ring.head().sending, "sender")?;
         if let Some(place) = self.try_place(bytes, wait)? {
             return Ok(Some(place));
         }
@@ -308,14 +292,14 @@ impl<'q> Sender<'q> {
             Wait::Ever => Patience::Endless,
         };
         // Not at the heels of receivers: each line would cost both of them a cache line on its way.
-        let (seen, some) = (self.head.get(), self.ring.line_count() / 8);
-        let is_some_free = || self.ring.head().head.load(Relaxed).wrapping_sub(seen) >= some;
-        if self.waiting.spin(|| is_some_free().then_some(())).is_some() {
+        let (seen, some) = (self.head.get(), self.end.ring.line_count() / 8);
+        let is_some_free = || self.end.ring.head().head.load(Relaxed).wrapping_sub(seen) >= some;
+        if self.end.waiting.spin(|| is_some_free().then_some(())).is_some() {
             if let Some(place) = self.try_place(bytes, wait)? {
                 return Ok(Some(place));
             }
         }
-        let mut sleeps = Waiting::sleeps(&self.ring.head().freed, self.is_sole);
+        let mut sleeps = Waiting::sleeps(&self.end.ring.head().freed, self.end.is_sole);
         loop {
             let listener = sleeps.listen();
             if let Some(place) = self.try_place(bytes, wait)? {
@@ -331,10 +315,10 @@ impl<'q> Sender<'q> {
     }
 
     fn try_place(&self, bytes: u64, wait: Wait) -> Result<Option<Place>> {
-        if self.is_sole {
+        if self.end.is_sole {
             return self.room(self.tail.get(), bytes);
         }
-        let head = self.ring.head();
+        let head = self.end.ring.head();
         let locked = match wait {
             Wait::Ever => head.sending.lock_given_up(),
             // By a sole sender it is held for longer than a moment: then there is no room for others.
@@ -350,7 +334,7 @@ impl<'q> Sender<'q> {
             Err(NotLocked::TimedOut | NotLocked::WouldBlock) => return Ok(None),
             Err(why) => return Err(errors::of_lock(why)),
         };
-        let placed = self.ring.end(head.tail.load(Relaxed)).and_then(|tail| self.room(tail, bytes));
+        let placed = self.end.ring.end(head.tail.load(Relaxed)).and_then(|tail| self.room(tail, bytes));
         if let Ok(Some(place)) = placed {
             self.mark_reserved(place);
         }
@@ -360,11 +344,11 @@ impl<'q> Sender<'q> {
 
     /// Under `sending`. The first store that others see is the last one.
     fn mark_reserved(&self, place: Place) {
-        let (ring, at) = (&self.ring, place.at());
+        let (ring, at) = (&self.end.ring, place.at());
         ring.mark(place.end()).store(u64::from(is::EMPTY), Relaxed);
         ring.header(at).length.store(place.bytes, Relaxed);
         // Release pairs with the Acquire of receivers, and of `end`.
-        ring.mark(at).store(owned(is::RESERVED, self.ticket.get().owner_half()), Release);
+        ring.mark(at).store(owned(is::RESERVED, self.end.ticket().owner_half()), Release);
         self.mark_skipped(place);
         // Killed before it: `end` finds the record from the old tail on.
         ring.head().tail.store(place.end(), Release);
@@ -373,17 +357,17 @@ impl<'q> Sender<'q> {
     #[inline]
     fn mark_skipped(&self, place: Place) {
         if place.skipped > 0 {
-            self.ring.header(place.tail).length.store(bytes_to_skip(place.skipped), Relaxed);
+            self.end.ring.header(place.tail).length.store(bytes_to_skip(place.skipped), Relaxed);
             // Release: with it the record behind it is seen.
-            self.ring.mark(place.tail).store(u64::from(is::SKIP), Release);
+            self.end.ring.mark(place.tail).store(u64::from(is::SKIP), Release);
         }
     }
 
     /// The message is accepted from the last store on.
     #[inline(always)]
     fn commit(&self, place: Place) {
-        let (ring, at) = (&self.ring, place.at());
-        if !self.is_sole {
+        let (ring, at) = (&self.end.ring, place.at());
+        if !self.end.is_sole {
             // Release pairs with the Acquire of receivers: with the mark comes the message.
             ring.mark(at).store(u64::from(is::READY), Release);
             return;
@@ -406,24 +390,24 @@ impl<'q> Sender<'q> {
     /// Makes marks from `from` on EMPTY, as far as lines are free.
     #[inline(never)]
     fn clear(&self, from: u64, lines: u64) {
-        let end = from.wrapping_add(lines).min(self.head.get().wrapping_add(self.ring.line_count()));
+        let end = from.wrapping_add(lines).min(self.head.get().wrapping_add(self.end.ring.line_count()));
         for position in from.max(self.cleared.get())..end {
-            self.ring.mark(position).store(u64::from(is::EMPTY), Relaxed);
+            self.end.ring.mark(position).store(u64::from(is::EMPTY), Relaxed);
         }
         self.cleared.set(end);
     }
 
     #[inline(always)]
     fn tell_receivers(&self) {
-        self.waiting.fence();
-        self.ring.head().committed.ring_one();
+        self.end.waiting.fence();
+        self.end.ring.head().committed.ring_one();
     }
 
     /// Makes room where receivers have not got round to it, or died. Whether there is more.
     #[cold]
     fn reclaim(&self, asks: Asks) -> Result<bool> {
-        let receiving = &self.ring.head().receiving;
-        let ticket = match lock_receiving(&self.ring, self.fate, RawLock::try_lock_given_up) {
+        let receiving = &self.end.ring.head().receiving;
+        let ticket = match lock_receiving(&self.end.ring, self.end.fate, RawLock::try_lock_given_up) {
             Ok(ticket) => ticket,
             // A sole receiver has it, of this very thread perhaps: it frees what it leaves.
             Err(Refusal::Lock(NotLocked::WouldBlock | NotLocked::TimedOut | NotLocked::WouldDeadlock)) => {
@@ -431,9 +415,9 @@ impl<'q> Sender<'q> {
             }
             Err(refusal) => return Err(errors::of_refusal(refusal)),
         };
-        let freed = Places::read(&self.ring).and_then(|mut places| {
-            let came_back = places.recover(&self.ring, self.fate, self.ticket.get().owner_half(), asks)?;
-            Ok((came_back, places.free(&self.ring)?))
+        let freed = Places::read(&self.end.ring).and_then(|mut places| {
+            let came_back = places.recover(&self.end.ring, self.end.fate, self.end.ticket().owner_half(), asks)?;
+            Ok((came_back, places.free(&self.end.ring)?))
         });
         receiving.unlock(ticket);
         let (came_back, freed) = freed?;
@@ -441,7 +425,7 @@ impl<'q> Sender<'q> {
             self.tell_receivers();
         }
         if freed {
-            self.ring.head().freed.ring_all();
+            self.end.ring.head().freed.ring_all();
         }
         Ok(freed)
     }
@@ -449,8 +433,8 @@ impl<'q> Sender<'q> {
 
 impl Drop for Sender<'_> {
     fn drop(&mut self) {
-        if self.is_sole {
-            self.ring.head().sending.unlock(self.ticket.get());
+        if self.end.is_sole {
+            self.end.ring.head().sending.unlock(self.end.ticket());
         }
     }
 }
@@ -469,7 +453,7 @@ impl Reservation<'_, '_> {
     pub fn commit(mut self) {
         self.is_committed = true;
         // In a child of a fork it is the parent's to commit.
-        if self.sender.ticket.get().still_this_process() {
+        if self.sender.end.is_ours() {
             self.sender.commit(self.place);
             self.sender.tell_receivers();
         }
@@ -480,7 +464,7 @@ impl Deref for Reservation<'_, '_> {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        let bytes = self.sender.ring.message(self.place.at());
+        let bytes = self.sender.end.ring.message(self.place.at());
         // SAFETY: as in `deref_mut`.
         unsafe { std::slice::from_raw_parts(bytes.as_ptr(), self.place.bytes as usize) }
     }
@@ -488,7 +472,7 @@ impl Deref for Reservation<'_, '_> {
 
 impl DerefMut for Reservation<'_, '_> {
     fn deref_mut(&mut self) -> &mut [u8] {
-        let bytes = self.sender.ring.message(self.place.at());
+        let bytes = self.sender.end.ring.message(self.place.at());
         // SAFETY: so many bytes lie in the ring behind the header; until it is committed or dropped the record is this
         // sender's, and whoever shares the queue keeps to that (docs/safety.md, the second promise).
         unsafe { std::slice::from_raw_parts_mut(bytes.as_ptr(), self.place.bytes as usize) }
@@ -497,17 +481,17 @@ impl DerefMut for Reservation<'_, '_> {
 
 impl Drop for Reservation<'_, '_> {
     fn drop(&mut self) {
-        let Sender { ring, ticket, is_sole, .. } = self.sender;
-        if self.is_committed || *is_sole || !ticket.get().still_this_process() {
+        let end = &self.sender.end;
+        if self.is_committed || end.is_sole || !end.is_ours() {
             return; // Of a sole sender nobody has seen anything yet.
         }
-        ring.mark(self.place.at()).store(u64::from(is::SKIP), Release);
+        end.ring.mark(self.place.at()).store(u64::from(is::SKIP), Release);
         self.sender.tell_receivers();
     }
 }
 
 impl std::fmt::Debug for Sender<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Sender").field("is_sole", &self.is_sole).finish_non_exhaustive()
+        f.debug_struct("Sender").field("is_sole", &self.end.is_sole).finish_non_exhaustive()
     }
 }

@@ -12,10 +12,12 @@ mod hostile;
 mod pipes;
 #[cfg(target_os = "linux")]
 mod queues;
+#[cfg(target_os = "linux")]
+mod several;
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
-    let tests = [queues::TESTS, pipes::TESTS, hostile::TESTS];
+    let tests = [queues::TESTS, several::TESTS, pipes::TESTS, hostile::TESTS];
     support::run(&tests.concat(), &[], queues::ROLES)
 }
 

@@ -12,6 +12,8 @@ use crate::support::{Named, PATIENCE};
 pub(crate) const TESTS: &[Named] = &[
     ("messages_of_many_killed_writers_come_whole", messages_of_many_killed_writers_come_whole),
     ("bytes_between_messages_are_passed_over", bytes_between_messages_are_passed_over),
+    ("bytes_that_look_like_a_head_hold_nothing_back", bytes_that_look_like_a_head_hold_nothing_back),
+    ("sends_with_a_deadline_wait_for_no_other_writer", sends_with_a_deadline_wait_for_no_other_writer),
     ("end_of_stream_and_broken_pipe_are_told_apart", end_of_stream_and_broken_pipe_are_told_apart),
     ("full_pipe_and_empty_pipe_say_so", full_pipe_and_empty_pipe_say_so),
     ("message_that_is_too_long_is_refused", message_that_is_too_long_is_refused),
@@ -89,6 +91,52 @@ fn bytes_between_messages_are_passed_over() {
     assert_eq!(reader.recv().expect("no error"), Some(vec![5; 10_000]));
     assert_eq!(reader.recv().expect("no error"), None);
     assert_eq!(reader.skipped_bytes(), (between.len() + half.len()) as u64);
+}
+
+fn bytes_that_look_like_a_head_hold_nothing_back() {
+    let (reader, writer) = pipe().expect("a pipe");
+    let mut raw = writer.try_clone().expect("a descriptor");
+    let (mut reader, mut writer) = (reader.messages(), writer.messages());
+    // As a head of a frame with a part of 4,000 bytes, of which nothing follows.
+    let mut head = [0; 40];
+    head[..4].copy_from_slice(b"CTFR");
+    head[4..6].copy_from_slice(&4000_u16.to_le_bytes());
+    head[28..30].copy_from_slice(&4000_u16.to_le_bytes());
+    raw.write_all(&head).expect("room");
+    writer.send(b"behind it").expect("room");
+    assert_eq!(reader.try_recv().expect("it is there").as_deref(), Some(&b"behind it"[..]));
+    assert_eq!(reader.skipped_bytes(), 40);
+}
+
+fn sends_with_a_deadline_wait_for_no_other_writer() {
+    let (reader, writer) = pipe().expect("a pipe");
+    let mut children = Vec::new();
+    for number in 0..2_u8 {
+        let end = writer.try_clone().expect("a descriptor");
+        children.push(fork(move || {
+            let mut end = end.messages();
+            while end.send(&[number; 3000]).is_ok() {}
+        }));
+    }
+    let (mut reader, mut writer) = (reader.messages(), writer.messages());
+    // Whenever there is room for one, the others, who wait for it, may have it.
+    let mut results = [0, 0];
+    for _ in 0..200 {
+        for _ in 0..4 {
+            reader.recv_timeout(PATIENCE).expect("they write");
+        }
+        for _ in 0..4 {
+            match writer.try_send(&[9; 3000]) {
+                Ok(()) => results[0] += 1,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => results[1] += 1,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        let late = writer.send_timeout(&[9; 3000], Duration::from_micros(200));
+        assert!(late.is_ok() || late.is_err_and(|error| error.kind() == ErrorKind::TimedOut));
+    }
+    assert!(results[1] > 0, "the pipe was never full: {results:?}");
+    children.into_iter().for_each(kill);
 }
 
 fn end_of_stream_and_broken_pipe_are_told_apart() {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cotenant::channel::{Delivery, Queue, QueueOptions, Receiver, SendError, Sender};
+use cotenant::channel::{Delivery, Queue, QueueOptions, Receiver, SendError, Sender, wait_any};
 use cotenant::{Backing, ErrorKind, Segment};
 
 use crate::support::sandbox::Sandbox;
@@ -20,6 +20,7 @@ pub(crate) const TESTS: &[Named] = &[
     ("messages_stay_while_one_participant_lives", messages_stay_while_one_participant_lives),
     ("messages_in_a_file_survive_everybody", messages_in_a_file_survive_everybody),
     ("forked_child_is_a_sender_of_its_own", forked_child_is_a_sender_of_its_own),
+    ("forked_child_waits_for_several_as_itself", forked_child_waits_for_several_as_itself),
     ("another_delivery_is_refused", another_delivery_is_refused),
     ("queue_in_a_segment_lies_beside_others", queue_in_a_segment_lies_beside_others),
     ("capacity_that_no_queue_can_have_is_refused", capacity_that_no_queue_can_have_is_refused),
@@ -31,7 +32,7 @@ fn options() -> QueueOptions {
     Queue::options().capacity_bytes(1 << 12).delivery(Delivery::AtLeastOnce)
 }
 
-fn queue_in(sandbox: &Sandbox) -> Queue<'static> {
+pub(crate) fn queue_in(sandbox: &Sandbox) -> Queue<'static> {
     options().segment(Segment::options().folder(sandbox.path())).open_or_create(NAME).expect("a queue")
 }
 
@@ -250,6 +251,30 @@ fn forked_child_is_a_sender_of_its_own() {
     assert!(receiver.try_recv().expect("no error").is_none(), "the parent's comes first");
     place.commit();
     assert_eq!([next(&receiver).0, next(&receiver).0], ["parent", "child"]);
+}
+
+fn forked_child_waits_for_several_as_itself() {
+    let make = || options().segment(Segment::options().backing(Backing::Anonymous)).create("fork").expect("a queue");
+    let (jobs, results) = (make(), make());
+    let receiver = jobs.receiver().expect("a receiver");
+    jobs.sender().expect("a sender").send("job").expect("room");
+    // SAFETY: the child uses the queue and ends.
+    let parent = unsafe { libc::fork() };
+    if parent == 0 {
+        // It dies with the message, and its child, which has its receiver, is not to take it for its own.
+        std::mem::forget(receiver.try_recv());
+        // SAFETY: as above.
+        if unsafe { libc::fork() } == 0 {
+            let found = wait_any(&[&receiver], PATIENCE) == Some(0);
+            let again = receiver.try_recv().is_ok_and(|message| message.is_some_and(|it| it.is_redelivered()));
+            let _ = results.sender().map(|sender| sender.send(format!("{found} {again}")).is_ok());
+        }
+        // SAFETY: no pointer.
+        unsafe { libc::_exit(0) };
+    }
+    // SAFETY: our child; no status is wanted.
+    unsafe { libc::waitpid(parent, std::ptr::null_mut(), 0) };
+    assert_eq!(next(&results.receiver().expect("a receiver")).0, "true true");
 }
 
 fn another_delivery_is_refused() {

@@ -191,11 +191,10 @@ fn woken_for_each_message() {
     }
 }
 
-/// A ring with room for seven such messages, of which one sender sends more: it is woken when there is room. The
-/// receiver is not a sole one, which a sender waits for a moment, and a model has no clock for that.
+/// A ring with room for seven such messages, of which one sender sends more: it is woken when there is room.
 #[test]
 fn woken_when_there_is_room() {
-    for sole in [false, true] {
+    for (sole, sole_receiver) in [(false, false), (true, false), (false, true), (true, true)] {
         explore(0, move || {
             let queue = share(queue(16, Delivery::AtMostOnce));
             let mut tasks = Tasks::default();
@@ -204,7 +203,7 @@ fn woken_when_there_is_room() {
                 (0..9).for_each(|number| sender.send([number; BYTES]).expect("room"));
             });
             tasks.spawn(move || {
-                let receiver = receiver(queue, false);
+                let receiver = receiver(queue, sole_receiver);
                 (0..9).for_each(|number| assert_eq!(receiver.recv().expect("a message")[0], number));
             });
             tasks.join();

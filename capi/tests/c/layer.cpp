@@ -152,6 +152,45 @@ static void segments()
     CHECK(is_refused);
 }
 
+static void queues()
+{
+    CHECK(!cotenant::queue::open("capi.layer.queue"));
+    cotenant::queue::options options = {};
+    options.delivery = COTENANT_DELIVERY_AT_LEAST_ONCE;
+    std::optional<cotenant::queue> queue = cotenant::queue::create("capi.layer.queue", options);
+    cotenant::sender sender = queue->sole_sender();
+    cotenant::receiver receiver = queue->sole_receiver();
+    CHECK(cotenant::queue::open("capi.layer.queue"));
+    queue.reset();
+    CHECK(!receiver.try_recv() && !receiver.recv_for(std::chrono::milliseconds(2)));
+    sender.send("copied");
+    {
+        auto place = sender.reserve(5);
+        memcpy(place.data(), "never", place.size());
+    }
+    auto place = sender.reserve(8);
+    memcpy(place.data(), "in place", place.size());
+    place.commit();
+    CHECK(receiver.recv().view() == "copied");
+    auto again = receiver.recv();
+    CHECK(again.view() == "copied" && again.is_redelivered());
+    again.ack();
+    auto message = receiver.try_recv();
+    CHECK(message && message->view() == "in place" && message->deliveries_before() == 0);
+    message->ack();
+    message.reset();
+    std::string half(400000, 'x');
+    CHECK(sender.try_send(half) && sender.send_for(half, std::chrono::seconds(1)) && !sender.try_send(half));
+    CHECK(!sender.send_for(half, std::chrono::milliseconds(2)));
+    bool is_refused = false;
+    try {
+        sender.send(std::string(1 << 20, 'x'));
+    } catch (const cotenant::error &error) {
+        is_refused = error.status() == COTENANT_INVALID_INPUT;
+    }
+    CHECK(is_refused);
+}
+
 int main()
 {
     CHECK(cotenant::status_of(web_block) == COTENANT_OK);
@@ -160,5 +199,6 @@ int main()
     readers_and_writers();
     permits_and_leaders();
     segments();
+    queues();
     return 0;
 }

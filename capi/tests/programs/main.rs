@@ -10,6 +10,7 @@ mod abi;
 mod actor;
 mod both;
 mod examples;
+mod queues;
 mod refused;
 mod tools;
 mod versions;
@@ -29,10 +30,11 @@ pub(crate) use tests;
 
 fn main() {
     // A role: this program as a process of a test.
-    if std::env::var_os("COTENANT_CAPI_ROLE").is_some() {
-        return actor::run();
+    if let Some(role) = std::env::var_os("COTENANT_CAPI_ROLE") {
+        return if role == queues::ROLE { queues::run() } else { actor::run() };
     }
-    let groups = [abi::TESTS, both::TESTS, examples::TESTS, refused::TESTS, tools::TESTS, versions::TESTS];
+    let groups =
+        [abi::TESTS, both::TESTS, examples::TESTS, queues::TESTS, refused::TESTS, tools::TESTS, versions::TESTS];
     let trial = |(name, test): &Test| {
         let test = *test;
         Trial::test(*name, move || {

@@ -4,7 +4,7 @@
 
 use std::ffi::CString;
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
@@ -73,6 +73,34 @@ pub(crate) fn set_nonblocking(file: &File, on: bool) -> io::Result<()> {
     Ok(())
 }
 
+/// Writes without waiting, whoever else writes: up to [`ATOMIC_BYTES`] whole, or `WouldBlock`.
+#[doc(alias = "pwritev2")]
+pub(crate) fn write_now(file: &File, bytes: &[u8]) -> io::Result<usize> {
+    let part = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+    // SAFETY: one part, which is read only. -1: no offset, as of a write.
+    match unsafe { libc::pwritev2(file.as_raw_fd(), &raw const part, 1, -1, libc::RWF_NOWAIT) } {
+        -1 if !knows_nowait(&io::Error::last_os_error()) => write_now_anew(file, bytes),
+        -1 => Err(io::Error::last_os_error()),
+        written => Ok(written as usize),
+    }
+}
+
+/// Pipes do since Linux 6.5.
+fn knows_nowait(error: &io::Error) -> bool {
+    !matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::ENOSYS | libc::EINVAL))
+}
+
+/// Through a description of its own, which does not block: that of `file` may be shared with others who do.
+fn write_now_anew(file: &File, bytes: &[u8]) -> io::Result<usize> {
+    let mut options = File::options();
+    options.write(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC);
+    let mut anew = options.open(format!("/proc/self/fd/{}", file.as_raw_fd())).map_err(|error| {
+        // Nobody reads any more.
+        if has_no_reader(&error) { io::ErrorKind::BrokenPipe.into() } else { error }
+    })?;
+    anew.write(bytes)
+}
+
 /// Waits until a read, or a write of [`ATOMIC_BYTES`], would not block (also because the other side is gone). `false`:
 /// not within `timeout`.
 #[doc(alias = "poll")]
@@ -87,6 +115,26 @@ pub(crate) fn wait(file: &File, writes: bool, timeout: Option<Duration>) -> io::
         -1 => Err(io::Error::last_os_error()),
         found => Ok(found > 0),
     }
+}
+
+/// The pipe that this descriptor is.
+///
+/// # Safety
+/// The caller gives the descriptor away if this succeeds.
+pub unsafe fn pipe_end(descriptor: isize) -> io::Result<OwnedFd> {
+    let number = i32::try_from(descriptor).ok().filter(|number| *number >= 0);
+    let Some(number) = number else { return Err(io::Error::from_raw_os_error(libc::EBADF)) };
+    // SAFETY: all zero is valid: numbers.
+    let mut about: libc::stat = unsafe { std::mem::zeroed() };
+    // SAFETY: room for one answer.
+    if unsafe { libc::fstat(number, &raw mut about) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    if about.st_mode & libc::S_IFMT != libc::S_IFIFO {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("descriptor {number} is no pipe")));
+    }
+    // SAFETY: open, and given to us.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
 macro_rules! descriptor {
@@ -114,3 +162,27 @@ macro_rules! descriptor {
 
 descriptor!(PipeReader);
 descriptor!(PipeWriter);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Both ways of writing, of which the kernel offers one.
+    #[test]
+    fn a_full_pipe_is_not_waited_for() {
+        for write in [write_now, write_now_anew] {
+            let (reader, writer) = pipe().expect("a pipe");
+            let mut count = 0;
+            let error = loop {
+                match write(&writer, &[7; 3000]) {
+                    Ok(bytes) => count += usize::from(bytes == 3000),
+                    Err(error) => break error,
+                }
+            };
+            assert_eq!((error.kind(), count > 3), (io::ErrorKind::WouldBlock, true), "{error}");
+            drop(reader);
+            let broken = write(&writer, &[7; 3000]).expect_err("nobody reads");
+            assert_eq!(broken.kind(), io::ErrorKind::BrokenPipe, "{broken}");
+        }
+    }
+}

@@ -41,3 +41,13 @@ pub(crate) fn set_nonblocking(_file: &File, _on: bool) -> io::Result<()> {
 pub(crate) fn wait(_file: &File, _writes: bool, _timeout: Option<Duration>) -> io::Result<bool> {
     unsupported()
 }
+
+pub(crate) fn write_now(_file: &File, _bytes: &[u8]) -> io::Result<usize> {
+    unsupported()
+}
+
+/// # Safety
+/// None is needed.
+pub unsafe fn pipe_end(_descriptor: isize) -> io::Result<File> {
+    unsupported()
+}

@@ -5,12 +5,15 @@
 
 use std::fs::File;
 use std::io;
-use std::os::windows::io::FromRawHandle;
+use std::os::windows::io::{AsHandle, BorrowedHandle, FromRawHandle, OwnedHandle};
 use std::path::Path;
 use std::ptr::null_mut;
 use std::time::Duration;
 
+use windows_sys::Win32::Storage::FileSystem::{FILE_TYPE_PIPE, GetFileType};
 use windows_sys::Win32::System::Pipes::CreatePipe;
+
+use crate::channel::{PipeReader, PipeWriter};
 
 pub(crate) const ATOMIC_BYTES: usize = 4096;
 pub(crate) const NO_FIFOS: Option<&str> =
@@ -61,3 +64,43 @@ pub(crate) fn wait(_file: &File, _writes: bool, timeout: Option<Duration>) -> io
         Some(_) => unsupported("an anonymous pipe of Windows cannot be waited for with a timeout: use a `Queue`"),
     }
 }
+
+/// The pipe that this handle is.
+///
+/// # Safety
+/// The caller gives the handle away if this succeeds.
+pub unsafe fn pipe_end(handle: isize) -> io::Result<OwnedHandle> {
+    let handle = std::ptr::without_provenance_mut(handle as usize);
+    // SAFETY: any number may be asked about.
+    if unsafe { GetFileType(handle) } != FILE_TYPE_PIPE {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the handle is no pipe"));
+    }
+    // SAFETY: open, and given to us.
+    Ok(unsafe { OwnedHandle::from_raw_handle(handle) })
+}
+
+macro_rules! handle {
+    ($end:ident) => {
+        impl AsHandle for $end {
+            fn as_handle(&self) -> BorrowedHandle<'_> {
+                self.file().as_handle()
+            }
+        }
+
+        impl From<$end> for OwnedHandle {
+            fn from(end: $end) -> OwnedHandle {
+                end.into_file().into()
+            }
+        }
+
+        /// Takes over an inherited handle.
+        impl From<OwnedHandle> for $end {
+            fn from(handle: OwnedHandle) -> $end {
+                $end::from_file(handle.into())
+            }
+        }
+    };
+}
+
+handle!(PipeReader);
+handle!(PipeWriter);
