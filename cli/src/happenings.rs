@@ -6,7 +6,7 @@ use cotenant::inspect::live::{EventKind, LiveEvent, LiveObject, LiveSegment};
 use cotenant::inspect::printable;
 use serde_json::{Value, json};
 
-use crate::look::{Member, Row, bytes};
+use crate::look::{Member, Row, bytes, duration};
 
 /// Where the lock of the directory lies (docs/format.md, "Header").
 const DIRECTORY_LOCK_AT: u64 = 448;
@@ -67,13 +67,21 @@ fn member<'a>(row: &'a Row, event: &LiveEvent) -> Option<&'a Member> {
     row.members.iter().find(|it| it.said.slot == about.slot && it.said.generation == about.generation)
 }
 
+/// Whoever told it, where that is not whom it is about: with its program's name while it lives.
+fn teller(row: &Row, event: &LiveEvent) -> String {
+    let is_it = |it: &&Member| (it.said.slot, it.said.pid) == (event.writer_slot, event.writer_pid);
+    match row.members.iter().find(is_it) {
+        Some(member) => format!("{} {}", member.id(), printable(&member.said.program)),
+        None => event.writer_pid.to_string(),
+    }
+}
+
 /// What happened, without when.
 pub(crate) fn words(row: &Row, segment: &LiveSegment, places: &Places, event: &LiveEvent) -> String {
     let who = subject(row, event);
     let place = places.of_event(segment, event).map(|place| printable(&place));
     let lock = place.clone().unwrap_or_else(|| format!("a lock at {}", event.place));
-    // Whoever told it, where that is not whom it is about.
-    let by = format!("{}", event.writer_pid);
+    let by = teller(row, event);
     match event.kind {
         EventKind::Attached => format!("{who} attached (slot {})", event.about.slot),
         EventKind::Detached => format!("{who} left"),
@@ -89,6 +97,11 @@ pub(crate) fn words(row: &Row, segment: &LiveSegment, places: &Places, event: &L
             None => format!("{who} was refused: its variables differ"),
         },
         EventKind::Leads => format!("{lock}: {who} leads"),
+        EventKind::HandedOver => {
+            let waited = event.waited.unwrap_or_default().as_millis();
+            let waited = duration(waited.try_into().unwrap_or(u64::MAX));
+            format!("{lock}: {by} got it from {who} after waiting for {waited}")
+        }
         EventKind::Removed => format!("{} was removed by {who}", place.unwrap_or_else(|| "an object".to_owned())),
         _ => format!("something that this version does not know, by {by}"),
     }
@@ -102,6 +115,7 @@ pub(crate) fn document(row: &Row, segment: &LiveSegment, places: &Places, event:
         "event": event.kind.name(),
         "where": places.of_event(segment, event),
         "place": event.place,
+        "waited_ms": event.waited.map(|waited| waited.as_millis() as u64),
         "pid": member(row, event).and_then(|it| it.pid),
         "pid_there": event.about.pid,
         "program": event.about.program,

@@ -11,12 +11,14 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, anyhow, bail};
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::PossibleValuesParser;
 use cotenant::inspect::live::{EventKind, LiveEvent, LiveParticipant, LiveSegment, ObjectState};
 use cotenant::inspect::printable;
 use serde_json::{Value, json};
 
 use crate::happenings::{self, Places};
+use crate::human;
 use crate::look::{From, Row, View, find};
 use crate::output::{complain, finish};
 
@@ -30,7 +32,8 @@ Examples:
 
 A segment remembers its last 256 events, as its participants wrote them down: attached, detached, died (found dead),
 owner-died (a lock was taken over), repaired, left-half-changed (a panic), given-up, given-back, grown, refused (other
-types), leads, removed. They are there until the segment is removed, also when everybody is dead.
+types), leads, removed, handed-over (a lock that was waited for for 0.1 s or more). They are there until the segment is
+removed, also when everybody is dead. That a lock was taken without such a wait is written down nowhere.
 
 With --follow it looks, too, ten times a second: gone (a participant's slot is free, whoever noticed), owner (a lock has
 another owner than at the look before; what happens between two looks is not seen).
@@ -54,13 +57,13 @@ pub(crate) struct Trace {
     #[arg(long, value_name = "N")]
     last: Option<usize>,
     /// Only these; several with commas
-    #[arg(long, value_name = "KIND", value_enum, value_delimiter = ',')]
-    only: Vec<Kind>,
+    #[arg(long, value_name = "KIND", value_parser = kinds(), value_delimiter = ',')]
+    only: Vec<String>,
     /// With --follow: from one look to the next
-    #[arg(long, value_name = "DUR", default_value = "100ms", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DUR", default_value = "100ms", value_parser = human::duration)]
     interval: Duration,
     /// With --follow: ends after this time
-    #[arg(long = "for", value_name = "DUR", value_parser = humantime::parse_duration, requires = "follow")]
+    #[arg(long = "for", value_name = "DUR", value_parser = human::duration, requires = "follow")]
     duration: Option<Duration>,
     /// Writes one JSON document in each line (docs/tool.md)
     #[arg(long)]
@@ -69,23 +72,15 @@ pub(crate) struct Trace {
     from: From,
 }
 
-/// What may be asked for.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Kind {
-    Attached,
-    Detached,
-    Died,
-    OwnerDied,
-    Repaired,
-    LeftHalfChanged,
-    GivenUp,
-    GivenBack,
-    Grown,
-    Refused,
-    Leads,
-    Removed,
-    Gone,
-    Owner,
+/// A participant's slot is free, and nobody has said so.
+const GONE: &str = "gone";
+/// A lock has another owner than at the look before.
+const OWNER: &str = "owner";
+
+/// What may be asked for: what is written down, and what is seen by looking.
+fn kinds() -> PossibleValuesParser {
+    let written = EventKind::ALL.iter().map(|kind| kind.name());
+    PossibleValuesParser::new(written.chain([GONE, OWNER]))
 }
 
 impl Trace {
@@ -96,13 +91,13 @@ impl Trace {
             bail!("{}", row.complaint());
         };
         // Before the events are read: what changes meanwhile is told twice rather than never.
-        let first = self.follow.then(|| Look::take(segment, self.wants("owner")));
+        let first = self.follow.then(|| Look::take(segment, self.wants(OWNER)));
         let Some(events) = segment.events().map_err(|error| anyhow!("{error}"))? else {
             bail!("{} has no events: an older version made it", row.path());
         };
         let places = Places::of(segment);
         let skipped = events.list.len().saturating_sub(self.last.unwrap_or(usize::MAX));
-        let lost = events.list.first().map_or(events.count, |first| first.number);
+        let lost = events.count.saturating_sub(events.list.len() as u64);
         if lost > 0 && !self.json && self.last.is_none() {
             complain(&format!("{lost} earlier events are forgotten"));
         }
@@ -120,8 +115,7 @@ impl Trace {
     }
 
     fn wants(&self, name: &str) -> bool {
-        let is_it = |kind: &Kind| kind.to_possible_value().is_some_and(|value| value.get_name() == name);
-        self.only.is_empty() || self.only.iter().any(is_it)
+        self.only.is_empty() || self.only.iter().any(|wanted| wanted == name)
     }
 
     fn write(&self, unix_ns: u64, words: &str, document: impl FnOnce() -> Value) -> std::io::Result<()> {
@@ -160,7 +154,7 @@ impl Trace {
                     })?;
                 }
             }
-            let look = Look::take(segment, self.wants("owner"));
+            let look = Look::take(segment, self.wants(OWNER));
             self.differences(&seen, &look, &known)?;
             seen = look;
             if is_dead {
@@ -183,17 +177,17 @@ impl Trace {
             if after.living.contains_key(&(*slot, *generation)) || known.iter().any(|event| left(&event)) {
                 continue;
             }
-            if self.wants("gone") {
+            if self.wants(GONE) {
                 let words = format!("{} {} is gone, and did not say so", who.pid, printable(&who.program));
                 self.write(now, &words, || {
-                    json!({ "unix_ns": now, "event": "gone", "pid_there": who.pid, "program": who.program,
+                    json!({ "unix_ns": now, "event": GONE, "pid_there": who.pid, "program": who.program,
                         "slot": slot, "generation": generation })
                 })?;
             }
         }
         for (lock, owner) in &after.owners {
             let was = before.owners.get(lock).cloned().flatten();
-            if !self.wants("owner") || was == *owner {
+            if !self.wants(OWNER) || was == *owner {
                 continue;
             }
             let name = |owner: &Option<(u32, String)>| match owner {
@@ -203,7 +197,7 @@ impl Trace {
             let words = format!("{}: held by {} (before: {})", printable(lock), name(owner), name(&was));
             let pid = |owner: &Option<(u32, String)>| owner.as_ref().map(|(pid, _)| *pid);
             self.write(now, &words, || {
-                json!({ "unix_ns": now, "event": "owner", "where": lock, "pid_there": pid(owner),
+                json!({ "unix_ns": now, "event": OWNER, "where": lock, "pid_there": pid(owner),
                     "before_pid_there": pid(&was) })
             })?;
         }

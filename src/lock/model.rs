@@ -342,4 +342,8 @@ pub(crate) mod ranges {
     }
 
     pub(crate) fn note_end_of_wait<T>(_: &T) {}
+
+    pub(crate) fn uptime_ms() -> u32 {
+        0
+    }
 }

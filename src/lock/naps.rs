@@ -72,6 +72,11 @@ impl Naps {
         self.note.write(place);
     }
 
+    /// For how long people could read of this wait, until now.
+    pub(crate) fn noted_ms(&self) -> Option<u32> {
+        self.note.since_ms.map(|since| ranges::uptime_ms().wrapping_sub(since))
+    }
+
     /// The wait is over, whatever came of it.
     pub(crate) fn end<T>(&mut self, place: &T) {
         self.note.erase(place);

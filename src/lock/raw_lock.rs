@@ -146,7 +146,12 @@ impl RawLock {
         let mine = owner::mine(&self.word).map_err(NotLocked::NoSlot)?;
         let mut sleeps = Sleeps::new(patience.waits);
         let result = self.wait_and_take(mine, self.word.load(Relaxed), patience, &mut sleeps);
+        let long_wait = sleeps.long_wait();
         sleeps.end(&self.word);
+        // Killed before it: the lock is ours, and nobody is told that it went from hand to hand.
+        if let (Ok(Locked::Clean), Some((before, waited_ms))) = (&result, long_wait) {
+            ranges::note(&self.word, LockEvent::HandedOver { before, waited_ms });
+        }
         result.map(|locked| (Ticket(mine), locked))
     }
 

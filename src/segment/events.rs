@@ -9,7 +9,8 @@
 //! Who writes takes a number, then the place of that number, whatever is there. It waits for nobody and nobody for it:
 //! killed half-way it leaves an event whose check is wrong, and so does who was stopped for as long as all the others
 //! took to come round. Readers pass such an event by. An event is written where something rare has happened: never when
-//! a lock is taken that was free.
+//! a lock is taken that was free. A lock that goes from hand to hand after long waits is told, too, and may do so all
+//! day: of such events the ring keeps a quarter, the newest, so that they drive no death out of it.
 
 #![allow(unsafe_code)]
 
@@ -35,6 +36,10 @@ pub(crate) const EVENT_BYTES: u32 = 64;
 pub(crate) const EVENTS: u32 = 256;
 /// As many as a header may claim.
 pub(crate) const EVENTS_MAX: u32 = 65_536;
+/// Hand-overs that the ring has room for, as a part of it.
+const HAND_OVERS: usize = 4;
+/// In the place of a hand-over: the lock's, and above it the wait in hundredths of a second.
+const HAND_OVER_PLACE_BITS: u32 = 48;
 /// In the entry of a dead participant, in the place of what it waits for: its death is among the events.
 const DEATH_IS_TOLD: u64 = u64::MAX;
 
@@ -68,6 +73,21 @@ pub(crate) enum Happened {
     Leads = 11,
     /// An object's name was taken from it. Where: its number.
     Removed = 12,
+    /// A lock went from one who lived to one who had waited long. Where: the lock's place, and in bits 48-63 how long it
+    /// was waited for, in hundredths of a second; about whom: who had it before.
+    HandedOver = 13,
+}
+
+/// The word of a hand-over that says where, and after how long a wait.
+pub(crate) fn hand_over_place(at: u64, waited_ms: u32) -> u64 {
+    let waited = u64::from(waited_ms / 10).min(u64::from(u16::MAX));
+    at & ((1 << HAND_OVER_PLACE_BITS) - 1) | waited << HAND_OVER_PLACE_BITS
+}
+
+/// The two parts of such a word: where, and how many milliseconds.
+#[cfg(any(test, feature = "inspect"))]
+pub(crate) fn hand_over_parts(place: u64) -> (u64, u64) {
+    (place & ((1 << HAND_OVER_PLACE_BITS) - 1), (place >> HAND_OVER_PLACE_BITS) * 10)
 }
 
 /// Whom an event is about.
@@ -116,7 +136,10 @@ impl Live {
             first,
             second,
         ];
-        let to = &ring[(number % ring.len() as u64) as usize].words;
+        let to = match what {
+            Happened::HandedOver => place_of_hand_over(ring, number),
+            _ => &ring[(number % ring.len() as u64) as usize].words,
+        };
         // Killed from here on: the check is wrong, and the event is passed by.
         to[0].store(0, Relaxed);
         fence(Release);
@@ -145,6 +168,18 @@ impl Live {
             }
             self.record(slot, Happened::Died, 0, Some(who));
         }
+    }
+}
+
+/// Where a hand-over goes: to the place of its number, or, once they have a quarter of the ring, over the oldest of
+/// them. Of two at once one may be lost.
+fn place_of_hand_over(ring: &[Place], number: u64) -> &[AtomicU64; WORDS] {
+    let is_one = |place: &&Place| place.words[2].load(Relaxed) as u16 == Happened::HandedOver as u16;
+    let count = ring.iter().filter(is_one).count();
+    let oldest = ring.iter().filter(is_one).min_by_key(|place| place.words[0].load(Relaxed));
+    match oldest {
+        Some(oldest) if count >= ring.len() / HAND_OVERS => &oldest.words,
+        _ => &ring[(number % ring.len() as u64) as usize].words,
     }
 }
 

@@ -21,8 +21,9 @@ use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, fence};
 
 #[cfg_attr(cotenant_model, allow(unused_imports))]
 pub(crate) use super::crowd::{Turn, take_turn};
+pub(crate) use super::process::uptime_ms;
 use super::{Attached, owner, process};
-use crate::segment::events::{Happened, Who};
+use crate::segment::events::{Happened, Who, hand_over_place};
 
 const SLOTS: usize = 32;
 /// So many milliseconds, begun ones included, is an answer about an owner believed.
@@ -290,6 +291,8 @@ pub(crate) enum LockEvent {
     GivenUp,
     /// This process leads.
     Leads,
+    /// This process has it, which waited for so many milliseconds for an owner who lived.
+    HandedOver { before: u32, waited_ms: u32 },
 }
 
 /// Counts owners that were found dead, and writes down what happened, if the lock lies in a segment.
@@ -297,6 +300,10 @@ pub(crate) enum LockEvent {
 pub(crate) fn note(word: &AtomicU64, event: LockEvent) {
     let Some((segment, at)) = place_of(word) else { return };
     let (live, slot) = (segment.live(), segment.slot());
+    if let LockEvent::HandedOver { before, waited_ms } = event {
+        let place = hand_over_place(at, waited_ms);
+        return live.record(slot, Happened::HandedOver, place, Some(Who::of(live, before)));
+    }
     let (happened, about) = match event {
         LockEvent::OwnerDied(half) => (Happened::OwnerDied, Some(half)),
         LockEvent::GivenBack(half) => (Happened::GivenBack, Some(half)),
@@ -304,6 +311,7 @@ pub(crate) fn note(word: &AtomicU64, event: LockEvent) {
         LockEvent::LeftHalfChanged => (Happened::LeftHalfChanged, None),
         LockEvent::GivenUp => (Happened::GivenUp, None),
         LockEvent::Leads => (Happened::Leads, None),
+        LockEvent::HandedOver { before, .. } => (Happened::HandedOver, Some(before)),
     };
     if let Some(half) = about {
         live.deaths().fetch_add(1, Relaxed);
@@ -321,7 +329,7 @@ fn tell(segment: &Attached, at: u64, event: LockEvent) {
         LockEvent::Repaired => ("what a lock guards was repaired", 0),
         LockEvent::LeftHalfChanged => ("a thread panicked under a lock", 0),
         LockEvent::GivenUp => ("what a lock guards was given up", 0),
-        LockEvent::Leads => return,
+        LockEvent::Leads | LockEvent::HandedOver { .. } => return,
     };
     let (pid, program) = segment.describe_owner(about).unwrap_or_default();
     let slot = about >> 20;

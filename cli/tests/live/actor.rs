@@ -9,7 +9,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use cotenant::metrics::{Across, Buckets, Counter, Metrics};
-use cotenant::sync::{Barrier, Condvar, Event, Leader, LockError, Mutex, Once, OnceCell, RwLock, Semaphore};
+use cotenant::sync::{
+    Barrier, Condvar, Event, Leader, LockError, Mutex, MutexGuard, Once, OnceCell, RwLock, Semaphore,
+};
 use cotenant::value::{Array, Duration as SharedDuration, Optional, Text};
 use cotenant::{Backing, Keep, ProcessSync, Segment, SysVKey};
 
@@ -41,6 +43,11 @@ struct Host {
     weight: Optional<f64>,
     stage: Stage,
     patience: SharedDuration,
+}
+
+thread_local! {
+    /// What `lock-kept` holds until `unlock`.
+    static KEPT: std::cell::Cell<Option<MutexGuard<'static, Limits>>> = const { std::cell::Cell::new(None) };
 }
 
 /// Not a test: what the children of tests run.
@@ -110,6 +117,12 @@ fn act(words: &[&str], kept: &mut Vec<&'static Segment>) {
             };
             kept.push(made.expect("the segment can be made").leak());
         }
+        ["queue", name] => {
+            let queue = cotenant::channel::Queue::options().capacity_bytes(1 << 16);
+            let queue = queue.open_or_create_in(segment(), name).expect("there is room");
+            let sender = Box::leak(Box::new(queue)).sender().expect("it sends");
+            sender.send(&[7; 100]).expect("there is room");
+        }
         ["count", number] => {
             let done = segment().get_or_init("done", || AtomicU64::new(0)).expect("there is room");
             done.store(number.parse().expect("a number"), Relaxed);
@@ -128,6 +141,8 @@ fn act(words: &[&str], kept: &mut Vec<&'static Segment>) {
             segment().get_or_init("constant", || 5_u32).expect("there is room");
         }
         ["write-and-end"] => *table().write().map_err(drop).expect("it is free") += 1,
+        ["lock-kept"] => KEPT.set(Some(limits().lock().map_err(drop).expect("it is free"))),
+        ["unlock"] => drop(KEPT.take().expect("it was locked")),
         ["lock"] => std::mem::forget(limits().lock().expect("it is free")),
         ["lock-again"] => drop(limits().lock().map_err(drop).expect("it was reset")),
         ["wait"] => {

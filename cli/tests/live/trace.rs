@@ -130,6 +130,46 @@ fn what_happens_is_told_as_it_does() {
 }
 
 #[test]
+fn lock_that_was_waited_for_is_told_with_who_had_it_and_for_how_long() {
+    let place = Place::new();
+    let mut holder = Actor::start(&place);
+    holder.act("make posix acme.jobs").act("lock-kept").act("unlock").act("lock-kept");
+    let mut waiter = Actor::start(&place);
+    waiter.act("make posix acme.jobs").act("wait");
+    let waited_ms = || {
+        let document = place.json(&["show", "acme.jobs"]);
+        let participants = document["segment"]["participants"].as_array().expect("a list").clone();
+        participants.iter().filter_map(|it| it["waits"]["ms"].as_u64()).max().unwrap_or(0)
+    };
+    let deadline = std::time::Instant::now() + WATCHDOG;
+    while waited_ms() < 150 {
+        assert!(std::time::Instant::now() < deadline, "watchdog: it does not wait");
+    }
+    assert_eq!(events(&place, &["--only", "handed-over"]), Vec::<Value>::new());
+    holder.act("unlock");
+    let told = loop {
+        let told = events(&place, &["--only", "handed-over"]);
+        if !told.is_empty() {
+            break told;
+        }
+        assert!(std::time::Instant::now() < deadline, "watchdog: it is not told");
+    };
+    let event = &told[0];
+    assert_eq!((told.len(), &event["where"]), (1, &"limits".into()), "{told:#?}");
+    assert_eq!((&event["pid_there"], &event["told_by"]["pid_there"]), (&holder.pid().into(), &waiter.pid().into()));
+    assert!(event["waited_ms"].as_u64() >= Some(150), "{event:#}");
+    let text = place.run(&["trace", "acme.jobs"]).out;
+    assert!(text.contains(&format!("limits: {} ", waiter.pid())) && text.contains("got it from"), "{text}");
+}
+
+#[test]
+fn only_kinds_that_there_are_may_be_asked_for() {
+    let place = Place::new();
+    let ran = place.run(&["trace", "acme.jobs", "--only", "owner-dead"]);
+    assert!(ran.status == Some(2) && ran.err.contains("owner-died") && ran.err.contains("handed-over"), "{ran:#?}");
+}
+
+#[test]
 fn segment_without_events_says_so() {
     let place = Place::new();
     let mut actor = Actor::start(&place);

@@ -1,9 +1,11 @@
 //! What happened in a segment: its ring of events, from the oldest that is still there.
 
+use std::time::Duration;
+
 use super::objects::LiveObject;
 use super::segment::LiveSegment;
 use crate::error::Result;
-use crate::segment::events::{EVENT_BYTES, Event, Happened};
+use crate::segment::events::{EVENT_BYTES, Event, Happened, hand_over_parts};
 
 /// What a segment remembers of what happened in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +34,8 @@ pub struct LiveEvent {
     /// Where: of a lock the word's offset in the segment, of growth the end of what is there, of a removal the number
     /// of the object; else 0.
     pub place: u64,
+    /// Of a hand-over: for how long the lock was waited for, to a hundredth of a second; 655 s stand for more.
+    pub waited: Option<Duration>,
     /// Whom it is about; who came, who was found dead, who leads.
     pub about: EventSubject,
 }
@@ -78,32 +82,57 @@ pub enum EventKind {
     Leads,
     /// An object's name was taken from it.
     Removed,
+    /// A lock went from an owner who lived to one who had waited for it for 0.1 s or more; it is about the former, and
+    /// told by the latter.
+    HandedOver,
     /// A number that this version does not know.
     Unknown(u16),
 }
 
 impl EventKind {
+    /// All that this version knows.
+    pub const ALL: &[EventKind] = &[
+        EventKind::Attached,
+        EventKind::Detached,
+        EventKind::Died,
+        EventKind::OwnerDied,
+        EventKind::Repaired,
+        EventKind::LeftHalfChanged,
+        EventKind::GivenUp,
+        EventKind::GivenBack,
+        EventKind::Grown,
+        EventKind::Refused,
+        EventKind::Leads,
+        EventKind::Removed,
+        EventKind::HandedOver,
+    ];
+
     fn of(number: u16) -> EventKind {
-        const KINDS: [(Happened, EventKind); 12] = [
-            (Happened::Attached, EventKind::Attached),
-            (Happened::Detached, EventKind::Detached),
-            (Happened::Died, EventKind::Died),
-            (Happened::OwnerDied, EventKind::OwnerDied),
-            (Happened::Repaired, EventKind::Repaired),
-            (Happened::LeftHalfChanged, EventKind::LeftHalfChanged),
-            (Happened::GivenUp, EventKind::GivenUp),
-            (Happened::GivenBack, EventKind::GivenBack),
-            (Happened::Grown, EventKind::Grown),
-            (Happened::Refused, EventKind::Refused),
-            (Happened::Leads, EventKind::Leads),
-            (Happened::Removed, EventKind::Removed),
-        ];
-        let known = KINDS.iter().find(|(happened, _)| *happened as u16 == number);
-        known.map_or(EventKind::Unknown(number), |(_, kind)| *kind)
+        let known = EventKind::ALL.iter().find(|kind| kind.happened().is_some_and(|it| it as u16 == number));
+        known.copied().unwrap_or(EventKind::Unknown(number))
+    }
+
+    fn happened(self) -> Option<Happened> {
+        Some(match self {
+            EventKind::Attached => Happened::Attached,
+            EventKind::Detached => Happened::Detached,
+            EventKind::Died => Happened::Died,
+            EventKind::OwnerDied => Happened::OwnerDied,
+            EventKind::Repaired => Happened::Repaired,
+            EventKind::LeftHalfChanged => Happened::LeftHalfChanged,
+            EventKind::GivenUp => Happened::GivenUp,
+            EventKind::GivenBack => Happened::GivenBack,
+            EventKind::Grown => Happened::Grown,
+            EventKind::Refused => Happened::Refused,
+            EventKind::Leads => Happened::Leads,
+            EventKind::Removed => Happened::Removed,
+            EventKind::HandedOver => Happened::HandedOver,
+            EventKind::Unknown(_) => return None,
+        })
     }
 
     /// In one word, as `cotenant trace --json` has it.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             EventKind::Attached => "attached",
             EventKind::Detached => "detached",
@@ -117,6 +146,7 @@ impl EventKind {
             EventKind::Refused => "refused",
             EventKind::Leads => "leads",
             EventKind::Removed => "removed",
+            EventKind::HandedOver => "handed-over",
             EventKind::Unknown(_) => "unknown",
         }
     }
@@ -172,13 +202,22 @@ impl LiveObject {
 
 fn event(event: Event) -> LiveEvent {
     let end = event.program.iter().position(|byte| *byte == 0).unwrap_or(event.program.len());
+    let kind = EventKind::of(event.what);
+    let (place, waited) = match kind {
+        EventKind::HandedOver => {
+            let (place, waited_ms) = hand_over_parts(event.place);
+            (place, Some(Duration::from_millis(waited_ms)))
+        }
+        _ => (event.place, None),
+    };
     LiveEvent {
         number: event.number,
         unix_ns: event.unix_ns,
-        kind: EventKind::of(event.what),
+        kind,
         writer_slot: event.slot.into(),
         writer_pid: event.pid,
-        place: event.place,
+        place,
+        waited,
         about: EventSubject {
             slot: event.about_half >> 20,
             generation: event.about_half >> 1 & 0x7_ffff,

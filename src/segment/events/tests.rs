@@ -102,6 +102,32 @@ fn many_writers_at_once_leave_whole_events() {
 }
 
 #[test]
+fn hand_overs_take_a_quarter_of_the_ring_and_drive_no_death_out() {
+    with_ring(|attached| {
+        let live = attached.live();
+        live.record(attached.slot(), Happened::OwnerDied, 7, None);
+        let others = read(live);
+        for nth in 0..1000 {
+            live.record(attached.slot(), Happened::HandedOver, hand_over_place(nth, 350), None);
+        }
+        let events = read(live);
+        let is_one = |event: &&Event| event.what == Happened::HandedOver as u16;
+        let places: Vec<_> = events.iter().filter(is_one).map(|event| hand_over_parts(event.place)).collect();
+        let newest: Vec<_> = (1000 - u64::from(EVENTS) / 4..1000).map(|nth| (nth, 350)).collect();
+        assert_eq!(places, newest);
+        assert!(others.iter().all(|event| events.contains(event)), "{events:?}");
+        // What else happens is written as ever.
+        live.record(attached.slot(), Happened::Grown, 8, None);
+        assert_eq!(read(live).last().map(|event| (event.what, event.place)), Some((Happened::Grown as u16, 8)));
+    });
+}
+
+#[test]
+fn longest_wait_that_is_told_is_a_bound() {
+    assert_eq!(hand_over_parts(hand_over_place(4096, u32::MAX)), (4096, 655_350));
+}
+
+#[test]
 fn death_is_told_once() {
     with_ring(|attached| {
         let live = attached.live();
