@@ -92,6 +92,8 @@ fn read(segment: &LiveSegment, row: &Row, chars_max: usize) -> Contents {
         Err(error) => return Contents { objects: Vec::new(), error: Some(error.to_string()) },
     };
     let mut budget = BUDGET_BYTES;
+    // Of a thousand participants few wait.
+    let waiting: Vec<_> = row.participants.iter().filter(|it| it.waits_for_at != 0).cloned().collect();
     let shown = objects.into_iter().map(|object| {
         let object = object.map_err(|error| error.to_string())?;
         let has_value = object.state == ObjectState::Ready;
@@ -106,7 +108,7 @@ fn read(segment: &LiveSegment, row: &Row, chars_max: usize) -> Contents {
             ),
         };
         let maker = segment.maker(&object, &row.participants);
-        let awaiting = segment.awaiting(&object, &row.participants);
+        let awaiting = segment.awaiting(&object, &waiting);
         Ok(Shown { object, value, locks, maker, awaiting })
     });
     Contents { objects: shown.collect(), error: None }

@@ -1,12 +1,14 @@
-//! Which process maps which file shared: one pass over `/proc/*/maps`.
+//! Which process maps which file shared: one pass over `/proc/*/maps`, by several threads where there are many.
 //!
 //! Of System V segments the system gives the id in place of the inode; a name of their own tells them apart.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::fmt::Write;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use cotenant::inspect::live::MappedPart;
 
@@ -14,6 +16,11 @@ use super::view::namespace_inode;
 
 /// Bytes of one process's maps that are read: a million mappings are nobody's business.
 const MAPS_BYTES_MAX: usize = 64 << 20;
+/// For as long as that a census is believed without another look.
+pub(crate) const FRESH: Duration = Duration::from_millis(500);
+/// Threads that look, and processes from which on one more of them is worth starting.
+const THREADS_MAX: usize = 8;
+const PIDS_OF_A_THREAD: usize = 100;
 /// Bytes of a file of `/proc` that are asked for at first.
 const FIRST_BYTES: usize = 16 << 10;
 
@@ -51,40 +58,37 @@ pub(crate) struct Mapped {
 pub(crate) struct Census {
     files: HashMap<FileKey, Vec<Mapped>>,
     known: RefCell<HashMap<u32, Option<Rc<Process>>>>,
+    taken_at: Option<Instant>,
     /// Processes whose maps may not be read.
     pub(crate) unseen: Vec<Process>,
 }
 
 impl Census {
     pub(crate) fn take() -> Census {
-        let mut census = Census::default();
-        let Ok(entries) = std::fs::read_dir("/proc") else { return census };
-        let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-        for pid in pids {
-            match read_bounded(&PathBuf::from(format!("/proc/{pid}/maps"))) {
-                Ok(maps) => census.note(pid, &maps),
-                Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
-                    census.unseen.extend(status(pid));
-                }
-                // It has ended meanwhile.
-                Err(_) => {}
-            }
+        let Ok(entries) = std::fs::read_dir("/proc") else { return Census::default() };
+        let pids: Vec<u32> = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+        let processors = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
+        let threads = pids.len().div_ceil(PIDS_OF_A_THREAD).clamp(1, processors);
+        if threads == 1 {
+            return Census::of_looks(vec![look_at(&pids)]);
         }
-        census
+        let parts = pids.chunks(pids.len().div_ceil(threads));
+        Census::of_looks(std::thread::scope(|scope| {
+            let looks: Vec<_> = parts.map(|part| scope.spawn(|| look_at(part))).collect();
+            looks.into_iter().map(|look| look.join().unwrap_or_default()).collect()
+        }))
     }
 
-    fn note(&mut self, pid: u32, maps: &[u8]) {
-        for line in maps.split(|byte| *byte == b'\n') {
-            let Some(line) = parse(line) else { continue };
-            let mapped = self.files.entry(line.key).or_default();
-            if mapped.last().is_none_or(|last| last.pid != pid) {
-                let (path, is_deleted) = (line.path.to_owned(), line.is_deleted);
-                mapped.push(Mapped { pid, can_write: false, parts: Vec::new(), path, is_deleted });
+    /// In the order of their ids.
+    fn of_looks(looks: Vec<Look>) -> Census {
+        let mut census = Census { taken_at: Some(Instant::now()), ..Census::default() };
+        for look in looks {
+            for (key, mapped) in look.mapped {
+                census.files.entry(key).or_default().push(mapped);
             }
-            let Some(of_process) = mapped.last_mut() else { continue };
-            of_process.can_write |= line.can_write;
-            of_process.parts.push(line.part);
+            census.unseen.extend(look.unseen);
         }
+        census
     }
 
     /// Who maps a file, in the order of their ids.
@@ -96,32 +100,98 @@ impl Census {
         self.files.iter().map(|(key, mapped)| (*key, mapped.as_slice()))
     }
 
+    /// As if it had been taken earlier.
+    #[cfg(test)]
+    pub(super) fn make_older(&mut self, by: Duration) {
+        self.taken_at = self.taken_at.and_then(|at| at.checked_sub(by));
+    }
+
+    /// How long ago it was taken.
+    pub(crate) fn age(&self) -> Duration {
+        self.taken_at.map_or(Duration::MAX, |at| at.elapsed())
+    }
+
+    /// Whether a process that was seen still has its memory. Whoever was killed has none, also before its parent asks.
+    pub(crate) fn is_there(&self, pid: u32) -> bool {
+        if self.age() < FRESH {
+            return true;
+        }
+        read_small(Path::new(&format!("/proc/{pid}/statm"))).is_ok_and(|statm| !statm.starts_with(b"0 "))
+    }
+
     /// What can be known of a process; asked once.
     pub(crate) fn process(&self, pid: u32) -> Option<Rc<Process>> {
         self.known.borrow_mut().entry(pid).or_insert_with(|| status(pid).map(Rc::new)).clone()
     }
 }
 
-/// A file of `/proc`, in few calls: its length cannot be asked for, and to grow a buffer from a few bytes until it ends
-/// would take ten calls more.
-fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
+/// What was seen of some processes.
+#[derive(Default)]
+struct Look {
+    mapped: Vec<(FileKey, Mapped)>,
+    unseen: Vec<Process>,
+}
+
+fn look_at(pids: &[u32]) -> Look {
+    let mut look = Look::default();
+    let (mut path, mut maps) = (String::new(), Vec::new());
+    for pid in pids {
+        path.clear();
+        // Writing into a text does not fail.
+        let _ = write!(path, "/proc/{pid}/maps");
+        match read_bounded(Path::new(&path), &mut maps) {
+            Ok(len) => look.note(*pid, &maps[..len]),
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => look.unseen.extend(status(*pid)),
+            // It has ended meanwhile.
+            Err(_) => {}
+        }
+    }
+    look
+}
+
+impl Look {
+    fn note(&mut self, pid: u32, maps: &[u8]) {
+        let first = self.mapped.len();
+        for line in maps.split(|byte| *byte == b'\n') {
+            let Some(line) = parse(line) else { continue };
+            let at = self.mapped[first..].iter().position(|(key, _)| *key == line.key);
+            let at = at.map_or(self.mapped.len(), |at| first + at);
+            if at == self.mapped.len() {
+                let (path, is_deleted) = (line.path.to_owned(), line.is_deleted);
+                self.mapped.push((line.key, Mapped { pid, can_write: false, parts: Vec::new(), path, is_deleted }));
+            }
+            let of_process = &mut self.mapped[at].1;
+            of_process.can_write |= line.can_write;
+            of_process.parts.push(line.part);
+        }
+    }
+}
+
+/// Reads a file of `/proc` into a buffer, which it makes longer, in few calls; gives how much it holds. Its length
+/// cannot be asked for.
+fn read_bounded(path: &Path, bytes: &mut Vec<u8>) -> std::io::Result<usize> {
     let mut file = std::fs::File::open(path)?;
-    let mut bytes = vec![0; FIRST_BYTES];
     let mut len = 0;
     loop {
+        if len == bytes.len() {
+            if len >= MAPS_BYTES_MAX {
+                return Ok(len);
+            }
+            bytes.resize((len * 2).max(FIRST_BYTES), 0);
+        }
         match file.read(&mut bytes[len..]) {
-            Ok(0) => break,
+            Ok(0) => return Ok(len),
             Ok(more) => len += more,
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
-        if len == bytes.len() {
-            if len >= MAPS_BYTES_MAX {
-                break;
-            }
-            bytes.resize(len * 2, 0);
-        }
     }
+}
+
+/// The whole of a small file of `/proc`.
+fn read_small(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let len = read_bounded(path, &mut bytes)?;
     bytes.truncate(len);
     Ok(bytes)
 }
@@ -129,7 +199,7 @@ fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
 fn status(pid: u32) -> Option<Process> {
     let folder = PathBuf::from(format!("/proc/{pid}"));
     // A program's name may hold any bytes.
-    let status = String::from_utf8_lossy(&read_bounded(&folder.join("status")).ok()?).into_owned();
+    let status = String::from_utf8_lossy(&read_small(&folder.join("status")).ok()?).into_owned();
     let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
     let program = field("Name").unwrap_or_default().trim().to_owned();
     // Without NSpid (before Linux 4.1) all are of our own namespace.
@@ -146,7 +216,7 @@ fn status(pid: u32) -> Option<Process> {
 
 /// `stopped` or `zombie`, if it is one: then what it holds is not let go of.
 pub(crate) fn condition(pid: u32) -> Option<&'static str> {
-    let stat = read_bounded(Path::new(&format!("/proc/{pid}/stat"))).ok()?;
+    let stat = read_small(Path::new(&format!("/proc/{pid}/stat"))).ok()?;
     // Behind the program's name, which may hold anything.
     let at = stat.iter().rposition(|byte| *byte == b')')?;
     match stat.get(at + 2)? {

@@ -19,7 +19,7 @@ mod survey;
 mod view;
 mod words;
 
-pub(crate) use census::{Census, FileKey, Process};
+pub(crate) use census::{Census, FRESH, FileKey, Process};
 pub(crate) use choose::{find, find_exactly};
 pub(crate) use folders::{Folder, by_descriptor, names};
 pub(crate) use object::{Addressed, addressed, object};

@@ -45,8 +45,8 @@ pub(crate) fn addressed(segment: &LiveSegment, row: &Row, address: &str) -> Resu
     let (object, path) = choose(segment, row, address, |address, object| {
         begins(address, object).map(|rest| &address[address.len() - rest..])
     })?;
-    // Of what is published, the newest snapshot is asked for the path.
-    let inside = if object.is_published() { "" } else { path };
+    // Of what is no plain value, what is told of it is asked for the path.
+    let inside = if object.is_plain() { path } else { "" };
     let part = object.layout().part(inside).map_err(|error| anyhow!("{}: {error}", printable(object.name())))?;
     Ok(Addressed { object, part, path: path.to_owned() })
 }

@@ -6,7 +6,8 @@
 //! /proc/*/maps (pid as we count)          /
 //! ```
 
-use std::path::PathBuf;
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use cotenant::inspect::live::{Description, FileFacts, Life, LiveParticipant, LiveSegment, SegmentUse};
@@ -14,6 +15,7 @@ use cotenant::inspect::printable;
 
 use super::census::{Census, FileKey, Mapped, Process, condition};
 use super::folders::Folder;
+use super::view::{own_pid_namespace, pid_namespace_of};
 use super::words;
 
 /// What a segment of a Windows program under Wine says that it is made of.
@@ -97,6 +99,8 @@ pub(crate) struct Row {
     /// Why it is damaged, or what of it could not be read.
     pub(crate) error: Option<String>,
     pub(crate) state: State,
+    /// No lock says that anybody is attached, but a process maps it.
+    pub(crate) is_told_by_maps: bool,
     pub(crate) members: Vec<Member>,
     /// Living participants and those that died and whom nobody has replaced.
     pub(crate) participants: Vec<LiveParticipant>,
@@ -142,6 +146,7 @@ impl Row {
             is_windows_mapping: false,
             error: None,
             state: State::Damaged,
+            is_told_by_maps: false,
             members: Vec::new(),
             participants: Vec::new(),
             readers: Vec::new(),
@@ -158,21 +163,38 @@ impl Row {
         let life = segment.life();
         self.put_together(mapped, census, life);
         self.has_unseen = life == Life::Mapped && self.may_have_unseen(census);
-        self.state = self.judge(&segment, life, !mapped.is_empty());
+        let is_mapped = mapped.iter().any(|mapped| census.is_there(mapped.pid));
+        self.is_told_by_maps = life == Life::Nobody && is_mapped;
+        self.state = self.judge(&segment, life, is_mapped);
         self.segment = Some(segment);
     }
 
     fn put_together(&mut self, mapped: &[&Mapped], census: &Census, life: Life) {
-        let mut others: Vec<(Rc<Process>, bool)> = Vec::new();
+        let mut writes: BTreeMap<u32, bool> = BTreeMap::new();
         for mapped in mapped {
-            let Some(process) = census.process(mapped.pid) else { continue };
-            match others.iter_mut().find(|(known, _)| known.pid == process.pid) {
-                Some((_, can_write)) => *can_write |= mapped.can_write,
-                None => others.push((process, mapped.can_write)),
+            *writes.entry(mapped.pid).or_default() |= mapped.can_write;
+        }
+        let own_namespace = own_pid_namespace();
+        // Who holds a slot's lock and counts as we do is the process of that id: nothing else need be read of it, which
+        // costs most where there are many. Of a process that has not said how it counts it is asked.
+        let is_known = |said: &LiveParticipant| match said.pid_namespace {
+            _ if said.lives != Some(true) || said.pid == 0 || own_namespace.is_none() => false,
+            0 => writes.get(&said.pid) == Some(&true) && pid_namespace_of(said.pid) == own_namespace,
+            namespace => Some(namespace) == own_namespace,
+        };
+        let known: HashSet<u32> = self.participants.iter().filter(|it| is_known(it)).map(|it| it.slot).collect();
+        for said in self.participants.iter().filter(|said| known.contains(&said.slot)) {
+            if writes.get(&said.pid) == Some(&true) {
+                writes.remove(&said.pid);
             }
         }
-        let own_namespace = super::view::namespace_inode(std::path::Path::new("/proc/self/ns/pid"));
+        let others = writes.into_iter().filter_map(|(pid, can_write)| Some((census.process(pid)?, can_write)));
+        let mut others: Vec<(Rc<Process>, bool)> = others.collect();
         for said in &self.participants {
+            if known.contains(&said.slot) {
+                self.members.push(Member { said: said.clone(), pid: Some(said.pid) });
+                continue;
+            }
             let is_it = |process: &Process| {
                 let same_namespace = match (said.pid_namespace, process.pid_namespace) {
                     (0, _) | (_, None) => true,
@@ -188,12 +210,11 @@ impl Row {
             if !lives {
                 continue;
             }
-            // Only a lock proves that the process of this id is the one.
-            let is_known = said.lives == Some(true) && said.pid != 0;
-            let as_we_count = is_known && Some(said.pid_namespace) == own_namespace;
-            let pid = at.map(|at| others.remove(at).0.pid).or(as_we_count.then_some(said.pid));
+            let pid = at.map(|at| others.remove(at).0.pid);
             self.members.push(Member { said: said.clone(), pid });
         }
+        // Of those who merely map it no lock says that they still do.
+        others.retain(|(process, _)| census.is_there(process.pid));
         let (children, readers): (Vec<_>, Vec<_>) = others.into_iter().partition(|(_, can_write)| *can_write);
         self.children = children.into_iter().map(|(process, _)| process).collect();
         self.readers = readers.into_iter().map(|(process, _)| process).collect();
@@ -299,6 +320,14 @@ impl Row {
     /// How its file is reached from here, while the row lives.
     pub(crate) fn access(&self) -> Option<PathBuf> {
         Some(self.home.as_ref()?.path.join(&self.file_name))
+    }
+
+    /// The folder that lists it, by a name that programs here would use; `None`: there is none, as of a container's.
+    pub(crate) fn local_folder(&self) -> Option<&Path> {
+        use std::os::unix::fs::MetadataExt;
+        let file = |path: &Path| std::fs::metadata(path).map(|stat| (stat.dev(), stat.ino())).ok();
+        let there = file(&self.home.as_ref()?.path)?;
+        (file(&self.folder) == Some(there)).then_some(self.folder.as_path())
     }
 
     /// Where it is, as processes there name it.

@@ -151,3 +151,62 @@ fn unseen_processes(view: &View, census: &Census, all: bool) -> Option<String> {
         format!("{count} {noun}{whose} may not be looked into: what they read or keep unlinked is not shown{advice}")
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader};
+    use std::process::{Command, Stdio};
+    use std::time::Duration;
+
+    use cotenant::Segment;
+
+    use super::super::view::From;
+    use super::*;
+
+    const FOLDER: &str = "COTENANT_TEST_LOOK";
+
+    /// Not a test: what the child of the next one runs.
+    #[test]
+    #[ignore = "the part that a child of another test plays"]
+    fn play() {
+        let Some(folder) = std::env::var_os(FOLDER) else { return };
+        let options = Segment::options().folder(folder);
+        let _writer = options.clone().max_bytes(1 << 16).create("seen").expect("a segment");
+        let _reader = options.open_reader("seen").expect("it is there");
+        println!("\n#done");
+        // Until it is killed, or its parent is.
+        let _ = std::io::stdin().read_line(&mut String::new());
+    }
+
+    #[test]
+    fn whoever_was_killed_since_the_census_is_nobody() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut child = Command::new(std::env::current_exe().expect("our own program"));
+        child.args(["--exact", "look::survey::tests::play", "--ignored", "--nocapture", "--test-threads=1"]);
+        child.env(FOLDER, folder.path()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = child.spawn().expect("it starts");
+        let output = BufReader::new(child.stdout.take().expect("piped"));
+        assert!(output.lines().map_while(std::io::Result::ok).any(|line| line == "#done"), "it comes so far");
+        let mut view = View::new(&From::default()).expect("our own eyes");
+        view.given_folder = Some(folder.path().to_owned());
+        let wanted = Wanted { all: false, elsewhere: false };
+        let mut census = Rc::new(Census::take());
+        let state = |census: &Rc<Census>| {
+            let survey = Survey::by(&view, wanted, Rc::clone(census)).expect("a look");
+            let row = survey.rows.iter().find(|row| row.file_name == "seen").expect("the segment");
+            (row.state, row.readers.len() + row.children.len(), row.is_told_by_maps)
+        };
+        assert_eq!(state(&census), (State::Alive, 0, false));
+        child.kill().expect("it can be killed");
+        // Not waited for yet: a zombie is nobody, too.
+        let census_of_old = Rc::get_mut(&mut census).expect("ours alone");
+        census_of_old.make_older(Duration::from_secs(1));
+        while state(&census).0 != State::Dead {
+            // SIGKILL takes a moment; by the census alone it would be alive for ever.
+            std::thread::sleep(Duration::from_millis(5));
+            assert!(child.try_wait().is_ok_and(|ended| ended.is_none()) || state(&census).0 == State::Dead);
+        }
+        assert_eq!(state(&census), (State::Dead, 0, false));
+        child.wait().expect("our child");
+    }
+}

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::Read;
 use std::os::fd::AsFd;
 use std::path::{Component, Path, PathBuf};
+use std::sync::OnceLock;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -176,6 +177,17 @@ fn same_file(a: &Path, b: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
     let identity = |path: &Path| std::fs::metadata(path).map(|stat| (stat.dev(), stat.ino())).ok();
     identity(a).is_some() && identity(a) == identity(b)
+}
+
+/// Inode of the PID namespace in which we count; `None`: it cannot be told.
+pub(super) fn own_pid_namespace() -> Option<u64> {
+    static OWN: OnceLock<Option<u64>> = OnceLock::new();
+    *OWN.get_or_init(|| namespace_inode(Path::new("/proc/self/ns/pid")))
+}
+
+/// That of a process; `None`: there is none, or it may not be asked.
+pub(super) fn pid_namespace_of(pid: u32) -> Option<u64> {
+    namespace_inode(Path::new(&format!("/proc/{pid}/ns/pid")))
 }
 
 /// Which namespace a link of `/proc/PID/ns` stands for.
