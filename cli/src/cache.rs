@@ -6,9 +6,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, Subcommand};
-use cotenant::cache::{Cache as SharedCache, CacheOptions, CacheReader};
+use cotenant::cache::{Cache as SharedCache, CacheOptions, CacheReader, CacheStats};
+use cotenant::inspect::live::LiveObject;
+use cotenant::schema::Kind;
 use serde_json::{Value, json};
 
+use crate::human;
+use crate::look::Row;
 use crate::output::finish;
 
 const EXAMPLES: &str = "\
@@ -29,6 +33,7 @@ Exit status: 0 done, 1 failed, or there is no such entry; 2 wrong usage.";
 /// The version of the documents.
 const SCHEMA: u32 = 1;
 const HEX: &str = "hex:";
+const HIT_RATIO: &str = "hit_ratio";
 /// Bytes of a value on standard input.
 const INPUT_BYTES_MAX: u64 = 1 << 30;
 
@@ -66,7 +71,7 @@ enum Action {
         #[arg(value_name = "VALUE", allow_hyphen_values = true)]
         value: String,
         /// How long it is to live; for ever without this
-        #[arg(long, value_name = "DUR", value_parser = humantime::parse_duration)]
+        #[arg(long, value_name = "DUR", value_parser = human::duration)]
         ttl: Option<Duration>,
     },
     /// Removes an entry
@@ -121,39 +126,17 @@ impl Cache {
     }
 
     fn stats(&self, cache: &CacheReader) -> Result<ExitCode> {
-        let stats = cache.stats();
-        let activity = stats.activity;
-        let asked = activity.hits + activity.misses;
-        let rows = [
-            ("entries", stats.entries),
-            ("bytes", stats.bytes),
-            ("capacity_bytes", stats.capacity_bytes),
-            ("hits", activity.hits),
-            ("misses", activity.misses),
-            ("stale_hits", activity.stale_hits),
-            ("inserts", activity.inserts),
-            ("computed", activity.computed),
-            ("awaited", activity.awaited),
-            ("removed", stats.removed),
-            ("evicted_for_space", stats.evicted_for_space),
-            ("evicted_expired", stats.evicted_expired),
-            ("evicted_by_index", stats.evicted_by_index),
-            ("repairs", stats.repairs),
-        ];
+        let stats = document(&cache.stats());
         let mut out = std::io::stdout().lock();
         finish(if self.json {
-            let numbers = rows.iter().map(|(name, number)| ((*name).to_owned(), Value::from(*number)));
-            let document = json!({
-                "schema": SCHEMA, "cache": cache.segment().path(), "object": self.object,
-                "stats": serde_json::Map::from_iter(numbers),
-            });
-            writeln!(out, "{document}")
+            let path = cache.segment().path();
+            writeln!(out, "{}", json!({ "schema": SCHEMA, "cache": path, "object": self.object, "stats": stats }))
         } else {
-            rows.iter().try_for_each(|(name, number)| writeln!(out, "{name:<18} {number}")).and_then(|()| {
-                if asked == 0 {
-                    return Ok(());
-                }
-                writeln!(out, "{:<18} {:.1} %", "hit ratio", activity.hits as f64 * 100.0 / asked as f64)
+            let rows = stats.as_object().into_iter().flatten();
+            rows.filter(|(_, number)| !number.is_null()).try_for_each(|(name, number)| {
+                let ratio = number.as_f64().filter(|_| name == HIT_RATIO).map(|it| format!("{:.1} %", it * 100.0));
+                let name = if ratio.is_some() { "hit ratio" } else { name };
+                writeln!(out, "{name:<18} {}", ratio.unwrap_or_else(|| number.to_string()))
             })
         })?;
         Ok(ExitCode::SUCCESS)
@@ -185,8 +168,76 @@ impl Cache {
     }
 }
 
+/// What is told of a cache by its numbers.
+pub(crate) fn document(stats: &CacheStats) -> Value {
+    let activity = &stats.activity;
+    let asked = activity.hits + activity.misses;
+    json!({
+        "entries": stats.entries,
+        "bytes": stats.bytes,
+        "capacity_bytes": stats.capacity_bytes,
+        "hits": activity.hits,
+        "misses": activity.misses,
+        HIT_RATIO: if asked == 0 { Value::Null } else { (activity.hits as f64 / asked as f64).into() },
+        "stale_hits": activity.stale_hits,
+        "inserts": activity.inserts,
+        "computed": activity.computed,
+        "awaited": activity.awaited,
+        "removed": stats.removed,
+        "evicted_for_space": stats.evicted_for_space,
+        "evicted_expired": stats.evicted_expired,
+        "evicted_by_index": stats.evicted_by_index,
+        "repairs": stats.repairs,
+    })
+}
+
+/// Options for the cache that an object of a segment is, and the segment's name.
+fn options_of(row: &Row, object: &LiveObject) -> Result<(CacheOptions, String)> {
+    let found = row.description().zip(row.facts).zip(row.local_folder());
+    let Some(((it, facts), folder)) = found.filter(|((it, _), _)| it.backing == "posix") else {
+        bail!("{} has no name by which it could be joined: only its own programs see into its caches", row.path());
+    };
+    let options = SharedCache::options().folder(folder).mode(facts.mode).object(object.name());
+    let options = if it.scope.is_empty() { options } else { options.scope(&it.scope) };
+    Ok((options, it.name.clone()))
+}
+
+/// Memory that a cache got when it grew: no cache of its own.
+pub(crate) fn is_extent(object: &LiveObject) -> bool {
+    let number = object.name().rsplit_once(" +").map(|(_, number)| number);
+    let is_number = number.is_some_and(|it| !it.is_empty() && it.bytes().all(|byte| byte.is_ascii_digit()));
+    object.kind() == Some(Kind::Cache) && is_number
+}
+
+/// Reads the cache that an object of a segment is: as a reader, who counts as somebody that is attached.
+pub(crate) fn reader_of(row: &Row, object: &LiveObject) -> Result<CacheReader> {
+    let (options, name) = options_of(row, object)?;
+    options.open_reader(&name).map_err(|error| anyhow!("{}", row.by_its_name(&error.to_string())))
+}
+
+/// The value of an entry; `None`: there is none.
+pub(crate) fn entry(row: &Row, object: &LiveObject, key: &str) -> Result<Option<Vec<u8>>> {
+    Ok(reader_of(row, object)?.get(key_of(key)?))
+}
+
+/// Puts an entry into the cache that an object of a segment is, as its programs do; gives the value before.
+pub(crate) fn put(
+    row: &Row,
+    object: &LiveObject,
+    key: &str,
+    value: &str,
+    ttl: Option<Duration>,
+) -> Result<(Option<Vec<u8>>, Vec<u8>)> {
+    let (options, name) = options_of(row, object)?;
+    let (key, value) = (key_of(key)?, words(value)?);
+    let before = reader_of(row, object)?.get(&key);
+    let cache = options.open(&name).map_err(|error| anyhow!("{}", row.by_its_name(&error.to_string())))?;
+    cache.insert(key, &value, ttl).map_err(|error| anyhow!("{error}"))?;
+    Ok((before, value))
+}
+
 /// Text as it is; what is none, or does not fit into a line, as digits that `key_of` understands.
-fn shown(bytes: &[u8]) -> String {
+pub(crate) fn shown(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
         Ok(text) if !text.chars().any(char::is_control) && !text.starts_with(HEX) => text.to_owned(),
         _ => bytes.iter().fold(HEX.to_owned(), |shown, byte| format!("{shown}{byte:02x}")),

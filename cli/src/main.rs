@@ -5,6 +5,7 @@
 //! Nothing is shared before a subcommand asks for it, so that the others work where nothing can be.
 
 mod demo;
+mod human;
 mod inspect;
 mod manual;
 mod output;
@@ -38,6 +39,8 @@ mod prune;
 mod published;
 #[cfg(target_os = "linux")]
 mod reset;
+#[cfg(target_os = "linux")]
+mod series;
 #[cfg(target_os = "linux")]
 mod set;
 #[cfg(target_os = "linux")]
@@ -88,8 +91,7 @@ const HELP: &str = "\
 See what is shared (nothing is changed):
   ls        Lists segments: who is in them, whether anybody is alive, how much memory they take
   show      Shows one segment: its objects, their values, who holds and awaits its locks
-  get       Prints values: all of a segment, one object, or a part of it
-  metrics   Prints counters, gauges and histograms for scrapers, or serves them
+  get       Prints values: all of a segment, one object, a part of it, an entry of a cache, a metric
   top       Shows all of it as it changes: segments, people, locks, queues, caches, counters
 
 Find out what happened:
@@ -99,8 +101,7 @@ Find out what happened:
   diff      Tells what has changed from one snapshot to another, or to now
 
 Change and clean up (says what it did; leaves alone what is in use):
-  set       Changes a value, under the locks that guard it
-  cache     Shows a shared cache, and changes it
+  set       Changes a value, under the locks that guard it, or an entry of a cache
   reset     Frees a lock that nobody can have any more, without ending its processes
   prune     Removes what programs that ended left behind
   rm        Removes segments; refuses those in use
@@ -112,7 +113,8 @@ Check programs and this machine:
 Try it:
   demo      Shows shared variables at work, with processes of this very command
 
-Of one kind: `cotenant published NAME history` tells who published what, and when.
+For one kind of thing: `cotenant metrics` prints all metrics for Prometheus, or serves them; `cotenant cache NAME keys`
+(del, clear) is for caches; `cotenant published NAME history` tells who published what, and when.
 
 Options:
 {options}
@@ -137,7 +139,7 @@ enum Command {
     Ls(ls::Ls),
     /// Shows one segment: its objects, their values, who holds and awaits its locks
     Show(show::Show),
-    /// Prints values: all of a segment, one object, or a part of it
+    /// Prints values: all of a segment, one object, a part of it, an entry of a cache, a metric
     Get(get::Get),
     /// Shows all of it as it changes: segments, people, locks, queues, caches, counters
     Top(top::Top),
@@ -150,14 +152,18 @@ enum Command {
     /// Tells what has changed from one snapshot to another, or to now
     Diff(diff::Diff),
     /// Prints counters, gauges and histograms for scrapers, or serves them
+    // `get` knows each metric: this is for scrapers.
+    #[command(hide = true)]
     Metrics(metrics::Metrics),
-    /// Changes a value, under the locks that guard it
+    /// Changes a value, under the locks that guard it, or an entry of a cache
     Set(set::Set),
     /// Shows what one publishes and all see, and publishes it
     // `get`, `set` and `watch` know published values: this is for their history.
     #[command(hide = true)]
     Published(published::Published),
     /// Shows a shared cache, and changes it
+    // `get` and `set` know each entry: this is for the keys, and for taking entries away.
+    #[command(hide = true)]
     Cache(cache::Cache),
     /// Checks this machine for what makes sharing fail, and names the cure
     Doctor(doctor::Doctor),

@@ -42,9 +42,14 @@ enum What {
     Man,
 }
 
+/// Commands for one kind of thing, which the help does not list among the others.
+const OF_ONE_KIND: [&str; 3] = ["cache", "metrics", "published"];
+
 impl Completions {
     /// `command` is the whole command, as clap knows it.
-    pub(crate) fn run(&self, mut command: Command) -> Result<ExitCode> {
+    pub(crate) fn run(&self, command: Command) -> Result<ExitCode> {
+        // What the help names at its end only is a command like any other.
+        let mut command = OF_ONE_KIND.iter().fold(command, |all, name| all.mut_subcommand(name, |it| it.hide(false)));
         let shell = match self.what {
             What::Bash => Shell::Bash,
             What::Elvish => Shell::Elvish,

@@ -11,6 +11,7 @@ use cotenant::inspect::printable;
 use serde_json::{Value, json};
 
 use crate::happenings::time;
+use crate::human;
 use crate::look::{From, Row, View, find, find_exactly, object};
 use crate::output::{complain, finish};
 use crate::typed;
@@ -65,16 +66,16 @@ enum Action {
         #[arg(value_name = "VALUE", allow_hyphen_values = true)]
         value: String,
         /// How long to wait for others who publish
-        #[arg(long, value_name = "DUR", default_value = "1s", value_parser = humantime::parse_duration)]
+        #[arg(long, value_name = "DUR", default_value = "1s", value_parser = human::duration)]
         timeout: Duration,
     },
     /// Prints each snapshot as it is published
     Watch {
         /// From one look to the next
-        #[arg(long, value_name = "DUR", default_value = "20ms", value_parser = humantime::parse_duration)]
+        #[arg(long, value_name = "DUR", default_value = "20ms", value_parser = human::duration)]
         interval: Duration,
         /// Ends after this time
-        #[arg(long = "for", value_name = "DUR", value_parser = humantime::parse_duration)]
+        #[arg(long = "for", value_name = "DUR", value_parser = human::duration)]
         duration: Option<Duration>,
         /// Ends after so many publishes
         #[arg(long, value_name = "N")]

@@ -107,7 +107,7 @@ fn of_object(row: &Row, segment: &LiveSegment, object: cotenant::Result<LiveObje
         Ok(object) => object,
         Err(error) => return json!({ "error": error.to_string() }),
     };
-    let value = current::whole(segment, &object);
+    let value = current::whole(row, segment, &object);
     let locks = match object.state {
         ObjectState::Ready => segment.locks(&object, &row.participants).map_err(|error| anyhow!("{error}")),
         _ => Ok(Vec::new()),

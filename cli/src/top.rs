@@ -24,6 +24,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
 
+use crate::human;
 use crate::look::{From, View};
 use page::Tab;
 use sampler::Sampler;
@@ -61,7 +62,7 @@ pub(crate) struct Top {
     #[arg(value_name = "FILTER")]
     filter: Option<String>,
     /// From one look to the next
-    #[arg(long, value_name = "DUR", default_value = "1s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DUR", default_value = "1s", value_parser = human::duration)]
     interval: Duration,
     /// Begins with this page
     #[arg(long, value_enum, default_value_t = Tab::Segments)]
@@ -70,7 +71,7 @@ pub(crate) struct Top {
     #[arg(long, short)]
     all: bool,
     /// Ends after this time
-    #[arg(long = "for", value_name = "DUR", value_parser = humantime::parse_duration)]
+    #[arg(long = "for", value_name = "DUR", value_parser = human::duration)]
     duration: Option<Duration>,
     #[command(flatten)]
     from: From,

@@ -3,10 +3,12 @@
 //! What JSON has no numbers for is a text: integers over 64 bits, NaN and the infinities. Bytes that are no value of
 //! their type are `{"bytes": "0a ff"}`.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use cotenant::inspect::{Layout, Typed, printable};
 use cotenant::schema::Kind;
 use serde_json::{Map, Number, Value};
+
+use crate::human;
 
 /// A value as JSON.
 pub(crate) fn to_json(typed: &Typed) -> Value {
@@ -54,16 +56,22 @@ pub(crate) fn from_words(words: &str, layout: &Layout) -> Result<Typed> {
     let kind = layout.parts().next().filter(|_| layout.kind() == Some(Kind::Optional)).unwrap_or(layout.clone());
     let json = serde_json::from_str::<Value>(words);
     let is_text = matches!(kind.kind(), Some(Kind::Text | Kind::Char | Kind::Enum));
+    let is_integer = matches!(kind.kind(), Some(Kind::Unsigned | Kind::Signed));
     match json {
         Ok(Value::Null) if kind.kind() != layout.kind() => Ok(Typed::None),
         Ok(Value::Number(number)) if kind.kind() == Some(Kind::Enum) => from_json(&Value::Number(number)),
+        // JSON's numbers over 64 bits are not exact.
+        Ok(Value::Number(number)) if is_integer && !number.is_u64() && !number.is_i64() => {
+            Ok(Typed::Text(words.replace('_', "")))
+        }
         Ok(json) if !is_text || json.is_string() => from_json(&json),
         _ if is_text => Ok(Typed::Text(words.to_owned())),
         _ if is_duration(&kind) => duration(words),
-        // Numbers that JSON does not have: 2^64 and more, NaN.
-        _ if matches!(kind.kind(), Some(Kind::Unsigned | Kind::Signed | Kind::Float)) => {
-            Ok(Typed::Text(words.replace('_', "")))
-        }
+        // Numbers that JSON does not have: 2^64 and more, NaN; and sizes, such as 64MiB.
+        _ if matches!(kind.kind(), Some(Kind::Unsigned | Kind::Signed | Kind::Float)) => match human::size(words) {
+            Ok(bytes) if kind.kind() != Some(Kind::Float) => Ok(Typed::Unsigned(bytes.into())),
+            _ => Ok(Typed::Text(words.replace('_', ""))),
+        },
         Ok(json) => from_json(&json),
         Err(error) => {
             let type_text = printable(&layout.type_text());
@@ -84,7 +92,8 @@ fn is_duration(layout: &Layout) -> bool {
 }
 
 fn duration(words: &str) -> Result<Typed> {
-    let duration = humantime::parse_duration(words).with_context(|| format!("`{words}` is no span of time"))?;
+    let wrong = |why| anyhow!("`{}` is no span of time: {why}", printable(words));
+    let duration = human::duration(words).map_err(wrong)?;
     let field = |name: &str, number: u64| (name.to_owned(), Typed::Unsigned(number.into()));
     let nanoseconds = field("nanoseconds", duration.subsec_nanos().into());
     Ok(Typed::Fields(vec![field("seconds", duration.as_secs()), nanoseconds]))
@@ -115,11 +124,14 @@ mod tests {
         assert_eq!(words("5", &Layout::of::<Text<8>>()), json!("5"));
         assert_eq!(words("\"5\"", &Layout::of::<Text<8>>()), json!("5"));
         assert_eq!(words("5", &Layout::of::<u64>()), json!(5));
-        assert_eq!(words("1_000", &Layout::of::<u64>()), json!("1000"));
+        assert_eq!(words("1_000", &Layout::of::<u64>()), json!(1000));
+        assert_eq!(words("64MiB", &Layout::of::<u64>()), json!(64 << 20));
+        assert_eq!(words("18446744073709551616", &Layout::of::<u64>()), json!("18446744073709551616"));
         assert_eq!(words("null", &Layout::of::<Optional<Text<8>>>()), json!(null));
         assert_eq!(words("abc", &Layout::of::<Optional<Text<8>>>()), json!("abc"));
         let spans = json!({"seconds": 2, "nanoseconds": 500_000_000});
         assert_eq!(words("2s 500ms", &Layout::of::<Duration>()), spans);
+        assert_eq!(words("2.5s", &Layout::of::<Duration>()), spans);
         assert!(from_words("{", &Layout::of::<[u8; 2]>()).expect_err("no JSON").to_string().contains("is no JSON"));
     }
 }

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use crate::current;
 use crate::difference::differences;
 use crate::happenings::time;
+use crate::human;
 use crate::look::{Addressed, From, Row, View, addressed, find};
 use crate::output::{complain, finish};
 
@@ -47,10 +48,10 @@ pub(crate) struct Watch {
     #[arg(value_name = "OBJECT[.field][index]")]
     objects: Vec<String>,
     /// From one look to the next
-    #[arg(long, value_name = "DUR", default_value = "100ms", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DUR", default_value = "100ms", value_parser = human::duration)]
     interval: Duration,
     /// Ends after this time
-    #[arg(long = "for", value_name = "DUR", value_parser = humantime::parse_duration)]
+    #[arg(long = "for", value_name = "DUR", value_parser = human::duration)]
     duration: Option<Duration>,
     /// Ends after so many changes
     #[arg(long, value_name = "N")]
@@ -73,7 +74,7 @@ impl Watch {
             self.objects.iter().map(|address| addressed(segment, &row, address)).collect::<Result<_>>()?;
         // A value that cannot be read is worth an error once, at the start.
         for part in &parts {
-            current::value(segment, part)?;
+            current::value(&row, segment, part)?;
         }
         finish(self.go_on(&row, segment, &parts))?;
         Ok(ExitCode::SUCCESS)
@@ -81,7 +82,7 @@ impl Watch {
 
     fn go_on(&self, row: &Row, segment: &LiveSegment, parts: &[Addressed]) -> std::io::Result<()> {
         let end = self.duration.map(|duration| Instant::now() + duration);
-        let mut values = read(segment, parts);
+        let mut values = read(row, segment, parts);
         let mut changes = 0;
         for ((object, path), value) in &values {
             self.write(object, path, None, value)?;
@@ -93,7 +94,7 @@ impl Watch {
             }
             std::thread::sleep(self.interval.min(left.unwrap_or(self.interval)));
             let is_dead = segment.life() == Life::Nobody;
-            let now = read(segment, parts);
+            let now = read(row, segment, parts);
             changes += self.write_changes(&values, &now)?;
             values = now;
             if is_dead {
@@ -148,12 +149,12 @@ impl Watch {
 type Values = BTreeMap<(String, String), Value>;
 
 /// Every value that is asked for and there.
-fn read(segment: &LiveSegment, parts: &[Addressed]) -> Values {
+fn read(row: &Row, segment: &LiveSegment, parts: &[Addressed]) -> Values {
     let mut values = Values::new();
     if parts.is_empty() {
         for object in segment.objects().unwrap_or_default().into_iter().flatten() {
             if object.state == ObjectState::Ready {
-                if let Ok(value) = current::whole(segment, &object) {
+                if let Ok(value) = current::whole(row, segment, &object) {
                     values.insert((object.name().to_owned(), String::new()), value);
                 }
             }
@@ -161,7 +162,7 @@ fn read(segment: &LiveSegment, parts: &[Addressed]) -> Values {
     }
     for part in parts {
         // Not there at the moment: an element behind the end of its list, an Optional that is none.
-        let value = current::value(segment, part).unwrap_or(Value::Null);
+        let value = current::value(row, segment, part).unwrap_or(Value::Null);
         values.insert((part.object.name().to_owned(), part.path.clone()), value);
     }
     values

@@ -19,7 +19,7 @@ use clap::{Args, ValueEnum, value_parser};
 
 use super::instance;
 use super::tally::{self, How};
-use crate::output;
+use crate::{human, output};
 
 /// Increments are counted in 32 bits: four of the longest demos at once could not overflow them.
 const INSTANCES_MAX: i64 = 1000;
@@ -73,7 +73,7 @@ pub(crate) struct Counter {
 }
 
 fn parse_interval(text: &str) -> Result<Duration> {
-    let interval = humantime::parse_duration(text)?;
+    let interval = human::duration(text).map_err(anyhow::Error::msg)?;
     anyhow::ensure!(interval <= INTERVAL_MAX, "{text} is not in 0s..=1h");
     Ok(interval)
 }

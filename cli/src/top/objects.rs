@@ -4,8 +4,10 @@ use std::rc::Rc;
 
 use cotenant::inspect::Typed;
 use cotenant::inspect::live::{LiveObject, LiveSegment, Lock, LockState, ObjectState, Thing};
+use cotenant::schema::Kind;
 
 use crate::look::{Row, Survey};
+use crate::series::{self, Series};
 
 /// Of an object that is no counter itself: how large it may be for its numbers to be shown, and how many are.
 const NUMBERS_BYTES_MAX: u64 = 16 << 10;
@@ -31,6 +33,13 @@ pub(super) fn things(survey: &Survey) -> impl Iterator<Item = (&Row, LiveObject,
 pub(super) fn numbers(row: &Row, object: &LiveObject) -> Vec<(String, f64, String)> {
     let Some(segment) = &row.segment else { return Vec::new() };
     let mut found = Vec::new();
+    if series::is_metric(object) {
+        let series = series::of(segment, object, &row.participants);
+        let is_table = object.kind() == Some(Kind::Metrics);
+        // Of a table each has a name of its own; the table's says where.
+        let name = |one: &Series| if is_table { format!(" {}", one.name) } else { String::new() };
+        return series.iter().map(|one| (name(one), series::rank(&one.held), series::words(&one.held))).collect();
+    }
     match segment.thing(object) {
         Ok(Some(Thing::Counter(total))) => found.push((String::new(), total as f64, total.to_string())),
         Ok(Some(Thing::Number(value))) => found.push((String::new(), value, value.to_string())),

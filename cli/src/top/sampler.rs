@@ -3,14 +3,15 @@
 //! Who maps what is asked of `/proc` every ten seconds: it costs most. In between, who comes and goes is seen by the
 //! slots' locks.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
-use cotenant::cache::{Cache, CacheStats};
+use cotenant::cache::CacheStats;
 use cotenant::inspect::live::{EventKind, EventSubject, LiveObject, ObjectState, Thing};
 use cotenant::inspect::printable;
+use cotenant::metrics::Value as Held;
 
 use super::objects::{numbers, objects, things, told_locks};
 use super::page::{Cell, Line, Mood, Page, Tab, column, number};
@@ -18,8 +19,9 @@ use super::state::State;
 use super::tables::{events, locks, participants, segments};
 use super::words::{name_of, owner_name, per_second, per_second_bytes, spark, word};
 use crate::happenings::{self, Places};
-use crate::look::{Census, Row, State as Life, Survey, View, Wanted};
+use crate::look::{Census, FRESH, Row, State as Life, Survey, View, Wanted};
 use crate::look::{age, bytes, counted, since_unix};
+use crate::{cache, series};
 
 /// From one census of processes to the next.
 const CENSUS_EVERY: Duration = Duration::from_secs(10);
@@ -27,6 +29,8 @@ const CENSUS_EVERY: Duration = Duration::from_secs(10);
 const HISTORY: usize = 20;
 /// Who went without saying so: as many are remembered.
 const GONE_MAX: usize = 50;
+/// Of them, as many as are drawn beside a value.
+const TREND_INSIDE: usize = 8;
 /// Rows of a segment's objects.
 const OBJECTS_MAX: usize = 1000;
 /// Characters of a value.
@@ -36,7 +40,8 @@ pub(super) struct Sampler {
     view: View,
     all: bool,
     census: Rc<Census>,
-    census_at: Option<Instant>,
+    /// Segments of which it cannot be told who is in them.
+    odd: HashSet<String>,
     series: HashMap<String, Series>,
     /// Who was in which segment at the last look: by its path, the slot and the how-manieth tenant.
     seen: HashMap<(String, u32, u32), String>,
@@ -66,7 +71,7 @@ impl Sampler {
             view,
             all,
             census: Rc::new(Census::default()),
-            census_at: None,
+            odd: HashSet::new(),
             series: HashMap::new(),
             seen: HashMap::new(),
             gone: VecDeque::new(),
@@ -74,20 +79,19 @@ impl Sampler {
     }
 
     pub(super) fn look(&mut self, state: &State) -> Result<Page> {
-        if self.census_at.is_none_or(|at| at.elapsed() >= CENSUS_EVERY) {
+        if self.census.age() >= CENSUS_EVERY {
             self.census = Rc::new(Census::take());
-            self.census_at = Some(Instant::now());
         }
         let wanted = Wanted { all: self.all, elsewhere: true };
         let mut survey = Survey::by(&self.view, wanted, Rc::clone(&self.census))?;
-        // In use by nobody that is known: its processes have ended since the census, or came after it.
-        let is_odd = |row: &Row| row.state == Life::Alive && row.has_nobody_known();
-        let is_old = self.census_at.is_some_and(|at| at.elapsed() > Duration::from_millis(500));
-        if is_old && survey.rows.iter().any(is_odd) {
+        // Its processes have ended since the census, or came after it.
+        let is_new = survey.rows.iter().any(|row| is_odd(row) && !self.odd.contains(&row.path()));
+        if is_new && self.census.age() > FRESH {
             self.census = Rc::new(Census::take());
-            self.census_at = Some(Instant::now());
             survey = Survey::by(&self.view, wanted, Rc::clone(&self.census))?;
         }
+        // What is as odd by a new census needs no other.
+        self.odd = survey.rows.iter().filter(|row| is_odd(row)).map(Row::path).collect();
         self.note_gone(&survey);
         // What has not been looked at for long is forgotten.
         self.series.retain(|_, series| series.at.elapsed() < Duration::from_secs(300));
@@ -208,9 +212,12 @@ impl Sampler {
         let mut lines = Vec::new();
         for (row, object, thing) in things(survey) {
             let Thing::Cache { bytes: memory } = thing else { continue };
+            if cache::is_extent(&object) {
+                continue;
+            }
             let key = format!("{}:{}", row.path(), object.name());
             let mut cells: Vec<Cell> = vec![name_of(object.name()).into()];
-            match self.stats(row, &object) {
+            match stats(row, &object) {
                 Some(stats) => {
                     let activity = stats.activity;
                     let gets = activity.hits + activity.misses;
@@ -236,18 +243,6 @@ impl Sampler {
         Page { columns, lines, empty: "no caches (cotenant::cache)", ..Page::default() }
     }
 
-    /// Of a cache of this user that lies in a segment of its name, by its own reader, which is let go of at once: a
-    /// reader counts as somebody who is attached.
-    fn stats(&self, row: &Row, object: &LiveObject) -> Option<CacheStats> {
-        let (facts, it) = (row.facts?, row.description()?);
-        let is_ours = facts.uid == rustix::process::geteuid().as_raw() && !self.view.is_elsewhere();
-        if !is_ours || row.state != Life::Alive || it.name != object.name() || it.backing != "posix" {
-            return None;
-        }
-        let options = Cache::options().folder(&row.folder).mode(facts.mode).scope(&it.scope);
-        options.open_reader(&it.name).ok().map(|reader| reader.stats())
-    }
-
     fn counters(&mut self, survey: &Survey) -> Page {
         let columns = vec![
             column("COUNTER", 28),
@@ -262,7 +257,11 @@ impl Sampler {
                 let key = format!("{}:{}{path}", row.path(), object.name());
                 let rate = self.rate(key.clone(), value);
                 let cells = vec![
-                    name_of(&format!("{}{path}", object.name())).into(),
+                    // What has a name of its own stands for itself.
+                    match path.strip_prefix(' ') {
+                        Some(series) => printable(series).into(),
+                        None => name_of(&format!("{}{path}", object.name())).into(),
+                    },
                     Cell::number(text, value),
                     per_second(rate),
                     self.trend(&key).into(),
@@ -301,42 +300,95 @@ impl Sampler {
         Page { columns, lines, empty: "nothing published (cotenant::published)", ..Page::default() }
     }
 
-    /// A segment, down to its live values.
+    /// A segment, down to its live values, and each of its named metrics.
     fn inside(&mut self, row: &Row) -> Page {
-        let columns =
-            vec![column("OBJECT", 26), column("TYPE", 22), number("RATE/s", 10), column("VALUE", VALUE_CHARS)];
+        let columns = vec![
+            column("OBJECT", 26),
+            column("TYPE", 20),
+            number("RATE/s", 9),
+            column("TREND", TREND_INSIDE),
+            column("VALUE", VALUE_CHARS),
+        ];
         let mut page = Page { columns, empty: "no objects", title: title(row), ..Page::default() };
         let Some(segment) = &row.segment else { return page };
         let objects = segment.objects().unwrap_or_default();
         for object in objects.into_iter().take(OBJECTS_MAX) {
             let Ok(object) = object else {
-                let cells = vec!["?".into(), Cell::default(), Cell::default(), "damaged".into()];
+                let cells = vec!["?".into(), Cell::default(), Cell::default(), Cell::default(), "damaged".into()];
                 page.lines.push(Line { cells, mood: Mood::Problem, ..Line::default() });
                 continue;
             };
-            let value = match object.state {
-                ObjectState::Ready => segment.value(&object, VALUE_CHARS).unwrap_or_else(|error| error.to_string()),
-                ObjectState::BeingMade => "being made".to_owned(),
-                ObjectState::Removed => continue,
+            if object.state == ObjectState::Removed {
+                continue;
+            }
+            let series =
+                if series::is_metric(&object) { series::of(segment, &object, &row.participants) } else { vec![] };
+            let value = match (object.state, series.as_slice()) {
+                (ObjectState::Ready, [one]) => series::words(&one.held),
+                (ObjectState::Ready, [_, _, ..]) => format!("{} metrics:", series.len()),
+                (ObjectState::Ready, []) => {
+                    segment.value(&object, VALUE_CHARS).unwrap_or_else(|error| error.to_string())
+                }
+                (ObjectState::BeingMade, _) => "being made".to_owned(),
                 _ => "?".to_owned(),
             };
-            let number = match segment.thing(&object) {
-                Ok(Some(Thing::Counter(total))) => Some(total as f64),
-                Ok(Some(Thing::Number(value))) => Some(value),
-                Ok(Some(Thing::Published { sequence, .. })) => Some(sequence as f64),
+            let number = match (segment.thing(&object), series.as_slice()) {
+                (_, [one]) => Some(series::rank(&one.held)),
+                (Ok(Some(Thing::Counter(total))), _) => Some(total as f64),
+                (Ok(Some(Thing::Number(value))), _) => Some(value),
+                (Ok(Some(Thing::Published { sequence, .. })), _) => Some(sequence as f64),
+                (Ok(Some(Thing::Queue { sent_bytes, .. })), _) => Some(sent_bytes as f64),
                 _ => None,
             };
-            let rate = number.and_then(|it| self.rate(format!("{}:{}", row.path(), object.name()), it));
-            let cells = vec![
-                name_of(object.name()).into(),
-                object.type_text().into(),
-                number.map(|_| per_second(rate)).unwrap_or_default(),
-                value.into(),
-            ];
-            page.lines.push(Line { cells, ..Line::default() });
+            let key = format!("{}:{}", row.path(), object.name());
+            let line = self.line_inside(&key, name_of(object.name()), object.type_text(), number, value);
+            page.lines.push(line);
+            if series.len() < 2 {
+                continue;
+            }
+            for one in &series {
+                let (name, key) = (format!("  {}", printable(&one.name)), format!("{key} {}", one.name));
+                let (rank, words) = (series::rank(&one.held), series::words(&one.held));
+                page.lines.push(self.line_inside(&key, name, kind_name(&one.held).to_owned(), Some(rank), words));
+            }
         }
         page
     }
+
+    fn line_inside(&mut self, key: &str, name: String, kind: String, number: Option<f64>, value: String) -> Line {
+        let rate = number.and_then(|it| self.rate(key.to_owned(), it));
+        let trend: String = self.trend(key);
+        let skipped = trend.chars().count().saturating_sub(TREND_INSIDE);
+        let cells = vec![
+            name.into(),
+            kind.into(),
+            number.map(|_| per_second(rate)).unwrap_or_default(),
+            trend.chars().skip(skipped).collect::<String>().into(),
+            value.into(),
+        ];
+        Line { cells, ..Line::default() }
+    }
+}
+
+/// Of a cache of this user, by its own reader, which is let go of at once: a reader counts as somebody who is attached.
+fn stats(row: &Row, object: &LiveObject) -> Option<CacheStats> {
+    let is_ours = row.facts.is_some_and(|facts| facts.uid == rustix::process::geteuid().as_raw());
+    let is_asked = is_ours && row.state == Life::Alive;
+    is_asked.then(|| cache::reader_of(row, object).ok()).flatten().map(|reader| reader.stats())
+}
+
+fn kind_name(held: &Held) -> &'static str {
+    match held {
+        Held::Counter(_) => "counter",
+        Held::Gauge(_) => "gauge",
+        Held::Histogram(_) => "histogram",
+        _ => "?",
+    }
+}
+
+/// In use by nobody that is known, or by somebody whom no lock tells of.
+fn is_odd(row: &Row) -> bool {
+    row.state == Life::Alive && row.has_nobody_known() || row.is_told_by_maps
 }
 
 /// What a segment is, who is in it, who waits, and what happened last.

@@ -8,6 +8,7 @@ mod cache;
 mod changes;
 mod clean;
 mod doctor;
+mod door;
 mod hostile;
 mod list;
 mod locks;

@@ -155,6 +155,32 @@ fn one_looks_into_a_segment_down_to_its_live_values() {
 }
 
 #[test]
+fn each_named_metric_has_a_row_with_its_rate_and_caches_their_hits() {
+    let place = Place::new();
+    let options = cotenant::cache::Cache::options().folder(place.folder()).capacity_bytes(1 << 20);
+    let cache = options.create("acme.pages").expect("a cache");
+    cache.insert("a", "1", None).expect("room");
+    cache.get("a");
+    // Hits are told to others now and then, and whenever the program asks.
+    cache.stats();
+    let mut actor = Actor::start(&place);
+    actor.act("make posix acme.jobs").act("metrics 5");
+    let mut screen = Screen::top(&place, &["acme.jobs"]);
+    screen.await_that("the row", |screen| !row(screen, "acme.jobs").is_empty());
+    screen.press("\r");
+    let shown = screen.await_that("the series", |screen| screen.contains("jobs_total{queue="));
+    assert!(shown.contains("TREND") && row(&shown, "REQUESTS").contains('5'), "{shown}");
+    actor.act("metrics 5");
+    screen.await_that("the new total", |screen| row(screen, "  jobs_total").trim_end().ends_with("10"));
+    screen.await_that("bars", |screen| row(screen, "  jobs_total").contains('█'));
+    screen.press("6");
+    screen.await_that("its own name", |screen| !row(screen, "jobs_total").is_empty());
+    screen.press("5/\x7f\x7f\x7f\x7f\x7f\x7f\x7f\x7f\x7f\x7f\r");
+    screen.await_that("hits", |screen| row(screen, "cache").contains("100.0%"));
+    screen.quit();
+}
+
+#[test]
 fn locks_tell_holder_waiters_and_recoveries() {
     let place = Place::new();
     let mut other = Actor::start(&place);

@@ -4,11 +4,12 @@
 
 #![allow(unsafe_code)]
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicU64;
 
 use super::objects::LiveObject;
 use super::objects::ObjectState;
+use super::participants::LiveParticipant;
 use super::segment::LiveSegment;
 use crate::error::Result;
 use crate::inspect::report::ByteOrder;
@@ -36,32 +37,20 @@ impl LiveSegment {
     /// Its participants or objects cannot be read.
     pub fn metrics(&self, called: &str) -> Result<Snapshot> {
         let participants = self.participants()?;
-        let lives = participants.iter().filter(|it| it.lives == Some(true));
-        let living: HashMap<(u32, u32), u32> = lives.clone().map(|it| ((it.slot, it.generation), it.pid)).collect();
-        let mut who = Living::new(|tenant: u32| living.get(&(tenant >> 20, tenant >> 1 & GENERATION)).copied());
+        let living = living(&participants);
+        let mut who = Living::new(|tenant: u32| living.get(&tenant_of(tenant)).copied());
         let objects: Vec<LiveObject> = self.objects()?.into_iter().flatten().collect();
-        let is_told = |object: &&LiveObject| {
-            let node = &object.node;
-            object.state == ObjectState::Ready && (node.kind() == Some(Kind::Metrics) || holds_metric(node))
-        };
-        let objects: Vec<&LiveObject> = objects.iter().filter(is_told).collect();
+        let objects: Vec<&LiveObject> = objects.iter().filter(|object| object.holds_metrics()).collect();
         let ambiguous = ambiguous(objects.iter().map(|object| &object.node));
         let mut snapshot = Snapshot::new();
         let mut budget = BUDGET_BYTES;
         for object in objects {
             let Some(words) = self.words_of(object, &mut budget) else { continue };
-            if object.node.kind() == Some(Kind::Metrics) {
-                let table = table(&words);
-                snapshot.add(table.map(|table| Snapshot::of_table(&table, &mut who)).unwrap_or_default());
-            } else {
-                let mut told = Snapshot::new();
-                add_variable(&object.node, &ambiguous, &words, &mut who, &mut told);
-                snapshot.add(told);
-            }
+            snapshot.add(told(object, &ambiguous, &words, &mut who));
         }
         snapshot.add(of(&Facts {
             segment: called,
-            participants: lives.count() as u64,
+            participants: living.len() as u64,
             // Also of slots that were given back: a total never goes backwards.
             tenancies: self.participants_bytes()?.chunks_exact(PARTICIPANT_BYTES as usize).map(generation).sum(),
             deaths: self.header.deaths,
@@ -69,6 +58,18 @@ impl LiveSegment {
             is_unlinked: self.facts().is_some_and(|facts| !facts.is_linked),
         }));
         Ok(snapshot)
+    }
+
+    /// The metrics in one object; `None`: it holds none, or they cannot be read. `participants` are those of the
+    /// segment: a gauge's parts count while whoever set them lives.
+    pub fn metrics_of(&self, object: &LiveObject, participants: &[LiveParticipant]) -> Option<Snapshot> {
+        if !object.holds_metrics() {
+            return None;
+        }
+        let living = living(participants);
+        let mut who = Living::new(|tenant: u32| living.get(&tenant_of(tenant)).copied());
+        let words = self.words_of(object, &mut { BUDGET_BYTES })?;
+        Some(told(object, &HashSet::new(), &words, &mut who))
     }
 
     /// A copy of all its words; `None`: it cannot be read, or is not of this processor's kind.
@@ -82,6 +83,32 @@ impl LiveSegment {
         let word = |bytes: &[u8]| AtomicU64::new(u64::from_ne_bytes(bytes.try_into().unwrap_or_default()));
         Some(bytes.chunks_exact(8).map(word).collect())
     }
+}
+
+impl LiveObject {
+    /// Whether there are metrics in it: a counter, gauge or histogram, or the table of those with names.
+    pub fn holds_metrics(&self) -> bool {
+        self.state == ObjectState::Ready && (self.node.kind() == Some(Kind::Metrics) || holds_metric(&self.node))
+    }
+}
+
+/// Process ids of the living, by slot and generation.
+fn living(participants: &[LiveParticipant]) -> HashMap<(u32, u32), u32> {
+    let lives = participants.iter().filter(|it| it.lives == Some(true));
+    lives.map(|it| ((it.slot, it.generation), it.pid)).collect()
+}
+
+fn tenant_of(word: u32) -> (u32, u32) {
+    (word >> 20, word >> 1 & GENERATION)
+}
+
+fn told(object: &LiveObject, ambiguous: &HashSet<String>, words: &[AtomicU64], who: &mut Living<'_>) -> Snapshot {
+    if object.node.kind() == Some(Kind::Metrics) {
+        return table(words).map(|table| Snapshot::of_table(&table, who)).unwrap_or_default();
+    }
+    let mut told = Snapshot::new();
+    add_variable(&object.node, ambiguous, words, who, &mut told);
+    told
 }
 
 fn generation(entry: &[u8]) -> u64 {

@@ -150,6 +150,21 @@ impl LiveObject {
         difference::type_text(&self.node)
     }
 
+    /// What kind of thing it is; `None`: one that this version does not know.
+    pub fn kind(&self) -> Option<Kind> {
+        self.node.kind()
+    }
+
+    /// Whether it is a value and no more, whose parts are told by its type; else there is a better word for what it is
+    /// than its bytes: the newest that was published, a total, how full a queue is.
+    pub fn is_plain(&self) -> bool {
+        let is_thing = matches!(
+            self.kind(),
+            Some(Kind::Queue | Kind::Cache | Kind::Counter | Kind::Gauge | Kind::Histogram | Kind::Metrics)
+        );
+        !is_thing && !self.is_published()
+    }
+
     /// The first line of its documentation.
     pub fn doc(&self) -> &str {
         &self.node.doc
