@@ -60,8 +60,8 @@ impl Sleeps {
         if is_asked { Asks::Always } else { Asks::UnlessMarked }
     }
 
-    /// Of a wait that was long: who had the lock when this thread last fell asleep, and for how many milliseconds it was
-    /// waited for. That is counted from the end of the first sleep that nobody ended.
+    /// Of a wait that was long: who had the lock when this thread last fell asleep, and for how many milliseconds it
+    /// was waited for. That is counted from the end of the first sleep that nobody ended.
     pub(super) fn long_wait(&self) -> Option<(u32, u32)> {
         self.naps.noted_ms().filter(|ms| *ms >= LONG_MS).map(|ms| (self.owner_half, ms))
     }

@@ -73,8 +73,8 @@ pub(crate) enum Happened {
     Leads = 11,
     /// An object's name was taken from it. Where: its number.
     Removed = 12,
-    /// A lock went from one who lived to one who had waited long. Where: the lock's place, and in bits 48-63 how long it
-    /// was waited for, in hundredths of a second; about whom: who had it before.
+    /// A lock went from one who lived to one who had waited long. Where: the lock's place, and in bits 48-63 how long
+    /// it was waited for, in hundredths of a second; about whom: who had it before.
     HandedOver = 13,
 }
 
