@@ -100,6 +100,7 @@ pub mod __private {
 pub mod __c {
     pub use crate::image::attach::attach_at_load;
     pub use crate::image::declaration::{Declaration, Word, attach, outcome, register, unregister, word};
+    pub use crate::published::fixed::Fixed;
     pub use crate::schema::tables::{PartTable, TypeTable};
     pub use crate::segment::described::ObjectType;
     pub use crate::sync::unguarded::{

@@ -317,6 +317,102 @@ COTENANT_X_BOTH_AS(leader, cotenant_leader, "Leader", cotenant_x_parts_leader, 2
 #define COTENANT_BARRIER_WAIT_TIMEOUT(barrier, timeout_ms, is_leader)                                                  \
     cotenant_barrier_wait_timeout(&(barrier)->head, COTENANT_X_CELLS(barrier), timeout_ms, is_leader)
 
+/* A published value, of values that are no atomics and hold no locks: COTENANT_PUBLISHED(limits);   in a block
+ * F(published_limits, limits, COTENANT_FIRST({100, 20})), in a segment COTENANT_TYPE(published_limits). Rust's
+ * Published<Limits>. Every load gives a whole snapshot, of the newest publish, and waits for nobody.
+ *
+ *     published_limits_load(&web()->limits, &mine, &seen)            the newest, and its number (may be null)
+ *     published_limits_load_if_newer(&web()->limits, &mine, &seen)   if there is a newer one than `seen`
+ *     published_limits_sequence(&web()->limits)                      how often was published
+ *     published_limits_publish(&web()->limits, &mine, NULL)          and _publish_timeout(.., timeout_ms, NULL)
+ *     published_limits_update(&web()->limits, change, argument, NULL)    what a cotenant_change makes of the newest
+ *     published_limits_wait_newer(&web()->limits, seen, timeout_ms)  of a reader: published_limits_look_for_newer
+ *
+ * They are cotenant_published_value_load and so on, where statuses are described. */
+#define COTENANT_FIRST(...) {{0}}, {{{0}, __VA_ARGS__}}
+#define COTENANT_X_STAMP_PARTS                                                                                         \
+    {"stamp", 0, &cotenant_value_type_u64}, {"publisher", 8, &cotenant_value_type_u64},                                \
+        {"unix_ns", 16, &cotenant_value_type_u64}, {"pid", 24, &cotenant_value_type_u32},                              \
+        {"program", 32, &cotenant_x_array_program}
+#define COTENANT_X_PUBLISHED_PARTS(buffers)                                                                            \
+    {"head", 0, &cotenant_value_type_u64}, {"lock", 128, &cotenant_value_type_u64},                                    \
+        {"bell", 136, &cotenant_value_type_u32}, {"buffers", 256, buffers}
+COTENANT_X_ARRAY_TYPE(program, u8, 24);
+#define COTENANT_X_PUBLISHED_TYPES(word, buffer, value_type)                                                           \
+    static cotenant_part cotenant_x_parts_of_buffer_##word[] COTENANT_X_TABLE = {COTENANT_X_STAMP_PARTS,               \
+                                                                                {"value", 56, value_type}};            \
+    static cotenant_type cotenant_x_buffer_##word COTENANT_X_TABLE = {                                                 \
+        "Buffer", cotenant_x_parts_of_buffer_##word, sizeof(buffer), 64, 6, 0, 7, 0, {0, 0}, NULL};                    \
+    static cotenant_part cotenant_x_elements_##word[] COTENANT_X_TABLE = {{"", 0, &cotenant_x_buffer_##word}};         \
+    static cotenant_type cotenant_x_array_##word COTENANT_X_TABLE = {                                                  \
+        "array", cotenant_x_elements_##word, sizeof(buffer) * 8, 64, 1, 8, 8, 0, {0, 0}, NULL};                        \
+    static cotenant_part cotenant_x_parts_##word[] COTENANT_X_TABLE = {                                                \
+        COTENANT_X_PUBLISHED_PARTS(&cotenant_x_array_##word)}
+#define COTENANT_PUBLISHED(type)                                                                                       \
+    COTENANT_X_STATIC_ASSERT(COTENANT_X_ALIGNOF(cotenant_value_##type) <= 8,                                           \
+                             "a published value is aligned to 8 bytes at most");                                       \
+    typedef struct published_##type##_buffer {                                                                         \
+        uint64_t stamp[7];                                                                                             \
+        cotenant_value_##type value;                                                                                   \
+    } COTENANT_X_ALIGNED(64) published_##type##_buffer;                                                                \
+    typedef struct published_##type {                                                                                  \
+        cotenant_published_head head;                                                                                  \
+        published_##type##_buffer buffers[8];                                                                          \
+    } published_##type;                                                                                                \
+    COTENANT_X_UNUSED static inline cotenant_status published_##type##_load(                                           \
+        const published_##type *published, cotenant_value_##type *value, uint64_t *sequence) COTENANT_NOEXCEPT         \
+    {                                                                                                                  \
+        return cotenant_published_value_load(&published->head, sizeof(*value), value, sequence);                       \
+    }                                                                                                                  \
+    COTENANT_X_UNUSED static inline cotenant_status published_##type##_load_if_newer(                                  \
+        const published_##type *published, cotenant_value_##type *value, uint64_t *sequence) COTENANT_NOEXCEPT         \
+    {                                                                                                                  \
+        return cotenant_published_value_load_if_newer(&published->head, sizeof(*value), value, sequence);              \
+    }                                                                                                                  \
+    COTENANT_X_UNUSED static inline uint64_t published_##type##_sequence(const published_##type *published)            \
+        COTENANT_NOEXCEPT                                                                                              \
+    {                                                                                                                  \
+        return __atomic_load_n(&published->head.words[0], __ATOMIC_RELAXED);                                           \
+    }                                                                                                                  \
+    COTENANT_X_UNUSED static inline cotenant_status published_##type##_publish(                                        \
+        published_##type *published, const cotenant_value_##type *value, uint64_t *sequence) COTENANT_NOEXCEPT         \
+    {                                                                                                                  \
+        return cotenant_published_value_publish(&published->head, sizeof(*value), value, UINT64_MAX, sequence);        \
+    }                                                                                                                  \
+    COTENANT_X_UNUSED static inline cotenant_status published_##type##_publish_timeout(                                \
+        published_##type *published, const cotenant_value_##type *value, uint64_t timeout_ms, uint64_t *sequence)      \
+        COTENANT_NOEXCEPT                                                                                              \
+    {                                                                                                                  \
+        return cotenant_published_value_publish(&published->head, sizeof(*value), value, timeout_ms, sequence);        \
+    }                                                                                                                  \
+    COTENANT_X_UNUSED static inline cotenant_status published_##type##_update(                                         \
+        published_##type *published, cotenant_change change, void *argument, uint64_t *sequence) COTENANT_NOEXCEPT     \
+    {                                                                                                                  \
+        return cotenant_published_value_update(&published->head, sizeof(published->buffers[0].value), change,          \
+                                               argument, UINT64_MAX, sequence);                                        \
+    }                                                                                                                  \
+    COTENANT_X_UNUSED static inline cotenant_status published_##type##_wait_newer(                                     \
+        published_##type *published, uint64_t seen, uint64_t timeout_ms) COTENANT_NOEXCEPT                             \
+    {                                                                                                                  \
+        return cotenant_published_value_wait_newer(&published->head, seen, timeout_ms, false);                         \
+    }                                                                                                                  \
+    COTENANT_X_UNUSED static inline cotenant_status published_##type##_look_for_newer(                                 \
+        const published_##type *published, uint64_t seen, uint64_t timeout_ms) COTENANT_NOEXCEPT                       \
+    {                                                                                                                  \
+        return cotenant_published_value_wait_newer(&published->head, seen, timeout_ms, true);                          \
+    }                                                                                                                  \
+    COTENANT_X_PUBLISHED_TYPES(published_##type, published_##type##_buffer, &cotenant_value_type_##type);              \
+    COTENANT_X_BOTH(published_##type, "Published", cotenant_x_parts_published_##type, 4, 0, 32)
+
+/* The word `flag`: a cotenant_flag, in a block F(flag, dark_mode, COTENANT_PERCENT(25.0)). */
+#define COTENANT_PERCENT(percent) {{0}}, {{{0}, percent, 0}}
+static cotenant_part cotenant_x_parts_rollout[] COTENANT_X_TABLE = {{"percent", 0, &cotenant_value_type_f64},
+                                                                   {"seed", 8, &cotenant_value_type_u64}};
+static cotenant_type cotenant_x_type_rollout COTENANT_X_TABLE = {
+    "Rollout", cotenant_x_parts_rollout, 16, 8, 2, 0, 7, 0, {0, 0}, NULL};
+COTENANT_X_PUBLISHED_TYPES(flag, cotenant_flag_buffer, &cotenant_x_type_rollout);
+COTENANT_X_BOTH_AS(flag, cotenant_flag, "Flag", cotenant_x_parts_flag, 4, 0, 32);
+
 /* --- Blocks of shared variables ---
  *
  *     #define WEB(F) F(u64, hits) F(u32, rate, 100)

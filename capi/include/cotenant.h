@@ -235,14 +235,6 @@ typedef enum cotenant_status {
      * A callback said that it cannot: nothing was made.
      */
     COTENANT_CANCELLED = 21,
-    /**
-     * Nobody writes into the pipe any more, and all that was written has been read.
-     */
-    COTENANT_END_OF_STREAM = 22,
-    /**
-     * Nobody reads from the pipe any more.
-     */
-    COTENANT_BROKEN_PIPE = 23,
 } cotenant_status;
 
 /**
@@ -1159,536 +1151,180 @@ cotenant_status cotenant_published_wait_newer(const struct cotenant_published *p
                                               uint64_t timeout_ms)
 COTENANT_NOEXCEPT;
 
-/* --- Queues --- */
+/* --- Published values --- */
 
 /**
- * How often a message is delivered.
+ * The head of a published value, which COTENANT_PUBLISHED(type) declares; all zero at first. 8 buffers follow it.
  */
-typedef enum cotenant_delivery {
+typedef struct COTENANT_X_ALIGNED(128) cotenant_published_head {
     /**
-     * What the queue does; who makes one makes it at most once.
+     * For the functions below alone.
      */
-    COTENANT_DELIVERY_DEFAULT = 0,
-    /**
-     * Once, or, if its receiver dies, not at all.
-     */
-    COTENANT_DELIVERY_AT_MOST_ONCE = 1,
-    /**
-     * Until a receiver says cotenant_message_ack. What comes again says so.
-     */
-    COTENANT_DELIVERY_AT_LEAST_ONCE = 2,
-} cotenant_delivery;
+    uint64_t words[32];
+} cotenant_published_head;
 
 /**
- * A queue, which processes send messages through: in the order in which they were reserved, each to one receiver.
- * Opaque: made by cotenant_queue_create and its kin, freed by cotenant_queue_close. Threads may share it. Rust's Queue
- * of the same name is the same queue. docs/channels.md says what a death leaves.
+ * Changes a value where it lies: `value` is a copy of the newest one, and `argument` what was passed beside it. Gives 0,
+ * or anything else if nothing is to be published. It must not throw, not jump out, and not publish the same value.
  */
-typedef struct cotenant_queue cotenant_queue;
+typedef int32_t (*cotenant_change)(void *value, void *argument);
 
 /**
- * How a queue is to be. All zero are the defaults, or pass a null pointer. They count for the one who makes it; who
- * finds it gets it as it is, but another delivery than the one asked for is refused.
- */
-typedef struct cotenant_queue_options {
-    /**
-     * Bytes of its ring, 1 KiB to 4 GiB, rounded up to a power of two. A message takes its bytes and 16, rounded up to
-     * 64; the longest has half of the ring. All of it is reserved when the queue is made. 0: 1 MiB.
-     */
-    uint64_t capacity_bytes;
-    /**
-     * A cotenant_delivery.
-     */
-    uint32_t delivery;
-    /**
-     * Zero.
-     */
-    uint32_t reserved_number;
-    /**
-     * Of a queue in a segment of its own: what that segment is to be, but its size; null: the defaults.
-     */
-    const cotenant_segment_options *segment;
-    /**
-     * Zero: for options of later versions.
-     */
-    uint64_t reserved[4];
-} cotenant_queue_options;
-
-/**
- * Makes a queue in a segment of its own: COTENANT_ALREADY_EXISTS if there is one of that name. As
- * cotenant_segment_create.
+ * Called by what COTENANT_PUBLISHED declares: copies the newest snapshot to `value`; `sequence` gets its number (0: the
+ * initial value) and may be null. After an error `value` holds anything. COTENANT_CORRUPT; COTENANT_BUSY: during each
+ * of 1,000 copies all 8 buffers were published anew. Waits for nobody, and writes nothing that is shared.
  */
 COTENANT_API
-cotenant_status cotenant_queue_create(const char *name,
-                                      const struct cotenant_queue_options *options,
-                                      struct cotenant_queue **queue)
+cotenant_status cotenant_published_value_load(const struct cotenant_published_head *published,
+                                              size_t value_bytes,
+                                              void *value,
+                                              uint64_t *sequence)
 COTENANT_NOEXCEPT;
 
 /**
- * Opens a queue that is there: COTENANT_NOT_FOUND if there is none, COTENANT_MISMATCH if it delivers otherwise. As
- * cotenant_segment_open.
+ * Called by what COTENANT_PUBLISHED declares: as cotenant_published_value_load if there is a newer snapshot than the
+ * one of number *sequence, which becomes the newer one's; else nothing is changed, for the price of one load.
  */
 COTENANT_API
-cotenant_status cotenant_queue_open(const char *name,
-                                    const struct cotenant_queue_options *options,
-                                    struct cotenant_queue **queue)
+cotenant_status cotenant_published_value_load_if_newer(const struct cotenant_published_head *published,
+                                                       size_t value_bytes,
+                                                       void *value,
+                                                       uint64_t *sequence)
 COTENANT_NOEXCEPT;
 
 /**
- * Opens the queue of that name, and makes it if there is none; of those who try at the same time one makes it. As
- * cotenant_queue_open and cotenant_queue_create.
+ * Called by what COTENANT_PUBLISHED declares: how often was published. 0 of a null pointer. Does not block.
  */
 COTENANT_API
-cotenant_status cotenant_queue_open_or_create(const char *name,
-                                              const struct cotenant_queue_options *options,
-                                              struct cotenant_queue **queue)
+uint64_t cotenant_published_value_sequence(const struct cotenant_published_head *published)
 COTENANT_NOEXCEPT;
 
 /**
- * The queue of that name in a segment, which must have room for it; if there is none it is made. `segment` of the
- * options says nothing here. Close the queue and its ends before the segment. As cotenant_segment_get_or_init;
- * COTENANT_MISMATCH also if it delivers otherwise. Blocks while another one makes it.
- */
-COTENANT_API
-cotenant_status cotenant_queue_open_or_create_in(const cotenant_segment *segment,
-                                                 const char *name,
-                                                 const struct cotenant_queue_options *options,
-                                                 struct cotenant_queue **queue)
-COTENANT_NOEXCEPT;
-
-/**
- * The queue of that name in a segment: COTENANT_NOT_FOUND if there is none; else as cotenant_queue_open_or_create_in.
- */
-COTENANT_API
-cotenant_status cotenant_queue_open_in(const cotenant_segment *segment,
-                                       const char *name,
-                                       const struct cotenant_queue_options *options,
-                                       struct cotenant_queue **queue)
-COTENANT_NOEXCEPT;
-
-/**
- * Frees the handle; the messages stay for the others, and ends that were made of it may be used on. Of a null pointer
- * it does nothing. Does not block.
- */
-COTENANT_API void cotenant_queue_close(struct cotenant_queue *queue) COTENANT_NOEXCEPT;
-
-/**
- * How often a message of this queue is delivered: a cotenant_delivery. 0 of a null pointer. Does not block.
- */
-COTENANT_API uint32_t cotenant_queue_delivery(const struct cotenant_queue *queue) COTENANT_NOEXCEPT;
-
-/**
- * Bytes of the ring. 0 of a null pointer. Does not block.
- */
-COTENANT_API uint64_t cotenant_queue_capacity_bytes(const struct cotenant_queue *queue) COTENANT_NOEXCEPT;
-
-/**
- * The longest message that it takes, in bytes. 0 of a null pointer. Does not block.
- */
-COTENANT_API uint64_t cotenant_queue_max_message_bytes(const struct cotenant_queue *queue) COTENANT_NOEXCEPT;
-
-/**
- * Bytes of the ring that are taken at the moment, by messages and what lies between them: for people. 0 of a null
- * pointer. Does not block.
- */
-COTENANT_API uint64_t cotenant_queue_used_bytes(const struct cotenant_queue *queue) COTENANT_NOEXCEPT;
-
-/**
- * Writes what is in a queue in a file to the disk, and waits for it, as cotenant_segment_sync. Of other backings there
- * is nothing to do.
- */
-COTENANT_API cotenant_status cotenant_queue_sync(const struct cotenant_queue *queue) COTENANT_NOEXCEPT;
-
-/* --- Ends of queues --- */
-
-/**
- * An end of a queue that receives. Opaque: made by cotenant_queue_receiver and its kin, freed by
- * cotenant_receiver_close. One thread at a time may use it; each thread has its own.
- */
-typedef struct cotenant_receiver cotenant_receiver;
-
-/**
- * An end of a queue that sends. Opaque: made by cotenant_queue_sender and its kin, freed by cotenant_sender_close. One
- * thread at a time may use it; each thread has its own.
- */
-typedef struct cotenant_sender cotenant_sender;
-
-/**
- * Bytes that are to be sent.
- */
-typedef struct cotenant_bytes {
-    /**
-     * Where they are; null if there are none.
-     */
-    const void *bytes;
-    /**
-     * How many.
-     */
-    size_t length;
-} cotenant_bytes;
-
-/**
- * A message that was received, where it lies in the queue: end it with cotenant_message_ack or cotenant_message_drop,
- * by the thread that uses its receiver. Its memory is used again only then, so do not keep many of them long.
+ * Called by what COTENANT_PUBLISHED declares: makes `value` the newest snapshot and wakes those who wait for it.
+ * `sequence` gets its number; it may be null.
  *
- * The bytes are those of the sender as long as whoever may write the queue keeps to its rules: who does not trust them
- * copies first and then looks.
- */
-typedef struct cotenant_message {
-    /**
-     * On a boundary of 16.
-     */
-    const void *bytes;
-    /**
-     * How many bytes.
-     */
-    size_t length;
-    /**
-     * How often it was handed out before: if it was, a receiver that had it did not acknowledge it, or died, and it
-     * may have been handled already.
-     */
-    uint32_t deliveries_before;
-    /**
-     * Zero.
-     */
-    uint32_t reserved_number;
-    /**
-     * Whose it is; null when it was acknowledged or dropped.
-     */
-    struct cotenant_receiver *receiver;
-    /**
-     * The library's own.
-     */
-    uint64_t reserved[2];
-} cotenant_message;
-
-/**
- * An end that sends; any number of them may be there. COTENANT_FULL: this process cannot become a participant. Does
- * not block.
+ * Waits for others who publish, at most timeout_ms milliseconds: then COTENANT_TIMED_OUT
+ * (18,446,744,073,709,551,615: as long as it takes). One that is stopped in it holds the next ones up, one that is
+ * killed does not, and leaves the snapshot before. COTENANT_WOULD_DEADLOCK: this thread publishes it already, in an
+ * update. COTENANT_FULL, COTENANT_PERMISSION_DENIED, COTENANT_CORRUPT.
  */
 COTENANT_API
-cotenant_status cotenant_queue_sender(const cotenant_queue *queue,
-                                      struct cotenant_sender **sender)
+cotenant_status cotenant_published_value_publish(struct cotenant_published_head *published,
+                                                 size_t value_bytes,
+                                                 const void *value,
+                                                 uint64_t timeout_ms,
+                                                 uint64_t *sequence)
 COTENANT_NOEXCEPT;
 
 /**
- * The only end that sends: while it is there, others wait, and a message costs no lock. COTENANT_BUSY if another
- * process or thread is it; the message names it. COTENANT_WOULD_DEADLOCK: this thread is. Blocks 200 ms at most.
+ * Called by what COTENANT_PUBLISHED declares: publishes what `change` makes of the newest snapshot; nobody else
+ * publishes in between. COTENANT_CANCELLED: `change` gave another number than 0, and nothing is published. A process
+ * that is killed in `change` leaves the snapshot before. COTENANT_UNSUPPORTED: `change` forked, and this is the child.
+ * Else as cotenant_published_value_publish.
  */
 COTENANT_API
-cotenant_status cotenant_queue_sole_sender(const cotenant_queue *queue,
-                                           struct cotenant_sender **sender)
-COTENANT_NOEXCEPT;
-
-/**
- * As cotenant_queue_sole_sender; waits at most timeout_ms milliseconds until the one that is ends, or dies.
- */
-COTENANT_API
-cotenant_status cotenant_queue_sole_sender_timeout(const cotenant_queue *queue,
-                                                   uint64_t timeout_ms,
-                                                   struct cotenant_sender **sender)
-COTENANT_NOEXCEPT;
-
-/**
- * An end that receives; any number of them may be there, and each message goes to one. COTENANT_FULL: this process
- * cannot become a participant. Does not block.
- */
-COTENANT_API
-cotenant_status cotenant_queue_receiver(const cotenant_queue *queue,
-                                        struct cotenant_receiver **receiver)
-COTENANT_NOEXCEPT;
-
-/**
- * The only end that receives: while it is there, others find nothing, and a message costs no lock. What an earlier one
- * that died had not acknowledged comes first. COTENANT_BUSY, COTENANT_WOULD_DEADLOCK and blocking as
- * cotenant_queue_sole_sender.
- */
-COTENANT_API
-cotenant_status cotenant_queue_sole_receiver(const cotenant_queue *queue,
-                                             struct cotenant_receiver **receiver)
-COTENANT_NOEXCEPT;
-
-/**
- * As cotenant_queue_sole_receiver; waits at most timeout_ms milliseconds until the one that is ends, or dies.
- */
-COTENANT_API
-cotenant_status cotenant_queue_sole_receiver_timeout(const cotenant_queue *queue,
-                                                     uint64_t timeout_ms,
-                                                     struct cotenant_receiver **receiver)
-COTENANT_NOEXCEPT;
-
-/**
- * Frees the end; a place that was reserved and not committed is passed over. Of a null pointer it does nothing. Does
- * not block.
- */
-COTENANT_API void cotenant_sender_close(struct cotenant_sender *sender) COTENANT_NOEXCEPT;
-
-/**
- * Frees the end. Its messages must be acknowledged or dropped before; those of a sole receiver that are not go back to
- * the queue. Of a null pointer it does nothing. Does not block.
- */
-COTENANT_API void cotenant_receiver_close(struct cotenant_receiver *receiver) COTENANT_NOEXCEPT;
-
-/**
- * Sends a copy of `length` bytes. From its return on the message is accepted: nothing that happens to this process
- * takes it away. Killed before, there is the whole message or none.
- *
- * Blocks while there is no room. COTENANT_INVALID_INPUT: longer than cotenant_queue_max_message_bytes, or a null
- * pointer; COTENANT_BUSY: a place is reserved and not committed; COTENANT_CORRUPT, COTENANT_FULL (no participant).
- */
-COTENANT_API
-cotenant_status cotenant_sender_send(struct cotenant_sender *sender,
-                                     const void *bytes,
-                                     size_t length)
-COTENANT_NOEXCEPT;
-
-/**
- * As cotenant_sender_send, but does not wait for room: COTENANT_WOULD_BLOCK if there is none.
- */
-COTENANT_API
-cotenant_status cotenant_sender_try_send(struct cotenant_sender *sender,
-                                         const void *bytes,
-                                         size_t length)
-COTENANT_NOEXCEPT;
-
-/**
- * As cotenant_sender_send, but waits at most timeout_ms milliseconds for room: then COTENANT_TIMED_OUT.
- */
-COTENANT_API
-cotenant_status cotenant_sender_send_timeout(struct cotenant_sender *sender,
-                                             const void *bytes,
-                                             size_t length,
-                                             uint64_t timeout_ms)
-COTENANT_NOEXCEPT;
-
-/**
- * Sends copies of `count` messages in their order and wakes receivers once at the end; blocks while there is no room.
- * `sent` gets how many were accepted, also of a call that fails: those before the first that could not be sent; it may
- * be null. Statuses as of cotenant_sender_send.
- */
-COTENANT_API
-cotenant_status cotenant_sender_send_all(struct cotenant_sender *sender,
-                                         const struct cotenant_bytes *messages,
-                                         size_t count,
-                                         size_t *sent)
-COTENANT_NOEXCEPT;
-
-/**
- * A place for a message of `length` bytes in the queue itself: write it there and say cotenant_sender_commit. What it
- * holds at first are old bytes; it lies on a boundary of 16. One at a time for each sender.
- *
- * Messages behind it wait for it as long as this process lives, so do not keep it long; cancelled, or when the process
- * dies, it is passed over and holds up nobody. Blocks while there is no room. Statuses as of cotenant_sender_send.
- */
-COTENANT_API
-cotenant_status cotenant_sender_reserve(struct cotenant_sender *sender,
-                                        size_t length,
-                                        void **bytes)
-COTENANT_NOEXCEPT;
-
-/**
- * As cotenant_sender_reserve, but does not wait for room: COTENANT_WOULD_BLOCK if there is none.
- */
-COTENANT_API
-cotenant_status cotenant_sender_try_reserve(struct cotenant_sender *sender,
-                                            size_t length,
-                                            void **bytes)
-COTENANT_NOEXCEPT;
-
-/**
- * As cotenant_sender_reserve, but waits at most timeout_ms milliseconds for room: then COTENANT_TIMED_OUT.
- */
-COTENANT_API
-cotenant_status cotenant_sender_reserve_timeout(struct cotenant_sender *sender,
-                                                size_t length,
+cotenant_status cotenant_published_value_update(struct cotenant_published_head *published,
+                                                size_t value_bytes,
+                                                cotenant_change change,
+                                                void *argument,
                                                 uint64_t timeout_ms,
-                                                void **bytes)
+                                                uint64_t *sequence)
 COTENANT_NOEXCEPT;
 
 /**
- * Publishes what was written into the place that was reserved. When this returns the message is accepted. The pointer
- * is valid no more. COTENANT_INVALID_INPUT: nothing is reserved. Does not block.
- */
-COTENANT_API cotenant_status cotenant_sender_commit(struct cotenant_sender *sender) COTENANT_NOEXCEPT;
-
-/**
- * Gives the place that was reserved up: there is no message. Without one it does nothing. COTENANT_INVALID_INPUT of a
- * null pointer. Does not block.
- */
-COTENANT_API cotenant_status cotenant_sender_cancel(struct cotenant_sender *sender) COTENANT_NOEXCEPT;
-
-/**
- * The next message; blocks while there is none. COTENANT_CORRUPT, COTENANT_FULL (no participant).
+ * Called by what COTENANT_PUBLISHED declares: waits until there is a newer snapshot than the one of number `seen`, at
+ * most timeout_ms milliseconds: then COTENANT_TIMED_OUT. With `is_reader` it looks, after 50 us, doubling to 10 ms, and
+ * writes nothing that is shared; else it sleeps and is woken, and a publisher that is killed just before it wakes the
+ * others is noticed within 0.1 s.
  */
 COTENANT_API
-cotenant_status cotenant_receiver_recv(struct cotenant_receiver *receiver,
-                                       struct cotenant_message *message)
+cotenant_status cotenant_published_value_wait_newer(const struct cotenant_published_head *published,
+                                                    uint64_t seen,
+                                                    uint64_t timeout_ms,
+                                                    bool is_reader)
 COTENANT_NOEXCEPT;
 
+/* --- Flags --- */
+
 /**
- * The next message: COTENANT_WOULD_BLOCK if there is none now. What a receiver had that died may come some
- * milliseconds after its death only.
+ * A buffer of a flag.
  */
-COTENANT_API
-cotenant_status cotenant_receiver_try_recv(struct cotenant_receiver *receiver,
-                                           struct cotenant_message *message)
-COTENANT_NOEXCEPT;
+typedef struct COTENANT_X_ALIGNED(64) cotenant_flag_buffer {
+    /**
+     * For the functions below alone.
+     */
+    uint64_t stamp[7];
+    /**
+     * Of the first buffer, at first: for how many of a hundred keys it is on. Else for the functions below alone.
+     */
+    double percent;
+    /**
+     * Zero at first: made of the flag's name.
+     */
+    uint64_t seed;
+} cotenant_flag_buffer;
 
 /**
- * The next message; waits at most timeout_ms milliseconds: then COTENANT_TIMED_OUT.
+ * A feature flag with a percentage, which all processes see change at once: Rust's Flag. In a block `F(flag, dark_mode)`
+ * is off at first and `F(flag, dark_mode, COTENANT_PERCENT(25.0))` on for a quarter of all keys; which ones is decided
+ * by the name, here "dark_mode" (Rust: `Flag::new("dark_mode", 25.0)`). In a segment: cotenant_flag_open.
  */
-COTENANT_API
-cotenant_status cotenant_receiver_recv_timeout(struct cotenant_receiver *receiver,
-                                               uint64_t timeout_ms,
-                                               struct cotenant_message *message)
-COTENANT_NOEXCEPT;
+typedef struct cotenant_flag {
+    /**
+     * For the functions below alone.
+     */
+    cotenant_published_head head;
+    /**
+     * For the functions below alone.
+     */
+    struct cotenant_flag_buffer buffers[8];
+} cotenant_flag;
 
 /**
- * Up to `most` messages that are there, at least one; blocks while there is none. `count` gets how many `messages` has
- * then. Statuses as of cotenant_receiver_recv.
- */
-COTENANT_API
-cotenant_status cotenant_receiver_recv_many(struct cotenant_receiver *receiver,
-                                            size_t most,
-                                            struct cotenant_message *messages,
-                                            size_t *count)
-COTENANT_NOEXCEPT;
-
-/**
- * Waits until one of `count` receivers has something to take, at most timeout_ms milliseconds: then
- * COTENANT_TIMED_OUT. `index` gets the lowest of those that have. Then cotenant_receiver_try_recv: another receiver of
- * that queue may have been quicker.
- */
-COTENANT_API
-cotenant_status cotenant_receiver_wait_any(struct cotenant_receiver *const *receivers,
-                                           size_t count,
-                                           uint64_t timeout_ms,
-                                           size_t *index)
-COTENANT_NOEXCEPT;
-
-/**
- * Says that the message was handled: it does not come again. Killed in it, it may have been acknowledged or come
- * again. `message` is none any more then: a second time gives COTENANT_INVALID_INPUT. Does not block.
- */
-COTENANT_API cotenant_status cotenant_message_ack(struct cotenant_message *message) COTENANT_NOEXCEPT;
-
-/**
- * Lets the message go without handling it: in a queue that delivers at least once it comes again, to any receiver;
- * else it is gone. `message` is none any more then: a second time gives COTENANT_INVALID_INPUT. Does not block.
- */
-COTENANT_API cotenant_status cotenant_message_drop(struct cotenant_message *message) COTENANT_NOEXCEPT;
-
-/* --- Messages through pipes --- */
-
-/**
- * The reading end of a pipe, or of a FIFO, for whole messages. Opaque: made by cotenant_pipe_reader_open, freed by
- * cotenant_pipe_reader_close. One thread at a time may use it, and one process at a time may read: two would each take
- * parts of what the other waits for.
- */
-typedef struct cotenant_pipe_reader cotenant_pipe_reader;
-
-/**
- * The writing end of a pipe, or of a FIFO, for whole messages. Opaque: made by cotenant_pipe_writer_open, freed by
- * cotenant_pipe_writer_close. One thread at a time may use it.
- */
-typedef struct cotenant_pipe_writer cotenant_pipe_writer;
-
-/**
- * The writing end for whole messages, of a descriptor that pipe() or open() of a FIFO gave (on Windows the HANDLE of a
- * pipe). It is the library's from here on if this gives COTENANT_OK, and closed with the writer. A child of a fork may
- * use its parent's writer. COTENANT_INVALID_INPUT: it is no pipe; COTENANT_SYSTEM. Does not block.
- */
-COTENANT_API
-cotenant_status cotenant_pipe_writer_open(ptrdiff_t descriptor,
-                                          struct cotenant_pipe_writer **writer)
-COTENANT_NOEXCEPT;
-
-/**
- * The reading end for whole messages; as cotenant_pipe_writer_open.
- */
-COTENANT_API
-cotenant_status cotenant_pipe_reader_open(ptrdiff_t descriptor,
-                                          struct cotenant_pipe_reader **reader)
-COTENANT_NOEXCEPT;
-
-/**
- * Closes the end, and frees the handle. Of a null pointer it does nothing. Does not block.
- */
-COTENANT_API void cotenant_pipe_writer_close(struct cotenant_pipe_writer *writer) COTENANT_NOEXCEPT;
-
-/**
- * Closes the end, and frees the handle. Of a null pointer it does nothing. Does not block.
- */
-COTENANT_API void cotenant_pipe_reader_close(struct cotenant_pipe_reader *reader) COTENANT_NOEXCEPT;
-
-/**
- * Sends a message of `length` bytes, up to 16 MiB, which comes whole however many others write; blocks while the pipe
- * is full. Killed in it, a process leaves the whole message or none, and its parts are passed over.
+ * The flag of that name in a segment; makes it if there is none, on for `percent` of a hundred keys. Who comes later finds
+ * the maker's percentage. The pointer is valid until cotenant_segment_close. (Of a cotenant_reader:
+ * cotenant_reader_get with COTENANT_TYPE(flag).)
  *
- * COTENANT_BROKEN_PIPE: nobody reads any more (unless the program ignores SIGPIPE, that signal ends it before).
- * COTENANT_INVALID_INPUT: it is too long, or a null pointer. COTENANT_SYSTEM.
+ * COTENANT_INVALID_INPUT: not from 0 to 100, or a bad name. COTENANT_MISMATCH, COTENANT_NO_SPACE, COTENANT_BUSY,
+ * COTENANT_CORRUPT. Blocks while another one makes it.
  */
 COTENANT_API
-cotenant_status cotenant_pipe_writer_send(struct cotenant_pipe_writer *writer,
-                                          const void *bytes,
-                                          size_t length)
+cotenant_status cotenant_flag_open(const cotenant_segment *segment,
+                                   const char *name,
+                                   double percent,
+                                   struct cotenant_flag **flag)
 COTENANT_NOEXCEPT;
 
 /**
- * As cotenant_pipe_writer_send, but does not wait for room: COTENANT_WOULD_BLOCK if there is none, and nothing of the
- * message comes.
+ * Whether the flag is on for a key of `key_length` bytes: a user, a session, a host; the same answer in every process,
+ * until the percentage is changed. Raising that takes nobody off. false of a null pointer and of damaged memory. Waits
+ * for nobody, and writes nothing that is shared.
  */
 COTENANT_API
-cotenant_status cotenant_pipe_writer_try_send(struct cotenant_pipe_writer *writer,
-                                              const void *bytes,
-                                              size_t length)
+bool cotenant_flag_is_on_for(const struct cotenant_flag *flag,
+                             const void *key_bytes,
+                             size_t key_length)
 COTENANT_NOEXCEPT;
 
 /**
- * As cotenant_pipe_writer_send, but waits at most timeout_ms milliseconds for room: then COTENANT_TIMED_OUT, and
- * nothing of the message comes.
+ * For how many of a hundred keys it is on: 100 is everybody. 0 of a null pointer and of damaged memory. Waits for nobody.
  */
 COTENANT_API
-cotenant_status cotenant_pipe_writer_send_timeout(struct cotenant_pipe_writer *writer,
-                                                  const void *bytes,
-                                                  size_t length,
-                                                  uint64_t timeout_ms)
+double cotenant_flag_percent(const struct cotenant_flag *flag)
 COTENANT_NOEXCEPT;
 
 /**
- * The next message, where the reader has it: `bytes` stays until the next call with this reader. Blocks until one has
- * come whole. COTENANT_END_OF_STREAM: no writer is left. COTENANT_INVALID_INPUT, COTENANT_SYSTEM.
+ * Has it be on for `percent` of a hundred keys, in all processes from the return on; wakes those who wait for a
+ * change. `sequence` gets the number of the publish; it may be null.
+ *
+ * COTENANT_INVALID_INPUT: not from 0 to 100. Waits for others who set it, as cotenant_published_value_publish does
+ * without a timeout; statuses as there. A process that is killed in it has set it or has not.
  */
 COTENANT_API
-cotenant_status cotenant_pipe_reader_recv(struct cotenant_pipe_reader *reader,
-                                          const void **bytes,
-                                          size_t *length)
+cotenant_status cotenant_flag_set(struct cotenant_flag *flag,
+                                  double percent,
+                                  uint64_t *sequence)
 COTENANT_NOEXCEPT;
-
-/**
- * As cotenant_pipe_reader_recv, but does not wait: COTENANT_WOULD_BLOCK if no message is there whole.
- */
-COTENANT_API
-cotenant_status cotenant_pipe_reader_try_recv(struct cotenant_pipe_reader *reader,
-                                              const void **bytes,
-                                              size_t *length)
-COTENANT_NOEXCEPT;
-
-/**
- * As cotenant_pipe_reader_recv, but waits at most timeout_ms milliseconds: then COTENANT_TIMED_OUT.
- */
-COTENANT_API
-cotenant_status cotenant_pipe_reader_recv_timeout(struct cotenant_pipe_reader *reader,
-                                                  uint64_t timeout_ms,
-                                                  const void **bytes,
-                                                  size_t *length)
-COTENANT_NOEXCEPT;
-
-/**
- * How many bytes that reader has passed over: those that were no message, and parts of messages whose writers did not
- * finish them. 0 of a null pointer. Does not block.
- */
-COTENANT_API uint64_t cotenant_pipe_reader_skipped_bytes(const struct cotenant_pipe_reader *reader) COTENANT_NOEXCEPT;
 
 /* --- Metrics --- */
 
@@ -2315,6 +1951,102 @@ COTENANT_X_BOTH_AS(leader, cotenant_leader, "Leader", cotenant_x_parts_leader, 2
     cotenant_barrier_wait(&(barrier)->head, COTENANT_X_CELLS(barrier), is_leader)
 #define COTENANT_BARRIER_WAIT_TIMEOUT(barrier, timeout_ms, is_leader)                                                  \
     cotenant_barrier_wait_timeout(&(barrier)->head, COTENANT_X_CELLS(barrier), timeout_ms, is_leader)
+
+/* A published value, of values that are no atomics and hold no locks: COTENANT_PUBLISHED(limits);   in a block
+ * F(published_limits, limits, COTENANT_FIRST({100, 20})), in a segment COTENANT_TYPE(published_limits). Rust's
+ * Published<Limits>. Every load gives a whole snapshot, of the newest publish, and waits for nobody.
+ *
+ *     published_limits_load(&web()->limits, &mine, &seen)            the newest, and its number (may be null)
+ *     published_limits_load_if_newer(&web()->limits, &mine, &seen)   if there is a newer one than `seen`
+ *     published_limits_sequence(&web()->limits)                      how often was published
+ *     published_limits_publish(&web()->limits, &mine, NULL)          and _publish_timeout(.., timeout_ms, NULL)
+ *     published_limits_update(&web()->limits, change, argument, NULL)    what a cotenant_change makes of the newest
+ *     published_limits_wait_newer(&web()->limits, seen, timeout_ms)  of a reader: published_limits_look_for_newer
+ *
+ * They are cotenant_published_value_load and so on, where statuses are described. */
+#define COTENANT_FIRST(...) {{0}}, {{{0}, __VA_ARGS__}}
+#define COTENANT_X_STAMP_PARTS                                                                                         \
+    {"stamp", 0, &cotenant_value_type_u64}, {"publisher", 8, &cotenant_value_type_u64},                                \
+        {"unix_ns", 16, &cotenant_value_type_u64}, {"pid", 24, &cotenant_value_type_u32},                              \
+        {"program", 32, &cotenant_x_array_program}
+#define COTENANT_X_PUBLISHED_PARTS(buffers)                                                                            \
+    {"head", 0, &cotenant_value_type_u64}, {"lock", 128, &cotenant_value_type_u64},                                    \
+        {"bell", 136, &cotenant_value_type_u32}, {"buffers", 256, buffers}
+COTENANT_X_ARRAY_TYPE(program, u8, 24);
+#define COTENANT_X_PUBLISHED_TYPES(word, buffer, value_type)                                                           \
+    static cotenant_part cotenant_x_parts_of_buffer_##word[] COTENANT_X_TABLE = {COTENANT_X_STAMP_PARTS,               \
+                                                                                {"value", 56, value_type}};            \
+    static cotenant_type cotenant_x_buffer_##word COTENANT_X_TABLE = {                                                 \
+        "Buffer", cotenant_x_parts_of_buffer_##word, sizeof(buffer), 64, 6, 0, 7, 0, {0, 0}, NULL};                    \
+    static cotenant_part cotenant_x_elements_##word[] COTENANT_X_TABLE = {{"", 0, &cotenant_x_buffer_##word}};         \
+    static cotenant_type cotenant_x_array_##word COTENANT_X_TABLE = {                                                  \
+        "array", cotenant_x_elements_##word, sizeof(buffer) * 8, 64, 1, 8, 8, 0, {0, 0}, NULL};                        \
+    static cotenant_part cotenant_x_parts_##word[] COTENANT_X_TABLE = {                                                \
+        COTENANT_X_PUBLISHED_PARTS(&cotenant_x_array_##word)}
+#define COTENANT_PUBLISHED(type)                                                                                       \
+    COTENANT_X_STATIC_ASSERT(COTENANT_X_ALIGNOF(cotenant_value_##type) <= 8,                                           \
+                             "a published value is aligned to 8 bytes at most");                                       \
+    typedef struct published_##type##_buffer {                                                                         \
+        uint64_t stamp[7];                                                                                             \
+        cotenant_value_##type value;                                                                                   \
+    } COTENANT_X_ALIGNED(64) published_##type##_buffer;                                                                \
+    typedef struct published_##type {                                                                                  \
+        cotenant_published_head head;                                                                                  \
+        published_##type##_buffer buffers[8];                                                                          \
+    } published_##type;                                                                                                \
+    COTENANT_X_UNUSED static inline cotenant_status published_##type##_load(                                           \
+        const published_##type *published, cotenant_value_##type *value, uint64_t *sequence) COTENANT_NOEXCEPT         \
+    {                                                                                                                  \
+        return cotenant_published_value_load(&published->head, sizeof(*value), value, sequence);                       \
+    }                                                                                                                  \
+    COTENANT_X_UNUSED static inline cotenant_status published_##type##_load_if_newer(                                  \
+        const published_##type *published, cotenant_value_##type *value, uint64_t *sequence) COTENANT_NOEXCEPT         \
+    {                                                                                                                  \
+        return cotenant_published_value_load_if_newer(&published->head, sizeof(*value), value, sequence);              \
+    }                                                                                                                  \
+    COTENANT_X_UNUSED static inline uint64_t published_##type##_sequence(const published_##type *published)            \
+        COTENANT_NOEXCEPT                                                                                              \
+    {                                                                                                                  \
+        return __atomic_load_n(&published->head.words[0], __ATOMIC_RELAXED);                                           \
+    }                                                                                                                  \
+    COTENANT_X_UNUSED static inline cotenant_status published_##type##_publish(                                        \
+        published_##type *published, const cotenant_value_##type *value, uint64_t *sequence) COTENANT_NOEXCEPT         \
+    {                                                                                                                  \
+        return cotenant_published_value_publish(&published->head, sizeof(*value), value, UINT64_MAX, sequence);        \
+    }                                                                                                                  \
+    COTENANT_X_UNUSED static inline cotenant_status published_##type##_publish_timeout(                                \
+        published_##type *published, const cotenant_value_##type *value, uint64_t timeout_ms, uint64_t *sequence)      \
+        COTENANT_NOEXCEPT                                                                                              \
+    {                                                                                                                  \
+        return cotenant_published_value_publish(&published->head, sizeof(*value), value, timeout_ms, sequence);        \
+    }                                                                                                                  \
+    COTENANT_X_UNUSED static inline cotenant_status published_##type##_update(                                         \
+        published_##type *published, cotenant_change change, void *argument, uint64_t *sequence) COTENANT_NOEXCEPT     \
+    {                                                                                                                  \
+        return cotenant_published_value_update(&published->head, sizeof(published->buffers[0].value), change,          \
+                                               argument, UINT64_MAX, sequence);                                        \
+    }                                                                                                                  \
+    COTENANT_X_UNUSED static inline cotenant_status published_##type##_wait_newer(                                     \
+        published_##type *published, uint64_t seen, uint64_t timeout_ms) COTENANT_NOEXCEPT                             \
+    {                                                                                                                  \
+        return cotenant_published_value_wait_newer(&published->head, seen, timeout_ms, false);                         \
+    }                                                                                                                  \
+    COTENANT_X_UNUSED static inline cotenant_status published_##type##_look_for_newer(                                 \
+        const published_##type *published, uint64_t seen, uint64_t timeout_ms) COTENANT_NOEXCEPT                       \
+    {                                                                                                                  \
+        return cotenant_published_value_wait_newer(&published->head, seen, timeout_ms, true);                          \
+    }                                                                                                                  \
+    COTENANT_X_PUBLISHED_TYPES(published_##type, published_##type##_buffer, &cotenant_value_type_##type);              \
+    COTENANT_X_BOTH(published_##type, "Published", cotenant_x_parts_published_##type, 4, 0, 32)
+
+/* The word `flag`: a cotenant_flag, in a block F(flag, dark_mode, COTENANT_PERCENT(25.0)). */
+#define COTENANT_PERCENT(percent) {{0}}, {{{0}, percent, 0}}
+static cotenant_part cotenant_x_parts_rollout[] COTENANT_X_TABLE = {{"percent", 0, &cotenant_value_type_f64},
+                                                                   {"seed", 8, &cotenant_value_type_u64}};
+static cotenant_type cotenant_x_type_rollout COTENANT_X_TABLE = {
+    "Rollout", cotenant_x_parts_rollout, 16, 8, 2, 0, 7, 0, {0, 0}, NULL};
+COTENANT_X_PUBLISHED_TYPES(flag, cotenant_flag_buffer, &cotenant_x_type_rollout);
+COTENANT_X_BOTH_AS(flag, cotenant_flag, "Flag", cotenant_x_parts_flag, 4, 0, 32);
 
 /* --- Blocks of shared variables ---
  *

@@ -28,6 +28,10 @@ mod locks;
 
 mod published;
 
+mod published_values;
+
+mod flags;
+
 mod queue;
 
 mod ends;
@@ -39,6 +43,7 @@ mod metrics;
 mod limits;
 
 pub use block::*;
+pub use flags::*;
 pub use ends::*;
 pub use frames::*;
 pub use limits::*;
@@ -46,6 +51,7 @@ pub use locks::*;
 pub use metrics::*;
 pub use mutex::*;
 pub use published::*;
+pub use published_values::*;
 pub use queue::*;
 pub use segment::*;
 pub use status::*;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use cotenant_rust::published::{BytesReader, PublishedBytes};
 
+use crate::published_values::{say, timed_out};
 use crate::segment::{at, cotenant_reader, cotenant_segment, out, text};
 use crate::status::cotenant_status::{self, *};
 use crate::status::{Failure, Result, call, invalid};
@@ -50,15 +51,6 @@ pub(crate) unsafe fn given<'a>(bytes: *const c_void, length: usize) -> Result<&'
         (true, _) => Err(invalid("the bytes are a null pointer")),
         // SAFETY: the caller's promise.
         (false, _) => Ok(unsafe { slice::from_raw_parts(bytes.cast(), length) }),
-    }
-}
-
-/// # Safety
-/// Null, or a place for a number, which is written only.
-unsafe fn say(place: *mut u64, number: u64) {
-    if !place.is_null() {
-        // SAFETY: the caller's promise.
-        unsafe { place.write(number) };
     }
 }
 
@@ -242,10 +234,6 @@ pub unsafe extern "C" fn cotenant_published_wait_newer(
             Handle::Writable(bytes) => bytes.wait_newer(seen, timeout)?.is_some(),
             Handle::ReadOnly(bytes) => bytes.wait_newer(seen, timeout)?.is_some(),
         };
-        let timed_out = || Failure {
-            status: COTENANT_TIMED_OUT,
-            message: format!("nothing newer than publish {seen} was published in time"),
-        };
-        newer.then_some(()).ok_or_else(timed_out)
+        newer.then_some(()).ok_or_else(|| timed_out(seen))
     })
 }

@@ -15,8 +15,8 @@
 
 use std::ffi::{CStr, c_char};
 use std::ptr::null_mut;
-use std::sync::atomic::AtomicPtr;
-use std::sync::atomic::Ordering::{Acquire, Release};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicPtr, AtomicU64};
 
 use super::attach;
 use super::block::{DESCRIPTOR_MAGIC, Descriptor, ObjectEntry, Outcome, StaticSlice, StaticText, Status, Words};
@@ -196,11 +196,40 @@ unsafe fn declared(declaration: &'static Declaration) -> Result<Declared> {
     let parts = unsafe { std::slice::from_raw_parts(declaration.variables, declaration.variable_count as usize) };
     // SAFETY: the caller's promise.
     let mut nodes = unsafe { PartTable::nodes(parts, declaration.used_bytes, declaration.align_bytes) }?;
+    // SAFETY: the caller's promise; nobody but constructors of earlier priorities has used the variables.
+    unsafe { say_unsaid(declaration, &nodes) }?;
     if said.name.is_empty() {
         // As `shared!` does: one segment holds the unnamed blocks of many.
         nodes.iter_mut().for_each(|node| node.name = format!("{module}::{}", node.name));
     }
     Ok(describe(declaration, said, &module, &nodes))
+}
+
+/// Puts into the initial values what C could not compute, and looks at what it could not check.
+///
+/// # Safety
+/// As of [`register`], before the block is attached.
+unsafe fn say_unsaid(declaration: &'static Declaration, nodes: &[Node]) -> Result<()> {
+    for place in [declaration.block, declaration.pristine].into_iter().filter(|place| !place.is_null()) {
+        for node in nodes {
+            let variable = place.cast_mut().wrapping_add(node.at as usize);
+            if tables::is_flag(node) {
+                let percent = variable.wrapping_add(tables::FLAG_PERCENT_AT as usize).cast::<u64>();
+                // SAFETY: inside of the variable and aligned; in a section that the loader shares, others may set it.
+                let percent = f64::from_bits(unsafe { AtomicU64::from_ptr(percent) }.load(Relaxed));
+                if !(0.0..=100.0).contains(&percent) {
+                    let what = format!("the flag `{}` is on for {percent} per cent, which is not 0 to 100", node.name);
+                    return Err(unknown(&what));
+                }
+            }
+            for unsaid in tables::Unsaid::all(node) {
+                // SAFETY: the variable lies there, in writable pages of the image; others that share the section write
+                // the same.
+                unsafe { unsaid.say(variable, &node.name) };
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The words that a declaration says.

@@ -30,7 +30,6 @@ use crate::schema::{Kind, Part, Schema};
 use crate::segment::area::Area;
 use crate::segment::reader::SegmentReader;
 use crate::segment::segment::Segment;
-use crate::sync::patience::Patience;
 
 /// The head of the area.
 #[repr(C)]
@@ -287,7 +286,7 @@ impl PublishedBytes<'_> {
     /// # Errors
     /// `NoSpace`: more than [`max_bytes`](BytesReader::max_bytes). Else as of `Published::publish`.
     pub fn publish(&self, bytes: &[u8]) -> Result<u64> {
-        self.publish_within(bytes, || Patience::Endless)
+        self.publish_within(bytes, None)
     }
 
     /// As [`publish`](PublishedBytes::publish), but waits at most `timeout` for others who publish.
@@ -295,7 +294,7 @@ impl PublishedBytes<'_> {
     /// # Errors
     /// `TimedOut`; else as of `publish`.
     pub fn publish_timeout(&self, bytes: &[u8], timeout: Duration) -> Result<u64> {
-        self.publish_within(bytes, || Patience::of(timeout))
+        self.publish_within(bytes, Some(timeout))
     }
 
     /// Publishes what `change` makes of the newest snapshot; nobody else publishes in between. Gives its number.
@@ -310,7 +309,7 @@ impl PublishedBytes<'_> {
 
     /// As [`update`](PublishedBytes::update), with a change that may be refused: then nothing is published.
     pub(super) fn try_update(&self, change: impl FnOnce(&[u8]) -> Result<Vec<u8>>) -> Result<u64> {
-        let publishing = self.ring.lock(|| Patience::Endless)?;
+        let publishing = self.ring.lock(None)?;
         // Nobody publishes meanwhile: not repeated.
         let new = change(&self.load()?.value)?;
         publishing.is_still_ours()?;
@@ -325,9 +324,9 @@ impl PublishedBytes<'_> {
         if self.ring.wait_newer(seen, timeout) { self.load().map(Some) } else { Ok(None) }
     }
 
-    fn publish_within(&self, bytes: &[u8], patience: impl FnOnce() -> Patience) -> Result<u64> {
+    fn publish_within(&self, bytes: &[u8], timeout: Option<Duration>) -> Result<u64> {
         self.check_length(bytes)?;
-        self.write(self.ring.lock(patience)?, bytes)
+        self.write(self.ring.lock(timeout)?, bytes)
     }
 
     fn check_length(&self, bytes: &[u8]) -> Result<()> {

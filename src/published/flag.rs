@@ -50,6 +50,13 @@ pub struct Rollout {
     pub seed: u64,
 }
 
+const _: () = {
+    // Where the first buffer's value lies.
+    let value_at = (size_of::<Flag>() - 8 * 128 + super::stamp::STAMP_BYTES) as u64;
+    assert!(value_at + offset_of!(Rollout, percent) as u64 == schema::tables::FLAG_PERCENT_AT);
+    assert!(value_at + offset_of!(Rollout, seed) as u64 == schema::tables::FLAG_SEED_AT);
+};
+
 // SAFETY: two scalars.
 unsafe impl ProcessSync for Rollout {
     const SCHEMA: &'static Schema = &Schema::compound::<Self>(

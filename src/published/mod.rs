@@ -29,6 +29,8 @@
 
 mod bytes;
 mod copy;
+#[allow(unreachable_pub)] // `__c` exports it.
+pub(crate) mod fixed;
 mod flag;
 #[cfg(feature = "json")]
 mod json;

@@ -24,7 +24,6 @@ use super::stamp::{STAMP_PARTS, Stamp};
 use crate::error::Result;
 use crate::process_sync::ProcessSync;
 use crate::schema::{Kind, Part, Schema};
-use crate::sync::patience::Patience;
 
 /// A value that one publishes and all see: every load gives a whole snapshot, of the newest publish.
 ///
@@ -224,7 +223,7 @@ impl<T: ProcessSync + Copy + Send, const BUFFERS: usize> Published<T, BUFFERS> {
     /// - `Corrupt`: the memory is damaged.
     #[inline]
     pub fn publish(&self, value: &T) -> Result<u64> {
-        publish(self.ring().lock(|| Patience::Endless)?, value)
+        publish(self.ring().lock(None)?, value)
     }
 
     /// As [`publish`](Published::publish), but waits at most `timeout` for others who publish: one of them may be
@@ -233,7 +232,7 @@ impl<T: ProcessSync + Copy + Send, const BUFFERS: usize> Published<T, BUFFERS> {
     /// # Errors
     /// `TimedOut`; else as `publish`.
     pub fn publish_timeout(&self, value: &T, timeout: Duration) -> Result<u64> {
-        publish(self.ring().lock(|| Patience::of(timeout))?, value)
+        publish(self.ring().lock(Some(timeout))?, value)
     }
 
     /// Publishes what `change` makes of the newest snapshot; nobody else publishes in between. Gives its number.
@@ -253,7 +252,7 @@ impl<T: ProcessSync + Copy + Send, const BUFFERS: usize> Published<T, BUFFERS> {
     /// As [`publish`](Published::publish).
     #[inline]
     pub fn update(&self, change: impl FnOnce(T) -> T) -> Result<u64> {
-        self.update_locked(self.ring().lock(|| Patience::Endless)?, change)
+        self.update_locked(self.ring().lock(None)?, change)
     }
 
     /// As [`update`](Published::update), but waits at most `timeout` for others who publish.
@@ -261,7 +260,7 @@ impl<T: ProcessSync + Copy + Send, const BUFFERS: usize> Published<T, BUFFERS> {
     /// # Errors
     /// `TimedOut`; else as `publish`.
     pub fn update_timeout(&self, timeout: Duration, change: impl FnOnce(T) -> T) -> Result<u64> {
-        self.update_locked(self.ring().lock(|| Patience::of(timeout))?, change)
+        self.update_locked(self.ring().lock(Some(timeout))?, change)
     }
 
     #[inline]

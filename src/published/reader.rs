@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::flag::Flag;
 use super::published::Published;
 use super::snapshot::{HistoryEntry, Snapshot};
 use crate::error::Result;
@@ -71,6 +72,30 @@ impl<T: ProcessSync + Copy + Send, const BUFFERS: usize> ReadOnly<'_, Published<
     fn published(&self) -> &Published<T, BUFFERS> {
         // SAFETY: an object of this type, by its fingerprint, mapped as long as the reader; all of it is in cells, so
         // that others may write it. This module calls only what loads.
+        unsafe { self.address().cast().as_ref() }
+    }
+}
+
+/// For readers, who ask as participants do.
+impl ReadOnly<'_, Flag> {
+    /// As [`Flag::is_on_for`].
+    pub fn is_on_for(&self, key: impl AsRef<[u8]>) -> bool {
+        self.flag().is_on_for(key)
+    }
+
+    /// As [`Flag::is_on`].
+    pub fn is_on(&self) -> bool {
+        self.flag().is_on()
+    }
+
+    /// As [`Flag::percent`].
+    pub fn percent(&self) -> f64 {
+        self.flag().percent()
+    }
+
+    /// What is called through it must store nothing.
+    fn flag(&self) -> &Flag {
+        // SAFETY: as of `published` above.
         unsafe { self.address().cast().as_ref() }
     }
 }

@@ -17,6 +17,7 @@
 
 use std::convert::Infallible;
 use std::ptr::NonNull;
+use std::time::Duration;
 
 use super::stamp::Stamp;
 use crate::error::{Error, ErrorKind, Result};
@@ -178,15 +179,15 @@ impl<'a> Ring<'a> {
         found
     }
 
-    /// Takes the lock of those who publish.
+    /// Takes the lock of those who publish; waits for them as long as it takes, or at most `timeout`.
     ///
     /// # Errors
     /// `TimedOut`, `WouldDeadlock`, or that the process cannot become a participant.
     #[inline(always)]
-    pub(super) fn lock(&self, patience: impl FnOnce() -> Patience) -> Result<Publishing<'_>> {
+    pub(super) fn lock(&self, timeout: Option<Duration>) -> Result<Publishing<'_>> {
         let ticket = match self.writers.lock.lock_at_once() {
             Some(ticket) => ticket,
-            None => lock_slowly(&self.writers.lock, patience())?,
+            None => lock_slowly(&self.writers.lock, timeout)?,
         };
         Ok(Publishing { ring: self, ticket })
     }
@@ -194,7 +195,8 @@ impl<'a> Ring<'a> {
 
 #[cold]
 #[inline(never)]
-fn lock_slowly(lock: &RawLock, patience: Patience) -> Result<Ticket> {
+fn lock_slowly(lock: &RawLock, timeout: Option<Duration>) -> Result<Ticket> {
+    let patience = timeout.map_or(Patience::Endless, Patience::of);
     let locked = patience.lock_even_given_up(lock).map_err(TryLockError::<Infallible>::from);
     let (ticket, locked) = locked.map_err(Error::from)?;
     if let Locked::Inconsistent(_) = locked {

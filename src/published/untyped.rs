@@ -3,6 +3,7 @@
 #![allow(unsafe_code)]
 
 use std::ptr::NonNull;
+use std::time::Duration;
 
 use super::bytes::{BUFFER_HEAD_BYTES, BUFFERS_MAX, length_of};
 use super::copy::{into_shared, out_of_shared};
@@ -10,7 +11,6 @@ use super::ring::{Head, Ring, Writers};
 use super::stamp::STAMP_BYTES;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::atomic::Ordering::Relaxed;
-use crate::sync::patience::Patience;
 
 /// Where the parts of a published value lie, in an object of so many bytes. Of a schema, and so distrusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +58,7 @@ impl Shape {
 pub(crate) unsafe fn update(
     object: NonNull<u8>,
     shape: &Shape,
-    patience: Patience,
+    timeout: Duration,
     change: impl FnOnce(Vec<u8>) -> Result<Vec<u8>>,
 ) -> Result<u64> {
     // SAFETY: the head lies there, all atomics, says the caller.
@@ -71,7 +71,7 @@ pub(crate) unsafe fn update(
     // SAFETY: the buffers lie there, by the shape; `copy` accesses them atomically.
     let ring = unsafe { Ring::new(head, writers, first, shape.stride_bytes as usize, shape.buffers as usize) };
     let value_of = |buffer: NonNull<u8>| buffer.as_ptr().wrapping_add(shape.value_at as usize);
-    let publishing = ring.lock(|| patience)?;
+    let publishing = ring.lock(Some(timeout))?;
     let mut old = Vec::new();
     ring.load(|buffer| {
         let bytes = if shape.has_length { length_of(buffer).load(Relaxed) } else { shape.value_bytes };

@@ -12,7 +12,8 @@
 #![allow(missing_docs)] // Hidden: the header's names are in docs/c.md.
 
 use std::ffi::{CStr, c_char};
-use std::sync::atomic::AtomicPtr;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicPtr, AtomicU64};
 
 use super::decode::{self, Node};
 use super::{Kind, MAX_DEPTH, NODE_HEAD_BYTES};
@@ -135,6 +136,9 @@ unsafe fn part_node(part: &PartTable, depth: usize) -> Result<Node> {
     if table.kind == Kind::Enum as u8 {
         check_variants(&children, table.size_bytes)?;
     }
+    if table.kind == Kind::Published as u8 {
+        check_published(&children)?;
+    }
     // SAFETY: the caller's promise.
     let type_name = unsafe { text(table.name) }?;
     Ok(Node {
@@ -168,6 +172,88 @@ fn check_variants(variants: &[Node], size_bytes: u64) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Refuses what Rust refuses because it is not `Copy`: a snapshot is a copy, and a lock or an atomic is none.
+fn check_published(parts: &[Node]) -> Result<()> {
+    let buffers = parts.iter().find(|part| part.name == "buffers");
+    let buffer = buffers.and_then(|buffers| buffers.children.first());
+    let value = buffer.and_then(|buffer| buffer.children.iter().find(|part| part.name == "value"));
+    match value.map(plain) {
+        Some(Ok(())) => Ok(()),
+        Some(Err(part)) => {
+            let what = format!("what is published is copied, and `{}` ({}) cannot be", part.name, part.type_name);
+            Err(damaged(&what))
+        }
+        None => Err(damaged("a published value has no buffers")),
+    }
+}
+
+/// Whether a value and all of its parts are bytes that may be copied; else the first that may not.
+fn plain(node: &Node) -> std::result::Result<(), &Node> {
+    match node.kind() {
+        Some(Kind::Unsigned | Kind::Signed | Kind::Float | Kind::Bool | Kind::Char | Kind::Enum | Kind::Text)
+            if !node.is_atomic =>
+        {
+            Ok(())
+        }
+        Some(Kind::Struct | Kind::Array | Kind::List | Kind::Optional) => node.children.iter().try_for_each(plain),
+        _ => Err(node),
+    }
+}
+
+/// A word that C cannot compute while compiling: what an object has there at first, where its initial value is zero.
+pub(crate) struct Unsaid {
+    /// In the object.
+    at: u64,
+    /// `None`: a flag's seed, its name's hash.
+    word: Option<u64>,
+}
+
+/// Where a flag keeps its percentage and its seed, which `published::flag` has it agree with.
+pub(crate) const FLAG_PERCENT_AT: u64 = 312;
+pub(crate) const FLAG_SEED_AT: u64 = 320;
+/// Buckets for seconds: `metrics::Buckets::new()`, which asserts that.
+pub(crate) const SECONDS: u64 = 1 << 63 | 2 << 32 | 10 << 16 | (-20_i16 as u16) as u64;
+
+impl Unsaid {
+    /// Those of a variable or an object.
+    pub(crate) fn all(node: &Node) -> Vec<Unsaid> {
+        let mut found = Vec::new();
+        Unsaid::find(node, 0, &mut found);
+        found
+    }
+
+    fn find(node: &Node, at: u64, found: &mut Vec<Unsaid>) {
+        match node.kind() {
+            Some(Kind::Published) if is_flag(node) => found.push(Unsaid { at: at + FLAG_SEED_AT, word: None }),
+            Some(Kind::Histogram) => found.push(Unsaid { at, word: Some(SECONDS) }),
+            Some(Kind::Array) => {
+                for element in &node.children {
+                    let step = |index: u32| at + u64::from(index) * element.size_bytes;
+                    (0..node.count).for_each(|index| Unsaid::find(element, step(index), found));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Writes it into an object of that name, unless something else than zero is there.
+    ///
+    /// # Safety
+    /// `object` is one of the type, writable, and the word is accessed atomically if at all.
+    pub(crate) unsafe fn say(&self, object: *mut u8, name: &str) {
+        let place = object.wrapping_add(self.at as usize).cast::<u64>();
+        // SAFETY: inside of the object and aligned, says the caller.
+        let word = unsafe { AtomicU64::from_ptr(place) };
+        let said = self.word.unwrap_or_else(|| super::hash(super::FNV_SEED, name.as_bytes()));
+        let _ = word.compare_exchange(0, said, Relaxed, Relaxed);
+    }
+}
+
+/// Whether C declared it as a flag: a published value in all else.
+pub(crate) fn is_flag(node: &Node) -> bool {
+    node.kind() == Some(Kind::Published) && node.type_name == "Flag" && node.size_bytes >= FLAG_SEED_AT + 8
 }
 
 /// What a node's `count` says, as [`super::Schema::count`] has it.

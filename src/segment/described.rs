@@ -16,11 +16,12 @@ use super::object::TypeLayout;
 use super::reader::SegmentReader;
 use super::segment::Segment;
 use crate::error::Result;
-use crate::schema::tables::TypeTable;
+use crate::schema::tables::{TypeTable, Unsaid};
 
 /// A type that is described.
 pub struct ObjectType {
     layout: TypeLayout,
+    unsaid: Vec<Unsaid>,
 }
 
 impl ObjectType {
@@ -38,8 +39,10 @@ impl ObjectType {
             return Ok(known);
         }
         // SAFETY: the caller's promise.
-        let layout = TypeLayout::described(unsafe { table.node() }?)?;
-        let fresh = Box::into_raw(Box::new(ObjectType { layout }));
+        let node = unsafe { table.node() }?;
+        let unsaid = Unsaid::all(&node);
+        let layout = TypeLayout::described(node)?;
+        let fresh = Box::into_raw(Box::new(ObjectType { layout, unsaid }));
         match table.known.compare_exchange(std::ptr::null_mut(), fresh.cast(), AcqRel, Acquire) {
             // SAFETY: just made, and never freed: threads may use it at any time.
             Ok(_) => Ok(unsafe { &*fresh }),
@@ -84,6 +87,10 @@ impl Segment {
         // Written although new memory is zero: one who died making it may have begun.
         // SAFETY: the object's own bytes, reserved; nobody refers to it.
         unsafe { ready.address.write_bytes(0, of.layout.bytes as usize) };
+        for unsaid in &of.unsaid {
+            // SAFETY: as above, of that type.
+            unsafe { unsaid.say(ready.address.as_ptr(), name) };
+        }
         // A `false`, like a panic, drops `making`, which leaves it to the next one.
         if !init(ready.address) {
             return Ok(None);

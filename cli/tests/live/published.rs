@@ -117,6 +117,12 @@ fn bytes_and_flags_and_several_objects() {
     let on = |action: &[&str]| place.run(&[&["published", "acme.web", "--object"], action].concat());
     assert_eq!(on(&["checkout", "set", "{\"percent\": 100}"]).status, Some(0));
     assert!(flag.is_on() && flag.is_on_for("anybody"));
+    for value in ["{\"percent\": 250}", "{\"percent\": -1}"] {
+        for ran in [on(&["checkout", "set", value]), place.run(&["set", "acme.web", "checkout", value])] {
+            assert!(ran.status != Some(0) && ran.err.contains("per cent") && ran.err.lines().count() == 1, "{ran:?}");
+        }
+    }
+    assert!(flag.percent() == 100.0 && flag.published().sequence() == 1);
     assert_eq!(on(&["config", "set", "{\"workers\": 4}"]).status, Some(0));
     assert_eq!(config.load().expect("whole").value, b"{\"workers\": 4}");
     assert_eq!(on(&["config", "get"]).out, "{\"workers\":4}\n");

@@ -14,10 +14,10 @@ use super::objects::LiveObject;
 use super::segment::LiveSegment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::inspect::{Layout, Typed, printable};
+use crate::published::Rollout;
 use crate::published::untyped::{self, Shape};
 use crate::schema::Kind;
 use crate::schema::decode::Node;
-use crate::sync::patience::Patience;
 use crate::sys::visit;
 
 /// Bytes of one object that are read.
@@ -124,7 +124,7 @@ impl LiveSegment {
     /// # Errors
     ///
     /// What `change` says, and nothing is published; [`ErrorKind::TimedOut`]; [`ErrorKind::NoSpace`] if there are too
-    /// many bytes; else as of [`snapshots`](LiveSegment::snapshots) and [`set`](LiveSegment::set).
+    /// many bytes; [`ErrorKind::InvalidInput`] if it is a flag, and no percentage; else as of [`snapshots`](LiveSegment::snapshots) and [`set`](LiveSegment::set).
     pub fn publish(
         &self,
         path: &Path,
@@ -142,7 +142,15 @@ impl LiveSegment {
         let address = address.ok_or_else(|| self.damaged("a published value lies outside of what is mapped"))?;
         // SAFETY: mapped shared, writable and aligned (checked by `address_of`) while the visit lasts; the shape was
         // checked against the object's size.
-        unsafe { untyped::update(address, &shape, Patience::of(timeout), |old| change(old, layout.as_ref())) }
+        unsafe {
+            untyped::update(address, &shape, timeout, |old| {
+                let new = change(old, layout.as_ref())?;
+                if let Some(layout) = &layout {
+                    check_rollout(object, &layout.node, &new)?;
+                }
+                Ok(new)
+            })
+        }
     }
 
     fn shape(&self, object: &LiveObject) -> Result<(Shape, Option<Layout>)> {
@@ -203,6 +211,21 @@ fn shape_of(node: &Node) -> Option<(Shape, Option<Layout>)> {
         has_length: false,
     };
     is_ours.then(|| (shape, Some(Layout { node: value.clone() })))
+}
+
+/// Refuses what [`Flag::set`](crate::published::Flag::set) refuses.
+fn check_rollout(object: &LiveObject, value: &Node, bytes: &[u8]) -> Result<()> {
+    let fields: Vec<_> = value.children.iter().map(|part| (part.name.as_str(), part.at, part.kind())).collect();
+    let rollout = [("percent", 0, Some(Kind::Float)), ("seed", 8, Some(Kind::Unsigned))];
+    if value.type_name != "Rollout" || fields != rollout || bytes.len() != size_of::<Rollout>() {
+        return Ok(());
+    }
+    let percent = f64::from_bits(word(bytes, 0));
+    if (0.0..=100.0).contains(&percent) {
+        return Ok(());
+    }
+    let what = format!("the flag {} cannot be on for {percent} per cent", printable(object.name()));
+    Err(Error::new(ErrorKind::InvalidInput, what).hint("give 0 to 100"))
 }
 
 /// What lies in a buffer that is whole.

@@ -12,6 +12,8 @@ use crate::schema::decode::Node;
 
 /// Bytes in which a queue counts (docs/format.md).
 const QUEUE_LINE_BYTES: u64 = 64;
+/// Looks at who published, of what is published all the time.
+const PUBLISHED_LOOKS_MAX: u32 = 20;
 
 /// What an object is doing.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,8 +89,21 @@ impl LiveSegment {
         }))
     }
 
+    /// Looks again if what it read was replaced meanwhile: a publish is of one publisher.
     fn published(&self, object: &LiveObject) -> Result<Option<Thing>> {
-        let Some(sequence) = self.word(object, "head")? else { return Ok(None) };
+        for _ in 0..PUBLISHED_LOOKS_MAX {
+            let Some(sequence) = self.word(object, "head")? else { return Ok(None) };
+            if let Some((publisher, unix_ns)) = self.publisher(object, sequence)? {
+                return Ok(Some(Thing::Published { sequence, publisher, unix_ns }));
+            }
+        }
+        // It is published all the time, or damaged: how often can be told all the same.
+        let sequence = self.word(object, "head")?;
+        Ok(sequence.map(|sequence| Thing::Published { sequence, publisher: None, unix_ns: 0 }))
+    }
+
+    /// Who published that one, and when; `None`: it is not whole any more.
+    fn publisher(&self, object: &LiveObject, sequence: u64) -> Result<Option<(Option<(u32, String)>, u64)>> {
         let (mut publisher, mut unix_ns) = (None, 0);
         let buffers =
             object.node.children.iter().find(|part| part.name == "buffers" && part.kind() == Some(Kind::Array));
@@ -103,15 +118,22 @@ impl LiveSegment {
                 _ => Ok(()),
             };
             let (mut when, mut pid, mut program) = ([0; 8], [0; 4], [0; 24]);
+            let (mut before, mut after) = ([0; 8], [0; 8]);
+            read("stamp", &mut before)?;
             read("unix_ns", &mut when)?;
             read("pid", &mut pid)?;
             read("program", &mut program)?;
+            read("stamp", &mut after)?;
+            let whole = sequence.wrapping_mul(2);
+            if [before, after].map(u64::from_ne_bytes) != [whole; 2] {
+                return Ok(None);
+            }
             let end = program.iter().position(|byte| *byte == 0).unwrap_or(program.len());
             unix_ns = u64::from_ne_bytes(when);
             let pid = u32::from_ne_bytes(pid);
             publisher = (pid != 0).then(|| (pid, String::from_utf8_lossy(&program[..end]).into_owned()));
         }
-        Ok(Some(Thing::Published { sequence, publisher, unix_ns }))
+        Ok(Some((publisher, unix_ns)))
     }
 
     /// A number of 64 or 32 bits among the parts of an object.
