@@ -100,12 +100,13 @@ pub mod __private {
 pub mod __c {
     pub use crate::image::attach::attach_at_load;
     pub use crate::image::declaration::{Declaration, Word, attach, outcome, register, unregister, word};
+    pub use crate::per_process::thread_number;
     pub use crate::published::fixed::Fixed;
     pub use crate::schema::tables::{PartTable, TypeTable};
     pub use crate::segment::described::ObjectType;
     pub use crate::sync::unguarded::{
-        Kept, NotOwner, Taken, UnguardedMutex, UnguardedRwLock, give_permit_back, keep_leadership, keep_permit,
-        step_down, try_once,
+        Kept, NotOwner, Taken, UnguardedMutex, UnguardedRwLock, claim_cell, give_permit_back, is_own_cell,
+        keep_leadership, keep_permit, release_cell, step_down, try_once,
     };
     pub use crate::sys::pipe::pipe_end;
 }

@@ -224,6 +224,12 @@ impl<T: fmt::Debug + Merge<Total: fmt::Debug>, const N: usize> fmt::Debug for Pe
     }
 }
 
+/// As [`PerProcess::local`] spreads threads. For C.
+#[doc(hidden)]
+pub fn thread_number() -> u32 {
+    owner::thread_number()
+}
+
 /// A cell of one's own, given by [`PerProcess::claim`]. Dropping it leaves the value and lets the next one have the
 /// cell.
 ///

@@ -413,6 +413,116 @@ static cotenant_type cotenant_x_type_rollout COTENANT_X_TABLE = {
 COTENANT_X_PUBLISHED_TYPES(flag, cotenant_flag_buffer, &cotenant_x_type_rollout);
 COTENANT_X_BOTH_AS(flag, cotenant_flag, "Flag", cotenant_x_parts_flag, 4, 0, 32);
 
+/* Cells of values, which threads of all processes each change for themselves: COTENANT_PER_PROCESS(traffic), of a struct
+ * of atomics (F(atomic_u64, requests)). Rust's PerProcess<Traffic>. The shared cells are found by the thread and may be
+ * another's at the same time, so they are changed by atomic additions; an own one is changed by who claimed it alone.
+ * Cells are never reset: what a process has added stays, however it ends. Zero is their first value.
+ *
+ *     cotenant_u64_add(&per_process_traffic_local(&web()->traffic)->requests, 1);
+ *     per_process_traffic_claim(&web()->traffic, &kept)      COTENANT_WOULD_BLOCK: the living have all own cells
+ *     per_process_traffic_own(&web()->traffic, &kept)        this thread's cell; in a child of a fork a shared one's
+ *     per_process_traffic_release(&web()->traffic, &kept)
+ *     for (i = 0; i < COTENANT_CELLS; i++) total += cotenant_u64_load(&web()->traffic.cells[i].value.requests); */
+#define COTENANT_CELLS 64
+#define COTENANT_X_PER_PROCESS_TYPES(word, cell, value_type)                                                           \
+    static cotenant_part cotenant_x_parts_of_cell_##word[] COTENANT_X_TABLE = {{"value", 0, value_type}};              \
+    static cotenant_type cotenant_x_cell_##word COTENANT_X_TABLE = {                                                   \
+        "Cell", cotenant_x_parts_of_cell_##word, cell, 64, 1, 0, 7, 0, {0, 0}, NULL};                                  \
+    static cotenant_part cotenant_x_elements_##word[] COTENANT_X_TABLE = {{"", 0, &cotenant_x_cell_##word}};           \
+    struct cotenant_x_end_of_cells_##word
+#define COTENANT_X_PER_PROCESS_ARRAY(word, cell, count)                                                                \
+    static cotenant_type cotenant_x_cells_##word COTENANT_X_TABLE = {                                                  \
+        "array", cotenant_x_elements_##word, (cell) * (count), 64, 1, count, 8, 0, {0, 0}, NULL};                      \
+    struct cotenant_x_end_of_cells_##word
+#define COTENANT_X_PER_PROCESS_PARTS(word, owners, asked_at, shared_at, own_at)                                        \
+    static cotenant_part cotenant_x_parts_##word[] COTENANT_X_TABLE = {                                                \
+        {"owners", 0, &cotenant_x_array_##owners},                                                                     \
+        {"asked", asked_at, &cotenant_value_type_u32},                                                                 \
+        {"shared", shared_at, &cotenant_x_cells_##word},                                                               \
+        {"own", own_at, &cotenant_x_cells_##word}};                                                                    \
+    struct cotenant_x_end_of_cells_##word
+COTENANT_X_ARRAY_TYPE(owners32, u64, 32);
+COTENANT_X_ARRAY_TYPE(owners16, u64, 16);
+#define COTENANT_PER_PROCESS(type)                                                                                     \
+    COTENANT_X_STATIC_ASSERT(COTENANT_X_ALIGNOF(cotenant_value_##type) <= 64, "a cell is aligned to 64 bytes at most"); \
+    typedef struct per_process_##type##_cell {                                                                         \
+        cotenant_value_##type value;                                                                                   \
+    } COTENANT_X_ALIGNED(64) per_process_##type##_cell;                                                                \
+    typedef struct per_process_##type {                                                                                \
+        cotenant_cells head;                                                                                           \
+        per_process_##type##_cell cells[COTENANT_CELLS];                                                               \
+    } per_process_##type;                                                                                              \
+    COTENANT_X_UNUSED static inline cotenant_value_##type *per_process_##type##_local(per_process_##type *cells)       \
+        COTENANT_NOEXCEPT                                                                                              \
+    {                                                                                                                  \
+        return &cells->cells[cotenant_thread_number() % 32].value;                                                     \
+    }                                                                                                                  \
+    COTENANT_X_UNUSED static inline cotenant_status per_process_##type##_claim(per_process_##type *cells,              \
+                                                                               cotenant_kept *kept) COTENANT_NOEXCEPT  \
+    {                                                                                                                  \
+        return cotenant_cells_claim(&cells->head, kept);                                                               \
+    }                                                                                                                  \
+    COTENANT_X_UNUSED static inline cotenant_value_##type *per_process_##type##_own(                                   \
+        per_process_##type *cells, const cotenant_kept *kept) COTENANT_NOEXCEPT                                        \
+    {                                                                                                                  \
+        return cotenant_cells_is_own(&cells->head, kept) ? &cells->cells[32 + kept->index].value                       \
+                                                         : per_process_##type##_local(cells);                          \
+    }                                                                                                                  \
+    COTENANT_X_UNUSED static inline cotenant_status per_process_##type##_release(                                      \
+        per_process_##type *cells, const cotenant_kept *kept) COTENANT_NOEXCEPT                                        \
+    {                                                                                                                  \
+        return cotenant_cells_release(&cells->head, kept);                                                             \
+    }                                                                                                                  \
+    COTENANT_X_PER_PROCESS_TYPES(per_process_##type, sizeof(per_process_##type##_cell), &cotenant_value_type_##type);  \
+    COTENANT_X_PER_PROCESS_ARRAY(per_process_##type, sizeof(per_process_##type##_cell), 32);                           \
+    COTENANT_X_PER_PROCESS_PARTS(per_process_##type, owners32, 256, 320,                                               \
+                                 320 + sizeof(per_process_##type##_cell) * 32);                                        \
+    COTENANT_X_BOTH(per_process_##type, "PerProcess", cotenant_x_parts_per_process_##type, 4, 0, 22)
+
+/* The words counter, gauge and histogram: metrics as variables, scraped under the variable's name. In a block
+ * F(counter, requests) F(gauge, in_flight, COTENANT_GAUGE(COTENANT_ACROSS_SUM)) F(histogram, seconds), and
+ * F(histogram, bytes, COTENANT_BUCKETS(6, 30, 1)) for ranges from 2^6 to 2^30 of which each doubling has 2^1; there are
+ * at most 125 ranges. */
+#define COTENANT_GAUGE(across) across, 0, {0}
+#define COTENANT_X_POWER(exponent) ((uint64_t)((exponent) & 0xffff))
+#define COTENANT_BUCKETS(min_exponent, max_exponent, part_bits)                                                        \
+    ((uint64_t)1 << 63 | (uint64_t)(part_bits) << 32 | COTENANT_X_POWER(max_exponent) << 16 |                          \
+     COTENANT_X_POWER(min_exponent)) +                                                                                 \
+            0 * sizeof(char[(((max_exponent) - (min_exponent)) << (part_bits)) <= 125 &&                               \
+                                    (max_exponent) > (min_exponent) && (min_exponent) >= -1022 &&                      \
+                                    (max_exponent) <= 1023 && (part_bits) >= 0                                         \
+                                ? 1                                                                                    \
+                                : -1]),                                                                                \
+        {0}
+COTENANT_X_ARRAY_TYPE(counted, atomic_u64, 1);
+COTENANT_X_ARRAY_TYPE(observed, atomic_u64, 128);
+COTENANT_X_PER_PROCESS_TYPES(counter_cells, 64, &cotenant_x_array_counted);
+COTENANT_X_PER_PROCESS_ARRAY(counter_cells, 64, 32);
+COTENANT_X_PER_PROCESS_PARTS(counter_cells, owners32, 256, 320, 2368);
+static cotenant_type cotenant_x_type_counter_cells COTENANT_X_TABLE = {
+    "PerProcess", cotenant_x_parts_counter_cells, 4416, 64, 4, 0, 22, 0, {0, 0}, NULL};
+static cotenant_part cotenant_x_parts_counter[] COTENANT_X_TABLE = {{"cells", 0, &cotenant_x_type_counter_cells}};
+COTENANT_X_BOTH_AS(counter, cotenant_shared_counter, "Counter", cotenant_x_parts_counter, 1, 0, 23);
+COTENANT_X_PER_PROCESS_TYPES(histogram_cells, 1024, &cotenant_x_array_observed);
+COTENANT_X_PER_PROCESS_ARRAY(histogram_cells, 1024, 16);
+COTENANT_X_PER_PROCESS_PARTS(histogram_cells, owners16, 128, 192, 16576);
+static cotenant_type cotenant_x_type_histogram_cells COTENANT_X_TABLE = {
+    "PerProcess", cotenant_x_parts_histogram_cells, 32960, 64, 4, 0, 22, 0, {0, 0}, NULL};
+static cotenant_part cotenant_x_parts_histogram[] COTENANT_X_TABLE = {{"buckets", 0, &cotenant_value_type_atomic_u64},
+                                                                     {"cells", 64, &cotenant_x_type_histogram_cells}};
+COTENANT_X_BOTH_AS(histogram, cotenant_shared_histogram, "Histogram", cotenant_x_parts_histogram, 2, 0, 25);
+static cotenant_part cotenant_x_parts_of_gauge_cell[] COTENANT_X_TABLE = {
+    {"tenant", 0, &cotenant_value_type_atomic_u64}, {"value", 8, &cotenant_value_type_atomic_u64}};
+static cotenant_type cotenant_x_cell_gauge COTENANT_X_TABLE = {
+    "Cell", cotenant_x_parts_of_gauge_cell, 64, 64, 2, 0, 7, 0, {0, 0}, NULL};
+static cotenant_part cotenant_x_elements_gauge[] COTENANT_X_TABLE = {{"", 0, &cotenant_x_cell_gauge}};
+COTENANT_X_PER_PROCESS_ARRAY(gauge, 64, 256);
+static cotenant_part cotenant_x_parts_gauge[] COTENANT_X_TABLE = {{"across", 0, &cotenant_value_type_u32},
+                                                                 {"missed", 8, &cotenant_value_type_atomic_u64},
+                                                                 {"last", 16, &cotenant_value_type_atomic_u64},
+                                                                 {"processes", 64, &cotenant_x_cells_gauge}};
+COTENANT_X_BOTH_AS(gauge, cotenant_shared_gauge, "Gauge", cotenant_x_parts_gauge, 4, 0, 24);
+
 /* --- Blocks of shared variables ---
  *
  *     #define WEB(F) F(u64, hits) F(u32, rate, 100)

@@ -1060,6 +1060,18 @@ COTENANT_NOEXCEPT;
 typedef struct cotenant_published cotenant_published;
 
 /**
+ * Makes the next snapshot of the newest one: `old` are its old_length bytes. Writes at most `capacity` bytes, which is
+ * cotenant_published_max_bytes, to `fresh`, and their number to *fresh_length, which is 0 at first. Gives 0, or anything
+ * else if nothing is to be published. It must not throw, not jump out, and not publish here.
+ */
+typedef int32_t (*cotenant_bytes_change)(const void *old,
+                                         size_t old_length,
+                                         void *fresh,
+                                         size_t capacity,
+                                         size_t *fresh_length,
+                                         void *argument);
+
+/**
  * The published bytes of that name in a segment; if there are none they are made, with room for max_bytes in each of 8
  * buffers, and without a first snapshot: its number is 0 and its length too. Who comes later finds the maker's size.
  *
@@ -1127,9 +1139,9 @@ cotenant_status cotenant_published_publish_timeout(struct cotenant_published *pu
 COTENANT_NOEXCEPT;
 
 /**
- * Copies the newest snapshot to `buffer`, which has room for `capacity` bytes; `length` gets its length, and `sequence`
- * its number; both may be null. COTENANT_NO_SPACE: it is longer; with cotenant_published_max_bytes it never is. After
- * an error the buffer holds anything. COTENANT_CORRUPT, COTENANT_BUSY (during each of 1,000 copies all buffers were
+ * Copies the newest snapshot to `buffer`, which has room for `capacity` bytes; `length` gets its length in bytes, and
+ * `sequence` its number; both may be null. COTENANT_NO_SPACE: it is longer, `length` says how long, and the next one may
+ * be longer still; with cotenant_published_max_bytes none is. After an error the buffer holds anything. COTENANT_CORRUPT, COTENANT_BUSY (during each of 1,000 copies all buffers were
  * published anew). Waits for nobody, and writes nothing that is shared.
  */
 COTENANT_API
@@ -1138,6 +1150,19 @@ cotenant_status cotenant_published_load(const struct cotenant_published *publish
                                         size_t capacity,
                                         size_t *length,
                                         uint64_t *sequence)
+COTENANT_NOEXCEPT;
+
+/**
+ * Publishes what `change` makes of the newest snapshot; nobody else publishes in between. `sequence` gets its number;
+ * it may be null. COTENANT_CANCELLED: `change` gave another number than 0, and nothing is published. A process that is
+ * killed in `change` leaves the snapshot before. COTENANT_UNSUPPORTED: of a reader, or `change` forked and this is the
+ * child. Else as cotenant_published_publish.
+ */
+COTENANT_API
+cotenant_status cotenant_published_update(struct cotenant_published *published,
+                                          cotenant_bytes_change change,
+                                          void *argument,
+                                          uint64_t *sequence)
 COTENANT_NOEXCEPT;
 
 /**
@@ -1572,6 +1597,251 @@ COTENANT_NOEXCEPT;
  * Frees the handle; the histogram stays. Of a null pointer it does nothing.
  */
 COTENANT_API void cotenant_histogram_close(struct cotenant_histogram *histogram) COTENANT_NOEXCEPT;
+
+/* --- Metrics of one thread --- */
+
+/**
+ * A thread's handle of a counter: freed by cotenant_own_counter_close, in that thread. In a child of a fork, and where
+ * threads that live have all cells, it adds as the counter itself does. In a signal handler use the counter. What was
+ * added stays, however the thread or the process ends.
+ */
+typedef struct cotenant_own_counter cotenant_own_counter;
+
+/**
+ * A thread's handle of a histogram, as cotenant_own_counter is of a counter. Freed by cotenant_own_histogram_close.
+ */
+typedef struct cotenant_own_histogram cotenant_own_histogram;
+
+/**
+ * What a thread needs for handles of its own. Opaque: of cotenant_metrics_thread, freed by
+ * cotenant_thread_metrics_close. For the thread that asked for it alone, as all that comes of it.
+ */
+typedef struct cotenant_thread_metrics cotenant_thread_metrics;
+
+/**
+ * Claims cells of all metrics for this thread. Asks, if all are taken, whether their owners live; waits for nobody, and
+ * works without cells where the living have them all. Close it after the handles that come of it, before the metrics.
+ */
+COTENANT_API
+cotenant_status cotenant_metrics_thread(const cotenant_metrics *metrics,
+                                        struct cotenant_thread_metrics **thread)
+COTENANT_NOEXCEPT;
+
+/**
+ * Frees it; the cells stay, and the next one adds on. Of a null pointer it does nothing. Does not block.
+ */
+COTENANT_API void cotenant_thread_metrics_close(struct cotenant_thread_metrics *thread) COTENANT_NOEXCEPT;
+
+/**
+ * This thread's handle of a counter of the same metrics. Does not block.
+ */
+COTENANT_API
+cotenant_status cotenant_thread_metrics_counter(const struct cotenant_thread_metrics *thread,
+                                                const cotenant_counter *counter,
+                                                struct cotenant_own_counter **own)
+COTENANT_NOEXCEPT;
+
+/**
+ * This thread's handle of a histogram of the same metrics. Does not block.
+ */
+COTENANT_API
+cotenant_status cotenant_thread_metrics_histogram(const struct cotenant_thread_metrics *thread,
+                                                  const cotenant_histogram *histogram,
+                                                  struct cotenant_own_histogram **own)
+COTENANT_NOEXCEPT;
+
+/**
+ * Adds to the counter. Of a null pointer it does nothing. Does not block.
+ */
+COTENANT_API void cotenant_own_counter_add(const struct cotenant_own_counter *own, uint64_t number) COTENANT_NOEXCEPT;
+
+/**
+ * Frees the handle. Of a null pointer it does nothing. Does not block.
+ */
+COTENANT_API void cotenant_own_counter_close(struct cotenant_own_counter *own) COTENANT_NOEXCEPT;
+
+/**
+ * Counts a value; a NaN is not counted. Of a null pointer it does nothing. Does not block.
+ */
+COTENANT_API
+void cotenant_own_histogram_observe(const struct cotenant_own_histogram *own,
+                                    double value)
+COTENANT_NOEXCEPT;
+
+/**
+ * Frees the handle. Of a null pointer it does nothing. Does not block.
+ */
+COTENANT_API void cotenant_own_histogram_close(struct cotenant_own_histogram *own) COTENANT_NOEXCEPT;
+
+/* --- Metrics as variables --- */
+
+/**
+ * A counter as a variable: `F(counter, requests)` in a block is what `static requests: Counter` is in Rust, and scraped
+ * as requests_total; COTENANT_TYPE(counter) in a segment. All zero at first.
+ */
+typedef struct COTENANT_X_ALIGNED(64) cotenant_shared_counter {
+    /**
+     * For the functions below alone.
+     */
+    uint64_t words[552];
+} cotenant_shared_counter;
+
+/**
+ * A gauge as a variable, `Gauge` in Rust: `F(gauge, in_flight, COTENANT_GAUGE(COTENANT_ACROSS_SUM))`, a cotenant_across;
+ * without it COTENANT_ACROSS_LAST.
+ */
+typedef struct COTENANT_X_ALIGNED(64) cotenant_shared_gauge {
+    /**
+     * A cotenant_across; 0 is COTENANT_ACROSS_LAST. Of an object of a segment, for its init to write.
+     */
+    uint32_t across;
+    /**
+     * Zero.
+     */
+    uint32_t reserved;
+    /**
+     * For the functions below alone.
+     */
+    uint64_t words[2055];
+} cotenant_shared_gauge;
+
+/**
+ * A histogram as a variable, `Histogram` in Rust: `F(histogram, seconds)` has ranges from a microsecond to 1,024 s, 4
+ * for each doubling, and `F(histogram, bytes, COTENANT_BUCKETS(6, 30, 1))` from 2^6 to 2^30, 2^1 for each doubling.
+ */
+typedef struct COTENANT_X_ALIGNED(64) cotenant_shared_histogram {
+    /**
+     * What COTENANT_BUCKETS makes; 0: for seconds. Of an object of a segment, for its init to write.
+     */
+    uint64_t buckets;
+    /**
+     * For the functions below alone.
+     */
+    uint64_t words[4127];
+} cotenant_shared_histogram;
+
+/**
+ * Adds to the counter. One atomic operation; right in every thread, in signal handlers and in children of a fork. What
+ * was added stays, however the process ends. Of a null pointer it does nothing.
+ */
+COTENANT_API
+void cotenant_shared_counter_add(struct cotenant_shared_counter *counter,
+                                 uint64_t number)
+COTENANT_NOEXCEPT;
+
+/**
+ * What all processes have added so far. 0 of a null pointer. Does not block.
+ */
+COTENANT_API uint64_t cotenant_shared_counter_total(const struct cotenant_shared_counter *counter) COTENANT_NOEXCEPT;
+
+/**
+ * A handle of this thread, which adds about as fast as to a variable of its own: cotenant_own_counter_add. Close it
+ * before the memory goes. Asks, if all cells are taken, whether their owners live; waits for nobody.
+ */
+COTENANT_API
+cotenant_status cotenant_shared_counter_claim(struct cotenant_shared_counter *counter,
+                                              cotenant_own_counter **own)
+COTENANT_NOEXCEPT;
+
+/**
+ * Sets this process's value (of COTENANT_ACROSS_LAST, the value). The value vanishes when the process is dead. Also for
+ * signal handlers. At most 256 processes at a time can have one: of others it is not kept. Of a null pointer it does
+ * nothing.
+ */
+COTENANT_API void cotenant_shared_gauge_set(struct cotenant_shared_gauge *gauge, double value) COTENANT_NOEXCEPT;
+
+/**
+ * Adds to this process's value; not set counts as 0. As cotenant_shared_gauge_set in all else.
+ */
+COTENANT_API void cotenant_shared_gauge_add(struct cotenant_shared_gauge *gauge, double number) COTENANT_NOEXCEPT;
+
+/**
+ * The value over the processes that live (of COTENANT_ACROSS_EACH_PROCESS their sum); a NaN if none of them has set it,
+ * and of a null pointer. Asks the system. Not for memory of a cotenant_reader, which cannot ask who lives.
+ */
+COTENANT_API double cotenant_shared_gauge_value(const struct cotenant_shared_gauge *gauge) COTENANT_NOEXCEPT;
+
+/**
+ * Counts a value; a NaN is not counted. As cotenant_shared_counter_add in all else.
+ */
+COTENANT_API
+void cotenant_shared_histogram_observe(struct cotenant_shared_histogram *histogram,
+                                       double value)
+COTENANT_NOEXCEPT;
+
+/**
+ * What all have observed: `count` and `sum` of the values, and the value of a quantile, from 0 to 1 (a NaN if there are
+ * none). Each place may be null.
+ */
+COTENANT_API
+cotenant_status cotenant_shared_histogram_read(const struct cotenant_shared_histogram *histogram,
+                                               uint64_t *count,
+                                               double *sum,
+                                               double quantile,
+                                               double *value)
+COTENANT_NOEXCEPT;
+
+/**
+ * A handle of this thread, which observes about as fast as into a histogram of its own: cotenant_own_histogram_observe.
+ * As cotenant_shared_counter_claim in all else.
+ */
+COTENANT_API
+cotenant_status cotenant_shared_histogram_claim(struct cotenant_shared_histogram *histogram,
+                                                cotenant_own_histogram **own)
+COTENANT_NOEXCEPT;
+
+/* --- Cells per process --- */
+
+/**
+ * The head of cells, which COTENANT_PER_PROCESS(type) declares; all zero at first. 32 cells for all threads follow it,
+ * and 32 that are claimed.
+ */
+typedef struct cotenant_cells {
+    /**
+     * For the functions below alone.
+     */
+    uint64_t owners[32];
+    /**
+     * For the functions below alone.
+     */
+    uint32_t asked;
+    /**
+     * Zero.
+     */
+    uint32_t reserved;
+} cotenant_cells;
+
+/**
+ * A number that threads which run at the same time, of whatever process, rarely share, and that spreads them over
+ * cells. Some loads, no system call from the second time on; also for signal handlers and children of a fork.
+ */
+COTENANT_API uint32_t cotenant_thread_number(void) COTENANT_NOEXCEPT;
+
+/**
+ * Called by what COTENANT_PER_PROCESS declares: claims one of the 32 own cells, which nobody else changes until
+ * cotenant_cells_release, or until the process ends. `kept` says which, for that call. Asks, if all are taken, whether
+ * their owners live (of 32 processes at most); waits for nobody. COTENANT_WOULD_BLOCK: the living have them all; use
+ * the cell that _local gives.
+ */
+COTENANT_API cotenant_status cotenant_cells_claim(struct cotenant_cells *cells, cotenant_kept *kept) COTENANT_NOEXCEPT;
+
+/**
+ * Called by what COTENANT_PER_PROCESS declares: whether what was kept is a claim of this process, so that no other one
+ * changes its cell. false in a child of a fork, after cotenant_cells_release, and of null pointers.
+ */
+COTENANT_API
+bool cotenant_cells_is_own(const struct cotenant_cells *cells,
+                           const cotenant_kept *kept)
+COTENANT_NOEXCEPT;
+
+/**
+ * Called by what COTENANT_PER_PROCESS declares: lets the next one claim the cell, who adds on to what is there.
+ * COTENANT_NOT_OWNER: this process does not have it. Does not block.
+ */
+COTENANT_API
+cotenant_status cotenant_cells_release(struct cotenant_cells *cells,
+                                       const cotenant_kept *kept)
+COTENANT_NOEXCEPT;
 
 /* --- Rate limits --- */
 
@@ -2047,6 +2317,116 @@ static cotenant_type cotenant_x_type_rollout COTENANT_X_TABLE = {
     "Rollout", cotenant_x_parts_rollout, 16, 8, 2, 0, 7, 0, {0, 0}, NULL};
 COTENANT_X_PUBLISHED_TYPES(flag, cotenant_flag_buffer, &cotenant_x_type_rollout);
 COTENANT_X_BOTH_AS(flag, cotenant_flag, "Flag", cotenant_x_parts_flag, 4, 0, 32);
+
+/* Cells of values, which threads of all processes each change for themselves: COTENANT_PER_PROCESS(traffic), of a struct
+ * of atomics (F(atomic_u64, requests)). Rust's PerProcess<Traffic>. The shared cells are found by the thread and may be
+ * another's at the same time, so they are changed by atomic additions; an own one is changed by who claimed it alone.
+ * Cells are never reset: what a process has added stays, however it ends. Zero is their first value.
+ *
+ *     cotenant_u64_add(&per_process_traffic_local(&web()->traffic)->requests, 1);
+ *     per_process_traffic_claim(&web()->traffic, &kept)      COTENANT_WOULD_BLOCK: the living have all own cells
+ *     per_process_traffic_own(&web()->traffic, &kept)        this thread's cell; in a child of a fork a shared one's
+ *     per_process_traffic_release(&web()->traffic, &kept)
+ *     for (i = 0; i < COTENANT_CELLS; i++) total += cotenant_u64_load(&web()->traffic.cells[i].value.requests); */
+#define COTENANT_CELLS 64
+#define COTENANT_X_PER_PROCESS_TYPES(word, cell, value_type)                                                           \
+    static cotenant_part cotenant_x_parts_of_cell_##word[] COTENANT_X_TABLE = {{"value", 0, value_type}};              \
+    static cotenant_type cotenant_x_cell_##word COTENANT_X_TABLE = {                                                   \
+        "Cell", cotenant_x_parts_of_cell_##word, cell, 64, 1, 0, 7, 0, {0, 0}, NULL};                                  \
+    static cotenant_part cotenant_x_elements_##word[] COTENANT_X_TABLE = {{"", 0, &cotenant_x_cell_##word}};           \
+    struct cotenant_x_end_of_cells_##word
+#define COTENANT_X_PER_PROCESS_ARRAY(word, cell, count)                                                                \
+    static cotenant_type cotenant_x_cells_##word COTENANT_X_TABLE = {                                                  \
+        "array", cotenant_x_elements_##word, (cell) * (count), 64, 1, count, 8, 0, {0, 0}, NULL};                      \
+    struct cotenant_x_end_of_cells_##word
+#define COTENANT_X_PER_PROCESS_PARTS(word, owners, asked_at, shared_at, own_at)                                        \
+    static cotenant_part cotenant_x_parts_##word[] COTENANT_X_TABLE = {                                                \
+        {"owners", 0, &cotenant_x_array_##owners},                                                                     \
+        {"asked", asked_at, &cotenant_value_type_u32},                                                                 \
+        {"shared", shared_at, &cotenant_x_cells_##word},                                                               \
+        {"own", own_at, &cotenant_x_cells_##word}};                                                                    \
+    struct cotenant_x_end_of_cells_##word
+COTENANT_X_ARRAY_TYPE(owners32, u64, 32);
+COTENANT_X_ARRAY_TYPE(owners16, u64, 16);
+#define COTENANT_PER_PROCESS(type)                                                                                     \
+    COTENANT_X_STATIC_ASSERT(COTENANT_X_ALIGNOF(cotenant_value_##type) <= 64, "a cell is aligned to 64 bytes at most"); \
+    typedef struct per_process_##type##_cell {                                                                         \
+        cotenant_value_##type value;                                                                                   \
+    } COTENANT_X_ALIGNED(64) per_process_##type##_cell;                                                                \
+    typedef struct per_process_##type {                                                                                \
+        cotenant_cells head;                                                                                           \
+        per_process_##type##_cell cells[COTENANT_CELLS];                                                               \
+    } per_process_##type;                                                                                              \
+    COTENANT_X_UNUSED static inline cotenant_value_##type *per_process_##type##_local(per_process_##type *cells)       \
+        COTENANT_NOEXCEPT                                                                                              \
+    {                                                                                                                  \
+        return &cells->cells[cotenant_thread_number() % 32].value;                                                     \
+    }                                                                                                                  \
+    COTENANT_X_UNUSED static inline cotenant_status per_process_##type##_claim(per_process_##type *cells,              \
+                                                                               cotenant_kept *kept) COTENANT_NOEXCEPT  \
+    {                                                                                                                  \
+        return cotenant_cells_claim(&cells->head, kept);                                                               \
+    }                                                                                                                  \
+    COTENANT_X_UNUSED static inline cotenant_value_##type *per_process_##type##_own(                                   \
+        per_process_##type *cells, const cotenant_kept *kept) COTENANT_NOEXCEPT                                        \
+    {                                                                                                                  \
+        return cotenant_cells_is_own(&cells->head, kept) ? &cells->cells[32 + kept->index].value                       \
+                                                         : per_process_##type##_local(cells);                          \
+    }                                                                                                                  \
+    COTENANT_X_UNUSED static inline cotenant_status per_process_##type##_release(                                      \
+        per_process_##type *cells, const cotenant_kept *kept) COTENANT_NOEXCEPT                                        \
+    {                                                                                                                  \
+        return cotenant_cells_release(&cells->head, kept);                                                             \
+    }                                                                                                                  \
+    COTENANT_X_PER_PROCESS_TYPES(per_process_##type, sizeof(per_process_##type##_cell), &cotenant_value_type_##type);  \
+    COTENANT_X_PER_PROCESS_ARRAY(per_process_##type, sizeof(per_process_##type##_cell), 32);                           \
+    COTENANT_X_PER_PROCESS_PARTS(per_process_##type, owners32, 256, 320,                                               \
+                                 320 + sizeof(per_process_##type##_cell) * 32);                                        \
+    COTENANT_X_BOTH(per_process_##type, "PerProcess", cotenant_x_parts_per_process_##type, 4, 0, 22)
+
+/* The words counter, gauge and histogram: metrics as variables, scraped under the variable's name. In a block
+ * F(counter, requests) F(gauge, in_flight, COTENANT_GAUGE(COTENANT_ACROSS_SUM)) F(histogram, seconds), and
+ * F(histogram, bytes, COTENANT_BUCKETS(6, 30, 1)) for ranges from 2^6 to 2^30 of which each doubling has 2^1; there are
+ * at most 125 ranges. */
+#define COTENANT_GAUGE(across) across, 0, {0}
+#define COTENANT_X_POWER(exponent) ((uint64_t)((exponent) & 0xffff))
+#define COTENANT_BUCKETS(min_exponent, max_exponent, part_bits)                                                        \
+    ((uint64_t)1 << 63 | (uint64_t)(part_bits) << 32 | COTENANT_X_POWER(max_exponent) << 16 |                          \
+     COTENANT_X_POWER(min_exponent)) +                                                                                 \
+            0 * sizeof(char[(((max_exponent) - (min_exponent)) << (part_bits)) <= 125 &&                               \
+                                    (max_exponent) > (min_exponent) && (min_exponent) >= -1022 &&                      \
+                                    (max_exponent) <= 1023 && (part_bits) >= 0                                         \
+                                ? 1                                                                                    \
+                                : -1]),                                                                                \
+        {0}
+COTENANT_X_ARRAY_TYPE(counted, atomic_u64, 1);
+COTENANT_X_ARRAY_TYPE(observed, atomic_u64, 128);
+COTENANT_X_PER_PROCESS_TYPES(counter_cells, 64, &cotenant_x_array_counted);
+COTENANT_X_PER_PROCESS_ARRAY(counter_cells, 64, 32);
+COTENANT_X_PER_PROCESS_PARTS(counter_cells, owners32, 256, 320, 2368);
+static cotenant_type cotenant_x_type_counter_cells COTENANT_X_TABLE = {
+    "PerProcess", cotenant_x_parts_counter_cells, 4416, 64, 4, 0, 22, 0, {0, 0}, NULL};
+static cotenant_part cotenant_x_parts_counter[] COTENANT_X_TABLE = {{"cells", 0, &cotenant_x_type_counter_cells}};
+COTENANT_X_BOTH_AS(counter, cotenant_shared_counter, "Counter", cotenant_x_parts_counter, 1, 0, 23);
+COTENANT_X_PER_PROCESS_TYPES(histogram_cells, 1024, &cotenant_x_array_observed);
+COTENANT_X_PER_PROCESS_ARRAY(histogram_cells, 1024, 16);
+COTENANT_X_PER_PROCESS_PARTS(histogram_cells, owners16, 128, 192, 16576);
+static cotenant_type cotenant_x_type_histogram_cells COTENANT_X_TABLE = {
+    "PerProcess", cotenant_x_parts_histogram_cells, 32960, 64, 4, 0, 22, 0, {0, 0}, NULL};
+static cotenant_part cotenant_x_parts_histogram[] COTENANT_X_TABLE = {{"buckets", 0, &cotenant_value_type_atomic_u64},
+                                                                     {"cells", 64, &cotenant_x_type_histogram_cells}};
+COTENANT_X_BOTH_AS(histogram, cotenant_shared_histogram, "Histogram", cotenant_x_parts_histogram, 2, 0, 25);
+static cotenant_part cotenant_x_parts_of_gauge_cell[] COTENANT_X_TABLE = {
+    {"tenant", 0, &cotenant_value_type_atomic_u64}, {"value", 8, &cotenant_value_type_atomic_u64}};
+static cotenant_type cotenant_x_cell_gauge COTENANT_X_TABLE = {
+    "Cell", cotenant_x_parts_of_gauge_cell, 64, 64, 2, 0, 7, 0, {0, 0}, NULL};
+static cotenant_part cotenant_x_elements_gauge[] COTENANT_X_TABLE = {{"", 0, &cotenant_x_cell_gauge}};
+COTENANT_X_PER_PROCESS_ARRAY(gauge, 64, 256);
+static cotenant_part cotenant_x_parts_gauge[] COTENANT_X_TABLE = {{"across", 0, &cotenant_value_type_u32},
+                                                                 {"missed", 8, &cotenant_value_type_atomic_u64},
+                                                                 {"last", 16, &cotenant_value_type_atomic_u64},
+                                                                 {"processes", 64, &cotenant_x_cells_gauge}};
+COTENANT_X_BOTH_AS(gauge, cotenant_shared_gauge, "Gauge", cotenant_x_parts_gauge, 4, 0, 24);
 
 /* --- Blocks of shared variables ---
  *

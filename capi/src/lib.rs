@@ -40,9 +40,16 @@ mod frames;
 
 mod metrics;
 
+mod thread_metrics;
+
+mod shared_metrics;
+
+mod cells;
+
 mod limits;
 
 pub use block::*;
+pub use cells::*;
 pub use flags::*;
 pub use ends::*;
 pub use frames::*;
@@ -54,5 +61,7 @@ pub use published::*;
 pub use published_values::*;
 pub use queue::*;
 pub use segment::*;
+pub use shared_metrics::*;
 pub use status::*;
 pub use text::*;
+pub use thread_metrics::*;

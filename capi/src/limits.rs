@@ -91,17 +91,17 @@ pub unsafe extern "C" fn cotenant_keyed_limiter_open(
         let rate = rate(number, time_ms, burst)?;
         let limits = match keys {
             ..=1024 => {
-                let table = segment.get_or_init(name, || KeyedRateLimiter::new(rate))?;
+                let table = KeyedRateLimiter::open_or_create(segment, name, rate)?;
                 // SAFETY: only lifetimes are forgotten: the caller closes it before the segment.
                 Limits::Small(unsafe { forever(table) })
             }
             1025..=8192 => {
-                let table = segment.get_or_init(name, || KeyedRateLimiter::new(rate))?;
+                let table = KeyedRateLimiter::open_or_create(segment, name, rate)?;
                 // SAFETY: as above.
                 Limits::Medium(unsafe { forever(table) })
             }
             8193..=65536 => {
-                let table = segment.get_or_init(name, || KeyedRateLimiter::new(rate))?;
+                let table = KeyedRateLimiter::open_or_create(segment, name, rate)?;
                 // SAFETY: as above.
                 Limits::Large(unsafe { forever(table) })
             }

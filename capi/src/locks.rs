@@ -390,7 +390,7 @@ pub unsafe extern "C" fn cotenant_leader_step_down(
 
 /// # Safety
 /// Null, or what was kept.
-unsafe fn kept(kept: *const cotenant_kept) -> Result<Kept> {
+pub(crate) unsafe fn kept(kept: *const cotenant_kept) -> Result<Kept> {
     // SAFETY: the caller's promise.
     let kept = unsafe { kept.as_ref() }.ok_or_else(|| invalid("what was kept is a null pointer"))?;
     Ok(Kept { word: kept.word, index: kept.index })

@@ -6,18 +6,19 @@ use std::slice;
 use cotenant_rust::metrics::{Across, Buckets, Format, Metrics, NamedCounter, NamedGauge, NamedHistogram};
 
 use crate::segment::{at, cotenant_segment, out, text};
+use crate::shared_metrics::tell;
 use crate::status::cotenant_status::{self, *};
 use crate::status::{Failure, Result, call, invalid};
 
 /// Metrics of a segment. Opaque: made by cotenant_metrics_open, freed by cotenant_metrics_close. Threads may share it.
 /// Rust's Metrics of the same segment and name are the same.
 pub struct cotenant_metrics {
-    metrics: Metrics<'static>,
+    pub(crate) metrics: Metrics<'static>,
 }
 
 /// A counter. Opaque: of cotenant_metrics_counter, freed by cotenant_counter_close. Threads may share it.
 pub struct cotenant_counter {
-    counter: NamedCounter<'static>,
+    pub(crate) counter: NamedCounter<'static>,
 }
 
 /// A gauge. Opaque: of cotenant_metrics_gauge, freed by cotenant_gauge_close. Threads may share it.
@@ -27,7 +28,7 @@ pub struct cotenant_gauge {
 
 /// A histogram. Opaque: of cotenant_metrics_histogram, freed by cotenant_histogram_close. Threads may share it.
 pub struct cotenant_histogram {
-    histogram: NamedHistogram<'static>,
+    pub(crate) histogram: NamedHistogram<'static>,
 }
 
 /// How large metrics are made; who finds them takes them as they are. All zero are the defaults.
@@ -84,14 +85,14 @@ pub enum cotenant_metrics_format {
 
 /// # Safety
 /// Null, or a handle that is not closed during the call.
-unsafe fn handle<'a, T>(handle: *const T) -> Result<&'a T> {
+pub(crate) unsafe fn handle<'a, T>(handle: *const T) -> Result<&'a T> {
     // SAFETY: the caller's promise.
     unsafe { handle.as_ref() }.ok_or_else(|| invalid("the handle is a null pointer"))
 }
 
 /// # Safety
 /// Null, or a handle that was made by a Box of this file, and is freed here alone.
-unsafe fn close<T>(handle: *mut T) {
+pub(crate) unsafe fn close<T>(handle: *mut T) {
     call(|| {
         if !handle.is_null() {
             // SAFETY: the caller's promise.
@@ -393,19 +394,15 @@ pub unsafe extern "C" fn cotenant_histogram_read(
     call(|| {
         // SAFETY: the caller passes a handle.
         let all = unsafe { handle(histogram) }?.histogram.snapshot();
-        // SAFETY: the caller passes a place, or null.
-        unsafe { say(count, all.count()) };
-        // SAFETY: as above.
-        unsafe { say(sum, all.sum()) };
-        // SAFETY: as above.
-        unsafe { say(value, all.quantile(quantile).unwrap_or(f64::NAN)) };
+        // SAFETY: the caller passes places, or null.
+        unsafe { tell(&all, count, sum, quantile, value) };
         Ok(())
     })
 }
 
 /// # Safety
 /// Null, or a place for a number, which is written only.
-unsafe fn say<T>(place: *mut T, number: T) {
+pub(crate) unsafe fn say<T>(place: *mut T, number: T) {
     if !place.is_null() {
         // SAFETY: the caller's promise.
         unsafe { place.write(number) };

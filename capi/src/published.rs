@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use cotenant_rust::published::{BytesReader, PublishedBytes};
 
-use crate::published_values::{say, timed_out};
+use crate::published_values::{cancelled, say, timed_out};
 use crate::segment::{at, cotenant_reader, cotenant_segment, out, text};
 use crate::status::cotenant_status::{self, *};
 use crate::status::{Failure, Result, call, invalid};
@@ -174,10 +174,7 @@ unsafe fn publish(
 ) -> cotenant_status {
     call(|| {
         // SAFETY: the caller's promise.
-        let Handle::Writable(published) = (unsafe { bytes_of(published) })? else {
-            let message = "what is only read cannot be published".to_owned();
-            return Err(Failure { status: COTENANT_UNSUPPORTED, message });
-        };
+        let Handle::Writable(published) = (unsafe { bytes_of(published) })? else { return Err(read_only()) };
         // SAFETY: the caller's promise.
         let number = publish(published, unsafe { given(bytes, length) }?)?;
         // SAFETY: the caller's promise.
@@ -186,9 +183,9 @@ unsafe fn publish(
     })
 }
 
-/// Copies the newest snapshot to `buffer`, which has room for `capacity` bytes; `length` gets its length, and `sequence`
-/// its number; both may be null. COTENANT_NO_SPACE: it is longer; with cotenant_published_max_bytes it never is. After
-/// an error the buffer holds anything. COTENANT_CORRUPT, COTENANT_BUSY (during each of 1,000 copies all buffers were
+/// Copies the newest snapshot to `buffer`, which has room for `capacity` bytes; `length` gets its length in bytes, and
+/// `sequence` its number; both may be null. COTENANT_NO_SPACE: it is longer, `length` says how long, and the next one may
+/// be longer still; with cotenant_published_max_bytes none is. After an error the buffer holds anything. COTENANT_CORRUPT, COTENANT_BUSY (during each of 1,000 copies all buffers were
 /// published anew). Waits for nobody, and writes nothing that is shared.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cotenant_published_load(
@@ -207,15 +204,69 @@ pub unsafe extern "C" fn cotenant_published_load(
             // SAFETY: the caller passes memory of that size, which is this call's for its time.
             (false, _) => unsafe { slice::from_raw_parts_mut(buffer.cast(), capacity) },
         };
-        let (copied, number) = published.load_into_slice(to)?;
+        let (whole, number) = published.load_beginning(to)?;
         if !length.is_null() {
             // SAFETY: the caller passes a place.
-            unsafe { length.write(copied) };
+            unsafe { length.write(whole) };
+        }
+        if whole > capacity {
+            let message = format!("the newest snapshot has {whole} bytes, and there is room for {capacity}");
+            return Err(Failure { status: COTENANT_NO_SPACE, message });
         }
         // SAFETY: the caller passes a place, or null.
         unsafe { say(sequence, number) };
         Ok(())
     })
+}
+
+/// Makes the next snapshot of the newest one: `old` are its old_length bytes. Writes at most `capacity` bytes, which is
+/// cotenant_published_max_bytes, to `fresh`, and their number to *fresh_length, which is 0 at first. Gives 0, or anything
+/// else if nothing is to be published. It must not throw, not jump out, and not publish here.
+pub type cotenant_bytes_change = Option<
+    unsafe extern "C" fn(
+        old: *const c_void,
+        old_length: usize,
+        fresh: *mut c_void,
+        capacity: usize,
+        fresh_length: *mut usize,
+        argument: *mut c_void,
+    ) -> i32,
+>;
+
+/// Publishes what `change` makes of the newest snapshot; nobody else publishes in between. `sequence` gets its number;
+/// it may be null. COTENANT_CANCELLED: `change` gave another number than 0, and nothing is published. A process that is
+/// killed in `change` leaves the snapshot before. COTENANT_UNSUPPORTED: of a reader, or `change` forked and this is the
+/// child. Else as cotenant_published_publish.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotenant_published_update(
+    published: *mut cotenant_published,
+    change: cotenant_bytes_change,
+    argument: *mut c_void,
+    sequence: *mut u64,
+) -> cotenant_status {
+    call(|| {
+        // SAFETY: the caller passes a handle.
+        let Handle::Writable(published) = (unsafe { bytes_of(published) })? else { return Err(read_only()) };
+        let change = change.ok_or_else(|| invalid("the function that changes the bytes is a null pointer"))?;
+        let number = published.try_update(|old| {
+            let (mut fresh, mut length) = (vec![0_u8; published.max_bytes()], 0);
+            let (from, to) = (old.as_ptr().cast(), fresh.as_mut_ptr().cast());
+            // SAFETY: the caller's function, with what it was promised.
+            let said = unsafe { change(from, old.len(), to, fresh.len(), &raw mut length, argument) };
+            if said != 0 || length > fresh.len() {
+                return Err(cancelled());
+            }
+            fresh.truncate(length);
+            Ok(fresh)
+        })?;
+        // SAFETY: the caller passes a place, or null.
+        unsafe { say(sequence, number) };
+        Ok(())
+    })
+}
+
+fn read_only() -> Failure {
+    Failure { status: COTENANT_UNSUPPORTED, message: "what is only read cannot be published".to_owned() }
 }
 
 /// Waits until there is a newer snapshot than the one of number `seen`, at most timeout_ms milliseconds: then

@@ -104,7 +104,7 @@ pub(crate) unsafe fn text<'a>(text: *const c_char, what: &str) -> Result<&'a str
 
 /// # Safety
 /// As of [`text`].
-unsafe fn some_text<'a>(value: *const c_char, what: &str) -> Result<Option<&'a str>> {
+pub(crate) unsafe fn some_text<'a>(value: *const c_char, what: &str) -> Result<Option<&'a str>> {
     // SAFETY: the caller's promise.
     if value.is_null() { Ok(None) } else { unsafe { text(value, what) }.map(Some) }
 }

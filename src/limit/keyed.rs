@@ -17,8 +17,10 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::time::Duration;
 
 use super::{LONGEST_NS, Limited, Rate};
+use crate::error::Error;
 use crate::process_sync::ProcessSync;
 use crate::schema::{Kind, Part, Schema};
+use crate::segment::segment::Segment;
 use crate::sys::process;
 
 /// Words of a set.
@@ -110,6 +112,36 @@ impl<const KEYS: usize> KeyedRateLimiter<KEYS> {
             reserved: [0; 3],
             keys: [const { AtomicU64::new(0) }; KEYS],
         }
+    }
+
+    /// The limiter of that name in a segment; makes it if there is none, where it lies: with many keys it would be too
+    /// large for a thread's stack, which [`get_or_init`](Segment::get_or_init) makes a value on. Who comes later finds
+    /// the maker's rate.
+    ///
+    /// ```
+    /// use cotenant::{Backing, Segment, limit::{KeyedRateLimiter, Rate}};
+    ///
+    /// let segment = Segment::options().backing(Backing::Anonymous).max_bytes(1 << 20).create("example")?;
+    /// let clients = KeyedRateLimiter::<65536>::open_or_create(&segment, "clients", Rate::per_second(100))?;
+    /// assert!(clients.try_acquire("192.0.2.7").is_ok());
+    /// # Ok::<(), cotenant::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As of [`get_or_init`](Segment::get_or_init).
+    ///
+    /// # Panics
+    /// If a burst is more than 100 million.
+    #[allow(unsafe_code)]
+    pub fn open_or_create<'a>(segment: &'a Segment, name: &str, rate: Rate) -> Result<&'a Self, Error> {
+        const { assert!(KEYS.is_power_of_two() && KEYS >= SET, "the number of keys is a power of two, at least 8") };
+        assert!(rate.burst <= 100_000_000, "a keyed limit has bursts of up to 100 million");
+        let say_rate = |made: &KeyedRateLimiter<KEYS>| {
+            made.interval_ns.store(rate.interval_ns, Relaxed);
+            made.span_ns.store(rate.span_ns(), Relaxed);
+        };
+        // SAFETY: atomics and words that nobody reads.
+        unsafe { segment.get_or_zeroed_then(name, say_rate) }
     }
 
     /// Takes one of the key's, if the limit lets it.

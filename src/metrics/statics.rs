@@ -188,7 +188,11 @@ fn add_gauge(
     snapshot: &mut Snapshot,
 ) -> Option<()> {
     let head = from(words, place.at)?.get(..3)?;
-    let across = Across::from_byte(u8::try_from(head[0].load(Relaxed) as u32).ok()?)?;
+    // As `Gauge::across` has it: of zero, and so of a gauge of C where nothing is said, there is one value for all.
+    let across = match u8::try_from(head[0].load(Relaxed) as u32).ok()? {
+        0 => Across::Last,
+        byte => Across::from_byte(byte)?,
+    };
     if across == Across::Last {
         let last = NonNull::from(&head[2]);
         // SAFETY: the word is there.

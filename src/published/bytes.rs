@@ -206,17 +206,24 @@ impl<'a> BytesReader<'a> {
     /// # Errors
     /// `NoSpace`: it is longer than the slice ([`max_bytes`](BytesReader::max_bytes) never is). Else as of `load`.
     pub fn load_into_slice(&self, bytes: &mut [u8]) -> Result<(usize, u64)> {
+        let (length, sequence) = self.load_beginning(bytes)?;
+        if length <= bytes.len() {
+            return Ok((length, sequence));
+        }
+        let what = format!("the newest snapshot has {length} bytes, and there is room for {}", bytes.len());
+        Err(Error::new(ErrorKind::NoSpace, what).hint("`max_bytes` is always enough"))
+    }
+
+    /// As [`load_into_slice`](BytesReader::load_into_slice), and of a longer one as much as there is room for. For C.
+    #[doc(hidden)]
+    pub fn load_beginning(&self, bytes: &mut [u8]) -> Result<(usize, u64)> {
         let mut length = 0;
         let loaded = self.ring.load(|buffer| {
             length = self.length(buffer);
             // SAFETY: `max_bytes`, a multiple of 64, lie in each buffer behind its head.
             unsafe { out_of_shared(first_byte(buffer), bytes.as_mut_ptr(), length.min(bytes.len())) };
         })?;
-        if length <= bytes.len() {
-            return Ok((length, loaded.sequence));
-        }
-        let what = format!("the newest snapshot has {length} bytes, and there is room for {}", bytes.len());
-        Err(Error::new(ErrorKind::NoSpace, what).hint("`max_bytes` is always enough"))
+        Ok((length, loaded.sequence))
     }
 
     /// The newest snapshot, if it is newer than the one of number `seen`; else nothing is copied: one load.
@@ -307,13 +314,18 @@ impl PublishedBytes<'_> {
         self.try_update(|old| Ok(change(old)))
     }
 
-    /// As [`update`](PublishedBytes::update), with a change that may be refused: then nothing is published.
-    pub(super) fn try_update(&self, change: impl FnOnce(&[u8]) -> Result<Vec<u8>>) -> Result<u64> {
+    /// As [`update`](PublishedBytes::update), with a change that may be refused: then nothing is published. For C, and
+    /// for JSON.
+    #[doc(hidden)]
+    pub fn try_update<E: From<Error>>(
+        &self,
+        change: impl FnOnce(&[u8]) -> std::result::Result<Vec<u8>, E>,
+    ) -> std::result::Result<u64, E> {
         let publishing = self.ring.lock(None)?;
         // Nobody publishes meanwhile: not repeated.
         let new = change(&self.load()?.value)?;
         publishing.is_still_ours()?;
-        self.write(publishing, &new)
+        Ok(self.write(publishing, &new)?)
     }
 
     /// As [`BytesReader::wait_newer`], but sleeps, and is woken by the next publish.

@@ -174,6 +174,15 @@ impl Segment {
     /// As of [`get_or_init`](Segment::get_or_init).
     pub fn get_or_zeroed<T: ProcessSync>(&self, name: &str) -> Result<&T> {
         const { assert!(T::ZERO_IS_VALID, "zero bytes are no value of this type: use `get_or_init`") };
+        // SAFETY: checked above.
+        unsafe { self.get_or_zeroed_then(name, |_| ()) }
+    }
+
+    /// As [`get_or_zeroed`](Segment::get_or_zeroed), and `finish` makes the value what it is to be at first.
+    ///
+    /// # Safety
+    /// Zero bytes are a `T`, if not one that its users are to see.
+    pub(crate) unsafe fn get_or_zeroed_then<T: ProcessSync>(&self, name: &str, finish: impl FnOnce(&T)) -> Result<&T> {
         let layout = const { &TypeLayout::of::<T>() };
         if let Some(known) = self.known(name, layout) {
             return Ok(self.value(known));
@@ -181,9 +190,13 @@ impl Segment {
         match self.maker().get_or_claim(name, layout, None)? {
             Claim::Ready(ready) => Ok(self.remember(name, layout, ready)),
             Claim::Make(making) => {
-                // Written although new memory is zero: one who died making it may have begun.
-                // SAFETY: the place that `make` passes is large enough for `T`, and nobody refers to it.
-                Ok(self.make(name, layout, making, |place| unsafe { place.write_bytes(0, 1) }))
+                Ok(self.make(name, layout, making, |place: NonNull<T>| {
+                    // Written although new memory is zero: one who died making it may have begun.
+                    // SAFETY: the place that `make` passes is large enough for `T`, and nobody refers to it.
+                    unsafe { place.write_bytes(0, 1) };
+                    // SAFETY: zero bytes are a `T`, says the caller.
+                    finish(unsafe { place.as_ref() });
+                }))
             }
         }
     }

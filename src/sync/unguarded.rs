@@ -5,12 +5,13 @@
 //! and a child of a fork cannot release its parent's. What belongs to a process instead, permits and leaderships, is
 //! kept as numbers ([`Kept`]), and compared with the cell when it is given back.
 
+#![allow(unsafe_code)]
 #![allow(missing_docs)] // Hidden: the header's names are in docs/c.md.
 
 use std::convert::Infallible;
 use std::time::Duration;
 
-use super::cells::Claimed;
+use super::cells::{Claimed, claim_or_take_over};
 use super::condvar::Condvar;
 use super::leader::{Leader, Leadership};
 use super::lock_error::{DeadOwner, LockError, OnceWait, TryLockError};
@@ -18,8 +19,9 @@ use super::once::Once;
 use super::patience::Patience;
 use super::raw_rwlock::{RawRwLock, Read, Write};
 use super::semaphore::{Permit, Semaphore};
+use crate::lock::atomic::AtomicU32;
 use crate::lock::atomic::Ordering::Relaxed;
-use crate::lock::{Locked, NotLocked, RawLock};
+use crate::lock::{Locked, NotLocked, RawLock, Ticket};
 
 /// The lock word of a [`Mutex`](super::Mutex), or one that guards what lies elsewhere.
 #[repr(transparent)]
@@ -290,6 +292,38 @@ pub fn step_down(leader: &Leader, kept: Kept) -> Result<(), NotOwner> {
     let ticket = leader.lock.ticket_of(kept.word).ok_or(NotOwner)?;
     leader.lock.release(ticket);
     Ok(())
+}
+
+/// A cell of one's own among those with these owners, to be let go of with [`release_cell`] by any thread of this
+/// process. `None`: the living have them all, or this process can have none.
+pub fn claim_cell(owners: &[UnguardedMutex], asked: &AtomicU32) -> Option<Kept> {
+    let claimed = claim_or_take_over(raw(owners), asked)?;
+    Some(Kept { word: claimed.ticket.word(), index: claimed.index })
+}
+
+/// Whether what was kept is a claim of this process.
+pub fn is_own_cell(owners: &[UnguardedMutex], kept: Kept) -> bool {
+    ticket_of_cell(owners, kept).is_some()
+}
+
+/// Lets the next one claim the cell.
+///
+/// # Errors
+/// It is none of this process's, or was let go of already.
+pub fn release_cell(owners: &[UnguardedMutex], kept: Kept) -> Result<(), NotOwner> {
+    let ticket = ticket_of_cell(owners, kept).ok_or(NotOwner)?;
+    // Release pairs with the Acquire of the next one's claim: it sees the value to add on to.
+    owners[kept.index as usize].lock.release(ticket);
+    Ok(())
+}
+
+fn ticket_of_cell(owners: &[UnguardedMutex], kept: Kept) -> Option<Ticket> {
+    owners.get(kept.index as usize)?.lock.ticket_of(kept.word)
+}
+
+fn raw(owners: &[UnguardedMutex]) -> &[RawLock] {
+    // SAFETY: an `UnguardedMutex` is a `RawLock`, laid out as that.
+    unsafe { std::slice::from_raw_parts(owners.as_ptr().cast(), owners.len()) }
 }
 
 /// As [`Once::call_once`], with a function that may say that it could not: then `false`, and the next one does it.

@@ -9,6 +9,17 @@ static void *publish_later(void *published)
     return NULL;
 }
 
+static int twice(const void *old, size_t old_length, void *fresh, size_t capacity, size_t *fresh_length, void *argument)
+{
+    if (2 * old_length > capacity || argument == NULL) {
+        return 1;
+    }
+    memcpy(fresh, old, old_length);
+    memcpy((char *)fresh + old_length, old, old_length);
+    *fresh_length = 2 * old_length;
+    return 0;
+}
+
 int main(void)
 {
     cotenant_segment_options options;
@@ -30,7 +41,9 @@ int main(void)
     CHECK(cotenant_published_publish(published, "workers = 5", 11, NULL) == COTENANT_OK);
     CHECK(cotenant_published_load(published, buffer, sizeof buffer, &length, &sequence) == COTENANT_OK);
     CHECK(length == 11 && sequence == 3 && memcmp(buffer, "workers = 5", 11) == 0);
+    length = 0;
     CHECK(cotenant_published_load(published, buffer, 10, &length, &sequence) == COTENANT_NO_SPACE && length == 11);
+    CHECK(cotenant_published_load(published, NULL, 0, &length, NULL) == COTENANT_NO_SPACE && length == 11);
     CHECK(strstr(cotenant_error_message(), "11 bytes") != NULL);
     memset(buffer, 1, sizeof buffer);
     CHECK(cotenant_published_publish(published, buffer, sizeof buffer, NULL) == COTENANT_NO_SPACE);
@@ -60,6 +73,12 @@ int main(void)
     CHECK(pthread_join(thread, NULL) == 0);
     CHECK(cotenant_published_load(seen, buffer, sizeof buffer, &length, &sequence) == COTENANT_OK);
     CHECK(length == 5 && sequence == 4 && memcmp(buffer, "later", 5) == 0);
+
+    CHECK(cotenant_published_update(published, twice, buffer, &sequence) == COTENANT_OK && sequence == 5);
+    CHECK(cotenant_published_load(seen, buffer, sizeof buffer, &length, NULL) == COTENANT_OK);
+    CHECK(length == 10 && memcmp(buffer, "laterlater", 10) == 0);
+    CHECK(cotenant_published_update(published, twice, NULL, &sequence) == COTENANT_CANCELLED && sequence == 5);
+    CHECK(cotenant_published_update(published, NULL, NULL, NULL) == COTENANT_INVALID_INPUT);
 
     CHECK(cotenant_published_open(NULL, "config", 1, &published) == COTENANT_INVALID_INPUT);
     CHECK(cotenant_published_load(NULL, buffer, 1, NULL, NULL) == COTENANT_INVALID_INPUT);

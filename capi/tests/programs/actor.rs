@@ -8,6 +8,9 @@ use std::sync::atomic::{AtomicBool, AtomicI16, AtomicU32, AtomicU64, Ordering::R
 use std::time::Duration;
 
 use cotenant::ProcessSync;
+use cotenant::metrics::{Across, Buckets, Counter, Gauge, Histogram};
+use cotenant::per_process::{Merge, OwnCell, PerProcess};
+use cotenant::published::{Flag, Published};
 use cotenant::sync::{
     Barrier, Condvar, Event, Leader, Leadership, LockError, Mutex, MutexGuard, Once, OnceCell, OwnerDied, Permit,
     RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore, TryLockError, WriterDied,
@@ -37,6 +40,29 @@ impl Limits {
     }
 }
 
+#[derive(ProcessSync, Clone, Copy)]
+#[repr(C)]
+struct Rates {
+    rate: u32,
+    burst: u64,
+    state: State,
+}
+
+#[derive(ProcessSync)]
+#[repr(C)]
+struct Traffic {
+    requests: AtomicU64,
+    errors: AtomicU32,
+}
+
+impl Merge for Traffic {
+    type Total = u64;
+
+    fn merge_into(&self, total: &mut u64) {
+        *total += self.requests.load(Relaxed);
+    }
+}
+
 cotenant::shared! {
     // By call: the tests' own process has no part in it.
     #![shared(name = "capi.both", attach = by_call)]
@@ -57,6 +83,12 @@ cotenant::shared! {
     static alone: Mutex<()> = Mutex::new(());
     static changed: Condvar = Condvar::new();
     static step: AtomicU32 = AtomicU32::new(0);
+    static rates: Published<Rates> = Published::new(Rates { rate: 7, burst: 8, state: State::Busy });
+    static dark: Flag = Flag::new("dark", 25.0);
+    static served: Counter = Counter::new();
+    static busy: Gauge = Gauge::new(Across::Sum);
+    static seconds: Histogram = Histogram::new(Buckets::new());
+    static traffic: PerProcess<Traffic> = PerProcess::new();
 }
 
 /// What is held, as C holds it without guards.
@@ -69,6 +101,7 @@ struct Held {
     writer_died: Option<WriterDied<'static, Limits>>,
     permit: Option<Permit<'static, 2>>,
     leadership: Option<Leadership<'static>>,
+    cell: Option<OwnCell<'static, Traffic>>,
 }
 
 pub(crate) fn run() {
@@ -143,6 +176,25 @@ impl Held {
             "once" => drop(made.get_or_init(|| Limits { burst: 77, ..Limits::new() }).is_ok()),
             "once-value" => return made.get().map_or(0, |value| value.burst).to_string(),
             "barrier" => drop(pair.wait_timeout(Duration::from_secs(30)).expect("the other one comes")),
+            "once-hang" => drop(made.get_or_init(|| hang()).is_ok()),
+            "barrier-soon" => match pair.wait_timeout(Duration::from_millis(200)) {
+                Ok(_) => {}
+                Err(_) => return "timed out".to_owned(),
+            },
+            "publish" => {
+                rates.update(|old| Rates { burst: old.burst * 2, ..old }).expect("free");
+                return published();
+            }
+            "publish-hang" => drop(rates.update(|_| hang())),
+            "published" => return published(),
+            "publish-wait" => {
+                assert!(rates.wait_newer(1, Duration::from_secs(30)).expect("whole").is_some());
+                return published();
+            }
+            "flag" => return flagged(),
+            "flag-set" => drop(dark.set(50.0).expect("free")),
+            "count" => self.count(),
+            "counted" => return counted(),
             "step-wait" => {
                 let mut guard = alone.lock().expect("nobody died");
                 while step.load(Relaxed) == 0 {
@@ -158,6 +210,39 @@ impl Held {
         }
         "ok".to_owned()
     }
+
+    fn count(&mut self) {
+        served.increment();
+        served.claim().increment();
+        busy.add(1.5);
+        seconds.observe(0.25);
+        traffic.local().requests.fetch_add(1, Relaxed);
+        self.cell.get_or_insert_with(|| traffic.claim()).requests.fetch_add(10, Relaxed);
+    }
+}
+
+/// Says that it is inside, and stays there.
+fn hang() -> ! {
+    println!("inside");
+    let _ = std::io::stdout().flush();
+    loop {
+        std::thread::park();
+    }
+}
+
+fn published() -> String {
+    let newest = rates.load().expect("whole");
+    format!("{} {} {} {}", newest.rate, newest.burst, newest.state as u8, newest.sequence)
+}
+
+fn flagged() -> String {
+    let count = (0..1000).filter(|user| dark.is_on_for(format!("user-{user}"))).count();
+    format!("{count} of 1000 at {:.1}", dark.percent())
+}
+
+fn counted() -> String {
+    let value = busy.value().unwrap_or(f64::NAN);
+    format!("{} {value:.1} {} {}", served.total(), seconds.snapshot().count(), traffic.total())
 }
 
 fn values() -> String {

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -155,6 +156,75 @@ fn events_once_barriers_and_conditions_join_both_languages() {
     }
 }
 
+fn who_is_killed_while_it_makes_a_value_leaves_it_to_the_next_one() {
+    for (one, other) in PAIRS {
+        let place = Place::new();
+        let (mut a, mut b, mut c) = (start(&place, one), start(&place, other), start(&place, one));
+        assert_eq!(a.ask("once-hang"), "inside");
+        b.tell("once");
+        c.tell("once");
+        std::thread::sleep(Duration::from_millis(30));
+        a.kill();
+        assert_eq!((b.line().as_str(), c.line().as_str()), ("ok", "ok"));
+        ask(&mut b, "once-value", "77");
+        ask(&mut c, "once-value", "77");
+        ask(&mut start(&place, one), "once", "ok");
+    }
+}
+
+fn who_is_killed_at_a_barrier_has_not_come() {
+    for (one, other) in PAIRS {
+        let place = Place::new();
+        let (mut a, mut b, mut c) = (start(&place, one), start(&place, other), start(&place, one));
+        a.tell("barrier");
+        std::thread::sleep(Duration::from_millis(50));
+        a.kill();
+        ask(&mut b, "barrier-soon", "timed out");
+        b.tell("barrier");
+        ask(&mut c, "barrier", "ok");
+        assert_eq!(b.line(), "ok");
+    }
+}
+
+fn what_one_language_publishes_the_other_sees_whole() {
+    for (one, other) in PAIRS {
+        let place = Place::new();
+        let (mut a, mut b) = (start(&place, one), start(&place, other));
+        ask(&mut b, "published", "7 8 7 0");
+        ask(&mut a, "publish", "7 16 7 1");
+        b.tell("publish-wait");
+        ask(&mut a, "publish", "7 32 7 2");
+        assert_eq!(b.line(), "7 32 7 2");
+        assert_eq!(a.ask("publish-hang"), "inside");
+        b.tell("publish");
+        std::thread::sleep(Duration::from_millis(30));
+        a.kill();
+        assert_eq!(b.line(), "7 64 7 3");
+        let mut c = start(&place, one);
+        ask(&mut c, "published", "7 64 7 3");
+        let (quarter, same) = (c.ask("flag"), b.ask("flag"));
+        assert!(quarter == same && quarter.ends_with(" of 1000 at 25.0"), "{quarter} {same}");
+        ask(&mut c, "flag-set", "ok");
+        let (half, same) = (c.ask("flag"), b.ask("flag"));
+        assert!(half == same && half != quarter && half.ends_with(" of 1000 at 50.0"), "{half} {same}");
+    }
+}
+
+fn both_languages_count_together() {
+    for (one, other) in PAIRS {
+        let place = Place::new();
+        let (mut a, mut b) = (start(&place, one), start(&place, other));
+        ask(&mut a, "count", "ok");
+        ask(&mut b, "count", "ok");
+        ask(&mut b, "count", "ok");
+        ask(&mut a, "counted", "6 4.5 3 33");
+        ask(&mut b, "counted", "6 4.5 3 33");
+        a.kill();
+        // What it has added stays; its gauge's value goes with it.
+        ask(&mut b, "counted", "6 3.0 3 33");
+    }
+}
+
 fn every_compiler_gives_the_block_the_same_fingerprint() {
     let place = Place::new();
     let mut first = start(&place, In::Rust);
@@ -176,5 +246,9 @@ tests! {
     readers_and_writers_of_both_languages_keep_each_other_out,
     permits_and_leadership_of_the_dead_come_back,
     events_once_barriers_and_conditions_join_both_languages,
+    who_is_killed_while_it_makes_a_value_leaves_it_to_the_next_one,
+    who_is_killed_at_a_barrier_has_not_come,
+    what_one_language_publishes_the_other_sees_whole,
+    both_languages_count_together,
     every_compiler_gives_the_block_the_same_fingerprint,
 }

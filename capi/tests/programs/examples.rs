@@ -78,6 +78,34 @@ fn cmake_builds_the_examples() {
     assert!(!refused.status.success());
 }
 
+/// For packagers. No machine must have it: it takes as long to build as all of this.
+fn cargo_c_installs_what_programs_are_linked_with() {
+    // `cargo-c 0.10.24+cargo-0.98.0`. One that is older than 0.10 knows no edition 2024, nor says what it is.
+    let version = Command::new(env!("CARGO")).args(["cinstall", "--version"]).output();
+    let version = version.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    let is_new = version.strip_prefix("cargo-c ").is_some_and(|version| !version.starts_with("0.9."));
+    if !is_new {
+        return skipped::say_skipped("no cargo-c of 0.10 or later is installed: cargo install cargo-c");
+    }
+    let prefix = folder();
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["cinstall", "--package", "cotenant-capi", "--profile", "dev", "--libdir", "lib"]);
+    cargo.arg("--target-dir").arg(root().join("target/cargo-c")).arg("--prefix").arg(prefix.path());
+    output(cargo.current_dir(root()));
+    let lib = prefix.path().join("lib");
+    assert!(lib.join("libcotenant.a").exists() && prefix.path().join("include/cotenant.hpp").exists());
+    let headers = output(Command::new("readelf").arg("-dW").arg(lib.join("libcotenant.so")));
+    assert!(headers.contains(&format!("[{}]", soname())) && lib.join(soname()).exists(), "{headers}");
+    let mut pkg_config = Command::new("pkg-config");
+    pkg_config.args(["--cflags", "--libs", "cotenant"]).env("PKG_CONFIG_PATH", lib.join("pkgconfig"));
+    let flags = output(&mut pkg_config);
+    let program = prefix.path().join("counter");
+    let mut cc = Command::new("gcc");
+    cc.arg(examples().join("counter.c")).args(flags.split_whitespace()).arg("-o").arg(&program);
+    output(cc.arg(format!("-Wl,-rpath,{}", lib.display())));
+    counts_in_turn(&Place::new(), &program);
+}
+
 fn counts_in_turn(place: &Place, counter: &Path) {
     let (mut one, mut other) = (place.start(counter, &[]), place.start(counter, &[]));
     for round in 0..3 {
@@ -158,6 +186,7 @@ fn applications_at_the_same_time_lose_no_order() {
 tests! {
     installation_has_what_programs_look_for,
     cmake_builds_the_examples,
+    cargo_c_installs_what_programs_are_linked_with,
     counter_of_two_processes_is_one,
     mmap_and_fork_bear_a_killed_child,
     system_v_programs_find_each_other,

@@ -57,6 +57,22 @@ fn show_prints_live_values_with_their_fields() {
     }
 }
 
+fn metrics_of_a_block_in_c_are_scraped_under_their_names() {
+    let folder = folder();
+    let place = Place::new();
+    let mut running = place.start(actor(folder.path()), &[]);
+    assert_eq!((running.line().as_str(), running.ask("count").as_str()), ("ready", "ok"));
+    let said = output(place.command(cotenant()).args(["metrics", "capi.both"]));
+    for line in ["served_total 2", "busy 1.5", "seconds_count 1", "seconds_sum 0.25"] {
+        assert!(said.lines().any(|said| said == line), "no `{line}` in\n{said}");
+    }
+    let said = output(place.command(cotenant()).args(["published", "capi.both", "--object", "rates", "get"]));
+    assert_eq!(said.trim(), r#"{"rate":7,"burst":8,"state":"Busy"}"#);
+    let value = r#"{"burst": 9}"#;
+    output(place.command(cotenant()).args(["published", "capi.both", "--object", "rates", "set", value]));
+    assert_eq!(running.ask("published"), "7 9 7 1");
+}
+
 /// Hostile bytes where the tables of C lie: an answer, whatever it is, and soon.
 fn damaged_tables_are_refused() {
     use cotenant::inspect::{Contents, inspect};
@@ -178,6 +194,7 @@ tests! {
     inspect_names_the_blocks_and_variables_of_a_program_in_c,
     damaged_tables_are_refused,
     show_prints_live_values_with_their_fields,
+    metrics_of_a_block_in_c_are_scraped_under_their_names,
     valgrind_finds_nothing_in_plain_use,
     access_to_a_shared_variable_is_that_to_a_plain_one,
 }

@@ -124,7 +124,8 @@ impl LiveSegment {
     /// # Errors
     ///
     /// What `change` says, and nothing is published; [`ErrorKind::TimedOut`]; [`ErrorKind::NoSpace`] if there are too
-    /// many bytes; [`ErrorKind::InvalidInput`] if it is a flag, and no percentage; else as of [`snapshots`](LiveSegment::snapshots) and [`set`](LiveSegment::set).
+    /// many bytes; [`ErrorKind::InvalidInput`] if it is a flag, and no percentage; else as of
+    /// [`snapshots`](LiveSegment::snapshots) and [`set`](LiveSegment::set).
     pub fn publish(
         &self,
         path: &Path,

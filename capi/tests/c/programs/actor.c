@@ -2,6 +2,7 @@
 #include "both.h"
 
 #include <inttypes.h>
+#include <unistd.h>
 
 COTENANT_SHARED(both, BOTH, name("capi.both"));
 
@@ -17,6 +18,8 @@ static const char *word(cotenant_status status)
         return "died";
     case COTENANT_WOULD_BLOCK:
         return "busy";
+    case COTENANT_TIMED_OUT:
+        return "timed out";
     default:
         return cotenant_error_message();
     }
@@ -27,6 +30,82 @@ static int make(void *object, void *argument)
     (void)argument;
     ((limits *)object)->burst = 77;
     return 0;
+}
+
+/* Says that it is inside, and stays there. */
+static int hang(void *object, void *argument)
+{
+    (void)object;
+    (void)argument;
+    puts("inside");
+    fflush(stdout);
+    while (pause() != 0) {
+    }
+    return 1;
+}
+
+static int double_burst(void *value, void *argument)
+{
+    (void)argument;
+    ((rates *)value)->burst *= 2;
+    return 0;
+}
+
+static const char *published(cotenant_status status, uint64_t sequence)
+{
+    static char line[80];
+    rates value;
+    if (status == COTENANT_OK) {
+        status = published_rates_load(&both()->rates, &value, &sequence);
+    }
+    if (status != COTENANT_OK) {
+        return word(status);
+    }
+    snprintf(line, sizeof line, "%u %" PRIu64 " %u %" PRIu64, value.rate, value.burst, value.state, sequence);
+    return line;
+}
+
+static const char *flagged(void)
+{
+    static char line[80];
+    int count = 0;
+    for (int user = 0; user < 1000; user++) {
+        char key[16];
+        count += cotenant_flag_is_on_for(&both()->dark, key, (size_t)snprintf(key, sizeof key, "user-%d", user));
+    }
+    snprintf(line, sizeof line, "%d of 1000 at %.1f", count, cotenant_flag_percent(&both()->dark));
+    return line;
+}
+
+static const char *counted(void)
+{
+    static char line[80];
+    uint64_t requests = 0, observed = 0;
+    for (int cell = 0; cell < COTENANT_CELLS; cell++) {
+        requests += cotenant_u64_load(&both()->traffic.cells[cell].value.requests);
+    }
+    CHECK(cotenant_shared_histogram_read(&both()->seconds, &observed, NULL, 0.5, NULL) == COTENANT_OK);
+    snprintf(line, sizeof line, "%" PRIu64 " %.1f %" PRIu64 " %" PRIu64, cotenant_shared_counter_total(&both()->served),
+             cotenant_shared_gauge_value(&both()->busy), observed, requests);
+    return line;
+}
+
+static const char *count(void)
+{
+    static cotenant_kept kept;
+    cotenant_own_counter *own = NULL;
+    cotenant_shared_counter_add(&both()->served, 1);
+    CHECK(cotenant_shared_counter_claim(&both()->served, &own) == COTENANT_OK);
+    cotenant_own_counter_add(own, 1);
+    cotenant_own_counter_close(own);
+    cotenant_shared_gauge_add(&both()->busy, 1.5);
+    cotenant_shared_histogram_observe(&both()->seconds, 0.25);
+    cotenant_u64_add(&per_process_traffic_local(&both()->traffic)->requests, 1);
+    if (kept.word == 0) {
+        CHECK(per_process_traffic_claim(&both()->traffic, &kept) == COTENANT_OK);
+    }
+    cotenant_u64_add(&per_process_traffic_own(&both()->traffic, &kept)->requests, 10);
+    return "ok";
 }
 
 static const char *tried_mutex(void)
@@ -117,6 +196,16 @@ static const char *done(const char *what)
     ON("once", word(cotenant_once_call(&both()->made.once, make, &both()->made.value, NULL)))
     ON("once-value", both()->made.value.burst == 77 ? "77" : "another")
     ON("barrier", word(COTENANT_BARRIER_WAIT_TIMEOUT(&both()->pair, 30000, &is_leader)))
+    ON("once-hang", word(cotenant_once_call(&both()->made.once, hang, &both()->made.value, NULL)))
+    ON("barrier-soon", word(COTENANT_BARRIER_WAIT_TIMEOUT(&both()->pair, 200, &is_leader)))
+    ON("publish", published(published_rates_update(&both()->rates, double_burst, NULL, NULL), 0))
+    ON("publish-hang", published(published_rates_update(&both()->rates, hang, NULL, NULL), 0))
+    ON("published", published(COTENANT_OK, 0))
+    ON("publish-wait", published(published_rates_wait_newer(&both()->rates, 1, 30000), 0))
+    ON("flag", flagged())
+    ON("flag-set", word(cotenant_flag_set(&both()->dark, 50.0, NULL)))
+    ON("count", count())
+    ON("counted", counted())
     ON("step-wait", waited_for_step())
     ON("step", stepped())
     return "unknown";

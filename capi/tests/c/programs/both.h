@@ -12,6 +12,12 @@ COTENANT_ONCE_CELL(limits);
 COTENANT_SEMAPHORE(workers, 2);
 COTENANT_BARRIER(pair, 2);
 COTENANT_VARIABLE_ARRAY(counts, u64, 4);
+#define RATES(F) F(u32, rate) F(u64, burst) F(state, state)
+COTENANT_STRUCT(rates, RATES);
+COTENANT_PUBLISHED(rates);
+#define TRAFFIC(F) F(atomic_u64, requests) F(atomic_u32, errors)
+COTENANT_STRUCT(traffic, TRAFFIC);
+COTENANT_PER_PROCESS(traffic);
 
 #define BOTH(F)                                                                                                        \
     F(u64, hits)                                                                                                       \
@@ -30,4 +36,10 @@ COTENANT_VARIABLE_ARRAY(counts, u64, 4);
     F(pair, pair)                                                                                                      \
     F(mutex, alone)                                                                                                    \
     F(condvar, changed)                                                                                                \
-    F(u32, step)
+    F(u32, step)                                                                                                       \
+    F(published_rates, rates, COTENANT_FIRST({7, 8, STATE_BUSY}))                                                      \
+    F(flag, dark, COTENANT_PERCENT(25.0))                                                                              \
+    F(counter, served)                                                                                                 \
+    F(gauge, busy, COTENANT_GAUGE(COTENANT_ACROSS_SUM))                                                                \
+    F(histogram, seconds)                                                                                              \
+    F(per_process_traffic, traffic)
