@@ -132,6 +132,8 @@ pub unsafe fn register(declaration: &'static Declaration) {
             let descriptor = unsafe { &(*declared).descriptor };
             // SAFETY: it describes the block of the declaration, whose pages are its own.
             unsafe { attach::register(descriptor) };
+            // `unregister` asks for it, also of a block that nobody has attached.
+            process::watch_for_end();
         }
         Err(error) => process::end(&format!("cotenant: {error}"), EXIT_STATUS),
     }

@@ -124,9 +124,29 @@ fn plugin_that_is_loaded_again_can_lock() {
     assert_eq!(said.matches(": 0 before").count(), 3, "{said}");
 }
 
+const NEVER_ATTACHED: &str = r#"
+#include "cotenant.h"
+#define PLUGIN(F) F(u64, hits) F(mutex, lock)
+COTENANT_SHARED_BY_CALL(plugin, PLUGIN, name("capi.plugin"), on_failure(private));
+"#;
+
+/// The library stays, as `again` is linked with it.
+fn plugin_that_never_attached_leaves_no_memory_behind() {
+    let folder = folder();
+    let (source, plugin) = (folder.path().join("plugin.c"), folder.path().join("libplugin.so"));
+    std::fs::write(&source, NEVER_ATTACHED).expect("a file");
+    GCC.compile(&[&source], &plugin, &["-shared", "-fPIC"]);
+    let linked = ["-Wl,--no-as-needed", "-ldl"];
+    let unloads = GCC.compile(&[&sources().join("programs/unloads.c")], &folder.path().join("unloads"), &linked);
+    let said = Place::new().run(unloads, &[plugin.to_str().expect("a path")]);
+    let grown: i64 = said.split(' ').next().and_then(|word| word.parse().ok()).unwrap_or_else(|| panic!("{said}"));
+    assert!(grown < 1000, "{said}");
+}
+
 tests! {
     two_versions_in_one_process_share_the_block_and_keep_their_names_apart,
     static_plugins_export_nothing_of_the_library,
     plugin_that_is_unloaded_gives_its_slot_back,
     plugin_that_is_loaded_again_can_lock,
+    plugin_that_never_attached_leaves_no_memory_behind,
 }

@@ -53,6 +53,9 @@ pub(crate) fn complain(message: &str) {
     let _ = io::stderr().write_all(format!("{message}\n").as_bytes());
 }
 
+/// Nothing to watch: nothing is shared.
+pub(crate) fn watch_for_end() {}
+
 /// Nothing is to be done at the end.
 pub(crate) fn is_ending() -> bool {
     true

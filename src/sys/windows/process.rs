@@ -176,6 +176,9 @@ pub(crate) fn complain(message: &str) {
     let _ = io::stderr().write_all(format!("{message}\n").as_bytes());
 }
 
+/// Nothing to watch: see [`is_ending`].
+pub(crate) fn watch_for_end() {}
+
 /// Asked where an image in C says that its end handlers run: here only when it is unloaded. (For one in
 /// Rust `unload` does their work.)
 pub(crate) fn is_ending() -> bool {
