@@ -235,6 +235,14 @@ typedef enum cotenant_status {
      * A callback said that it cannot: nothing was made.
      */
     COTENANT_CANCELLED = 21,
+    /**
+     * Nobody writes into the pipe any more, and all that was written has been read.
+     */
+    COTENANT_END_OF_STREAM = 22,
+    /**
+     * Nobody reads from the pipe any more.
+     */
+    COTENANT_BROKEN_PIPE = 23,
 } cotenant_status;
 
 /**
@@ -1350,6 +1358,537 @@ cotenant_status cotenant_flag_set(struct cotenant_flag *flag,
                                   double percent,
                                   uint64_t *sequence)
 COTENANT_NOEXCEPT;
+
+/* --- Queues --- */
+
+/**
+ * How often a message is delivered.
+ */
+typedef enum cotenant_delivery {
+    /**
+     * What the queue does; who makes one makes it at most once.
+     */
+    COTENANT_DELIVERY_DEFAULT = 0,
+    /**
+     * Once, or, if its receiver dies, not at all.
+     */
+    COTENANT_DELIVERY_AT_MOST_ONCE = 1,
+    /**
+     * Until a receiver says cotenant_message_ack. What comes again says so.
+     */
+    COTENANT_DELIVERY_AT_LEAST_ONCE = 2,
+} cotenant_delivery;
+
+/**
+ * A queue, which processes send messages through: in the order in which they were reserved, each to one receiver.
+ * Opaque: made by cotenant_queue_create and its kin, freed by cotenant_queue_close. Threads may share it. Rust's Queue
+ * of the same name is the same queue. docs/channels.md says what a death leaves.
+ */
+typedef struct cotenant_queue cotenant_queue;
+
+/**
+ * How a queue is to be. All zero are the defaults, or pass a null pointer. They count for the one who makes it; who
+ * finds it gets it as it is, but another delivery than the one asked for is refused.
+ */
+typedef struct cotenant_queue_options {
+    /**
+     * Bytes of its ring, 1 KiB to 4 GiB, rounded up to a power of two. A message takes its bytes and 16, rounded up to
+     * 64; the longest has half of the ring. All of it is reserved when the queue is made. 0: 1 MiB.
+     */
+    uint64_t capacity_bytes;
+    /**
+     * A cotenant_delivery.
+     */
+    uint32_t delivery;
+    /**
+     * Zero.
+     */
+    uint32_t reserved_number;
+    /**
+     * Of a queue in a segment of its own: what that segment is to be, but its size; null: the defaults.
+     */
+    const cotenant_segment_options *segment;
+    /**
+     * Zero: for options of later versions.
+     */
+    uint64_t reserved[4];
+} cotenant_queue_options;
+
+/**
+ * Makes a queue in a segment of its own: COTENANT_ALREADY_EXISTS if there is one of that name. As
+ * cotenant_segment_create.
+ */
+COTENANT_API
+cotenant_status cotenant_queue_create(const char *name,
+                                      const struct cotenant_queue_options *options,
+                                      struct cotenant_queue **queue)
+COTENANT_NOEXCEPT;
+
+/**
+ * Opens a queue that is there: COTENANT_NOT_FOUND if there is none, COTENANT_MISMATCH if it delivers otherwise. As
+ * cotenant_segment_open.
+ */
+COTENANT_API
+cotenant_status cotenant_queue_open(const char *name,
+                                    const struct cotenant_queue_options *options,
+                                    struct cotenant_queue **queue)
+COTENANT_NOEXCEPT;
+
+/**
+ * Opens the queue of that name, and makes it if there is none; of those who try at the same time one makes it. As
+ * cotenant_queue_open and cotenant_queue_create.
+ */
+COTENANT_API
+cotenant_status cotenant_queue_open_or_create(const char *name,
+                                              const struct cotenant_queue_options *options,
+                                              struct cotenant_queue **queue)
+COTENANT_NOEXCEPT;
+
+/**
+ * The queue of that name in a segment, which must have room for it; if there is none it is made. `segment` of the
+ * options says nothing here. Close the queue and its ends before the segment. As cotenant_segment_get_or_init;
+ * COTENANT_MISMATCH also if it delivers otherwise. Blocks while another one makes it.
+ */
+COTENANT_API
+cotenant_status cotenant_queue_open_or_create_in(const cotenant_segment *segment,
+                                                 const char *name,
+                                                 const struct cotenant_queue_options *options,
+                                                 struct cotenant_queue **queue)
+COTENANT_NOEXCEPT;
+
+/**
+ * The queue of that name in a segment: COTENANT_NOT_FOUND if there is none; else as cotenant_queue_open_or_create_in.
+ */
+COTENANT_API
+cotenant_status cotenant_queue_open_in(const cotenant_segment *segment,
+                                       const char *name,
+                                       const struct cotenant_queue_options *options,
+                                       struct cotenant_queue **queue)
+COTENANT_NOEXCEPT;
+
+/**
+ * Frees the handle; the messages stay for the others, and ends that were made of it may be used on. Of a null pointer
+ * it does nothing. Does not block.
+ */
+COTENANT_API void cotenant_queue_close(struct cotenant_queue *queue) COTENANT_NOEXCEPT;
+
+/**
+ * How often a message of this queue is delivered: a cotenant_delivery. 0 of a null pointer. Does not block.
+ */
+COTENANT_API uint32_t cotenant_queue_delivery(const struct cotenant_queue *queue) COTENANT_NOEXCEPT;
+
+/**
+ * Bytes of the ring. 0 of a null pointer. Does not block.
+ */
+COTENANT_API uint64_t cotenant_queue_capacity_bytes(const struct cotenant_queue *queue) COTENANT_NOEXCEPT;
+
+/**
+ * The longest message that it takes, in bytes. 0 of a null pointer. Does not block.
+ */
+COTENANT_API uint64_t cotenant_queue_max_message_bytes(const struct cotenant_queue *queue) COTENANT_NOEXCEPT;
+
+/**
+ * Bytes of the ring that are taken at the moment, by messages and what lies between them: for people. 0 of a null
+ * pointer. Does not block.
+ */
+COTENANT_API uint64_t cotenant_queue_used_bytes(const struct cotenant_queue *queue) COTENANT_NOEXCEPT;
+
+/**
+ * Writes what is in a queue in a file to the disk, and waits for it, as cotenant_segment_sync. Of other backings there
+ * is nothing to do.
+ */
+COTENANT_API cotenant_status cotenant_queue_sync(const struct cotenant_queue *queue) COTENANT_NOEXCEPT;
+
+/* --- Ends of queues --- */
+
+/**
+ * An end of a queue that receives. Opaque: made by cotenant_queue_receiver and its kin, freed by
+ * cotenant_receiver_close. One thread at a time may use it; each thread has its own.
+ */
+typedef struct cotenant_receiver cotenant_receiver;
+
+/**
+ * An end of a queue that sends. Opaque: made by cotenant_queue_sender and its kin, freed by cotenant_sender_close. One
+ * thread at a time may use it; each thread has its own.
+ */
+typedef struct cotenant_sender cotenant_sender;
+
+/**
+ * Bytes that are to be sent.
+ */
+typedef struct cotenant_bytes {
+    /**
+     * Where they are; null if there are none.
+     */
+    const void *bytes;
+    /**
+     * How many.
+     */
+    size_t length;
+} cotenant_bytes;
+
+/**
+ * A message that was received, where it lies in the queue: end it with cotenant_message_ack or cotenant_message_drop,
+ * by the thread that uses its receiver. Its memory is used again only then, so do not keep many of them long.
+ *
+ * The bytes are those of the sender as long as whoever may write the queue keeps to its rules: who does not trust them
+ * copies first and then looks.
+ */
+typedef struct cotenant_message {
+    /**
+     * On a boundary of 16.
+     */
+    const void *bytes;
+    /**
+     * How many bytes.
+     */
+    size_t length;
+    /**
+     * How often it was handed out before: if it was, a receiver that had it did not acknowledge it, or died, and it
+     * may have been handled already.
+     */
+    uint32_t deliveries_before;
+    /**
+     * Zero.
+     */
+    uint32_t reserved_number;
+    /**
+     * Whose it is; null when it was acknowledged or dropped.
+     */
+    struct cotenant_receiver *receiver;
+    /**
+     * The library's own.
+     */
+    uint64_t reserved[2];
+} cotenant_message;
+
+/**
+ * An end that sends; any number of them may be there. COTENANT_FULL: this process cannot become a participant. Does
+ * not block.
+ */
+COTENANT_API
+cotenant_status cotenant_queue_sender(const cotenant_queue *queue,
+                                      struct cotenant_sender **sender)
+COTENANT_NOEXCEPT;
+
+/**
+ * The only end that sends: while it is there, others wait, and a message costs no lock. COTENANT_BUSY if another
+ * process or thread is it; the message names it. COTENANT_WOULD_DEADLOCK: this thread is. Blocks 200 ms at most.
+ */
+COTENANT_API
+cotenant_status cotenant_queue_sole_sender(const cotenant_queue *queue,
+                                           struct cotenant_sender **sender)
+COTENANT_NOEXCEPT;
+
+/**
+ * As cotenant_queue_sole_sender; waits at most timeout_ms milliseconds until the one that is ends, or dies.
+ */
+COTENANT_API
+cotenant_status cotenant_queue_sole_sender_timeout(const cotenant_queue *queue,
+                                                   uint64_t timeout_ms,
+                                                   struct cotenant_sender **sender)
+COTENANT_NOEXCEPT;
+
+/**
+ * An end that receives; any number of them may be there, and each message goes to one. COTENANT_FULL: this process
+ * cannot become a participant. Does not block.
+ */
+COTENANT_API
+cotenant_status cotenant_queue_receiver(const cotenant_queue *queue,
+                                        struct cotenant_receiver **receiver)
+COTENANT_NOEXCEPT;
+
+/**
+ * The only end that receives: while it is there, others find nothing, and a message costs no lock. What an earlier one
+ * that died had not acknowledged comes first. COTENANT_BUSY, COTENANT_WOULD_DEADLOCK and blocking as
+ * cotenant_queue_sole_sender.
+ */
+COTENANT_API
+cotenant_status cotenant_queue_sole_receiver(const cotenant_queue *queue,
+                                             struct cotenant_receiver **receiver)
+COTENANT_NOEXCEPT;
+
+/**
+ * As cotenant_queue_sole_receiver; waits at most timeout_ms milliseconds until the one that is ends, or dies.
+ */
+COTENANT_API
+cotenant_status cotenant_queue_sole_receiver_timeout(const cotenant_queue *queue,
+                                                     uint64_t timeout_ms,
+                                                     struct cotenant_receiver **receiver)
+COTENANT_NOEXCEPT;
+
+/**
+ * Frees the end; a place that was reserved and not committed is passed over. Of a null pointer it does nothing. Does
+ * not block.
+ */
+COTENANT_API void cotenant_sender_close(struct cotenant_sender *sender) COTENANT_NOEXCEPT;
+
+/**
+ * Frees the end. Its messages must be acknowledged or dropped before; those of a sole receiver that are not go back to
+ * the queue. Of a null pointer it does nothing. Does not block.
+ */
+COTENANT_API void cotenant_receiver_close(struct cotenant_receiver *receiver) COTENANT_NOEXCEPT;
+
+/**
+ * Sends a copy of `length` bytes. From its return on the message is accepted: nothing that happens to this process
+ * takes it away. Killed before, there is the whole message or none.
+ *
+ * Blocks while there is no room. COTENANT_INVALID_INPUT: longer than cotenant_queue_max_message_bytes, or a null
+ * pointer; COTENANT_BUSY: a place is reserved and not committed; COTENANT_CORRUPT, COTENANT_FULL (no participant).
+ */
+COTENANT_API
+cotenant_status cotenant_sender_send(struct cotenant_sender *sender,
+                                     const void *bytes,
+                                     size_t length)
+COTENANT_NOEXCEPT;
+
+/**
+ * As cotenant_sender_send, but does not wait for room: COTENANT_WOULD_BLOCK if there is none.
+ */
+COTENANT_API
+cotenant_status cotenant_sender_try_send(struct cotenant_sender *sender,
+                                         const void *bytes,
+                                         size_t length)
+COTENANT_NOEXCEPT;
+
+/**
+ * As cotenant_sender_send, but waits at most timeout_ms milliseconds for room: then COTENANT_TIMED_OUT.
+ */
+COTENANT_API
+cotenant_status cotenant_sender_send_timeout(struct cotenant_sender *sender,
+                                             const void *bytes,
+                                             size_t length,
+                                             uint64_t timeout_ms)
+COTENANT_NOEXCEPT;
+
+/**
+ * Sends copies of `count` messages in their order and wakes receivers once at the end; blocks while there is no room.
+ * `sent` gets how many were accepted, also of a call that fails: those before the first that could not be sent; it may
+ * be null. Statuses as of cotenant_sender_send.
+ */
+COTENANT_API
+cotenant_status cotenant_sender_send_all(struct cotenant_sender *sender,
+                                         const struct cotenant_bytes *messages,
+                                         size_t count,
+                                         size_t *sent)
+COTENANT_NOEXCEPT;
+
+/**
+ * A place for a message of `length` bytes in the queue itself: write it there and say cotenant_sender_commit. What it
+ * holds at first are old bytes; it lies on a boundary of 16. One at a time for each sender.
+ *
+ * Messages behind it wait for it as long as this process lives, so do not keep it long; cancelled, or when the process
+ * dies, it is passed over and holds up nobody. Blocks while there is no room. Statuses as of cotenant_sender_send.
+ */
+COTENANT_API
+cotenant_status cotenant_sender_reserve(struct cotenant_sender *sender,
+                                        size_t length,
+                                        void **bytes)
+COTENANT_NOEXCEPT;
+
+/**
+ * As cotenant_sender_reserve, but does not wait for room: COTENANT_WOULD_BLOCK if there is none.
+ */
+COTENANT_API
+cotenant_status cotenant_sender_try_reserve(struct cotenant_sender *sender,
+                                            size_t length,
+                                            void **bytes)
+COTENANT_NOEXCEPT;
+
+/**
+ * As cotenant_sender_reserve, but waits at most timeout_ms milliseconds for room: then COTENANT_TIMED_OUT.
+ */
+COTENANT_API
+cotenant_status cotenant_sender_reserve_timeout(struct cotenant_sender *sender,
+                                                size_t length,
+                                                uint64_t timeout_ms,
+                                                void **bytes)
+COTENANT_NOEXCEPT;
+
+/**
+ * Publishes what was written into the place that was reserved. When this returns the message is accepted. The pointer
+ * is valid no more. COTENANT_INVALID_INPUT: nothing is reserved. Does not block.
+ */
+COTENANT_API cotenant_status cotenant_sender_commit(struct cotenant_sender *sender) COTENANT_NOEXCEPT;
+
+/**
+ * Gives the place that was reserved up: there is no message. Without one it does nothing. COTENANT_INVALID_INPUT of a
+ * null pointer. Does not block.
+ */
+COTENANT_API cotenant_status cotenant_sender_cancel(struct cotenant_sender *sender) COTENANT_NOEXCEPT;
+
+/**
+ * The next message; blocks while there is none. COTENANT_CORRUPT, COTENANT_FULL (no participant).
+ */
+COTENANT_API
+cotenant_status cotenant_receiver_recv(struct cotenant_receiver *receiver,
+                                       struct cotenant_message *message)
+COTENANT_NOEXCEPT;
+
+/**
+ * The next message: COTENANT_WOULD_BLOCK if there is none now. What a receiver had that died may come some
+ * milliseconds after its death only.
+ */
+COTENANT_API
+cotenant_status cotenant_receiver_try_recv(struct cotenant_receiver *receiver,
+                                           struct cotenant_message *message)
+COTENANT_NOEXCEPT;
+
+/**
+ * The next message; waits at most timeout_ms milliseconds: then COTENANT_TIMED_OUT.
+ */
+COTENANT_API
+cotenant_status cotenant_receiver_recv_timeout(struct cotenant_receiver *receiver,
+                                               uint64_t timeout_ms,
+                                               struct cotenant_message *message)
+COTENANT_NOEXCEPT;
+
+/**
+ * Up to `most` messages that are there, at least one; blocks while there is none. `count` gets how many `messages` has
+ * then. Statuses as of cotenant_receiver_recv.
+ */
+COTENANT_API
+cotenant_status cotenant_receiver_recv_many(struct cotenant_receiver *receiver,
+                                            size_t most,
+                                            struct cotenant_message *messages,
+                                            size_t *count)
+COTENANT_NOEXCEPT;
+
+/**
+ * Waits until one of `count` receivers has something to take, at most timeout_ms milliseconds: then
+ * COTENANT_TIMED_OUT. `index` gets the lowest of those that have. Then cotenant_receiver_try_recv: another receiver of
+ * that queue may have been quicker.
+ */
+COTENANT_API
+cotenant_status cotenant_receiver_wait_any(struct cotenant_receiver *const *receivers,
+                                           size_t count,
+                                           uint64_t timeout_ms,
+                                           size_t *index)
+COTENANT_NOEXCEPT;
+
+/**
+ * Says that the message was handled: it does not come again. Killed in it, it may have been acknowledged or come
+ * again. `message` is none any more then: a second time gives COTENANT_INVALID_INPUT. Does not block.
+ */
+COTENANT_API cotenant_status cotenant_message_ack(struct cotenant_message *message) COTENANT_NOEXCEPT;
+
+/**
+ * Lets the message go without handling it: in a queue that delivers at least once it comes again, to any receiver;
+ * else it is gone. `message` is none any more then: a second time gives COTENANT_INVALID_INPUT. Does not block.
+ */
+COTENANT_API cotenant_status cotenant_message_drop(struct cotenant_message *message) COTENANT_NOEXCEPT;
+
+/* --- Messages through pipes --- */
+
+/**
+ * The reading end of a pipe, or of a FIFO, for whole messages. Opaque: made by cotenant_pipe_reader_open, freed by
+ * cotenant_pipe_reader_close. One thread at a time may use it, and one process at a time may read: two would each take
+ * parts of what the other waits for.
+ */
+typedef struct cotenant_pipe_reader cotenant_pipe_reader;
+
+/**
+ * The writing end of a pipe, or of a FIFO, for whole messages. Opaque: made by cotenant_pipe_writer_open, freed by
+ * cotenant_pipe_writer_close. One thread at a time may use it.
+ */
+typedef struct cotenant_pipe_writer cotenant_pipe_writer;
+
+/**
+ * The writing end for whole messages, of a descriptor that pipe() or open() of a FIFO gave (on Windows the HANDLE of a
+ * pipe). It is the library's from here on if this gives COTENANT_OK, and closed with the writer. A child of a fork may
+ * use its parent's writer. COTENANT_INVALID_INPUT: it is no pipe; COTENANT_SYSTEM. Does not block.
+ */
+COTENANT_API
+cotenant_status cotenant_pipe_writer_open(ptrdiff_t descriptor,
+                                          struct cotenant_pipe_writer **writer)
+COTENANT_NOEXCEPT;
+
+/**
+ * The reading end for whole messages; as cotenant_pipe_writer_open.
+ */
+COTENANT_API
+cotenant_status cotenant_pipe_reader_open(ptrdiff_t descriptor,
+                                          struct cotenant_pipe_reader **reader)
+COTENANT_NOEXCEPT;
+
+/**
+ * Closes the end, and frees the handle. Of a null pointer it does nothing. Does not block.
+ */
+COTENANT_API void cotenant_pipe_writer_close(struct cotenant_pipe_writer *writer) COTENANT_NOEXCEPT;
+
+/**
+ * Closes the end, and frees the handle. Of a null pointer it does nothing. Does not block.
+ */
+COTENANT_API void cotenant_pipe_reader_close(struct cotenant_pipe_reader *reader) COTENANT_NOEXCEPT;
+
+/**
+ * Sends a message of `length` bytes, up to 16 MiB, which comes whole however many others write; blocks while the pipe
+ * is full. Killed in it, a process leaves the whole message or none, and its parts are passed over.
+ *
+ * COTENANT_BROKEN_PIPE: nobody reads any more (unless the program ignores SIGPIPE, that signal ends it before).
+ * COTENANT_INVALID_INPUT: it is too long, or a null pointer. COTENANT_SYSTEM.
+ */
+COTENANT_API
+cotenant_status cotenant_pipe_writer_send(struct cotenant_pipe_writer *writer,
+                                          const void *bytes,
+                                          size_t length)
+COTENANT_NOEXCEPT;
+
+/**
+ * As cotenant_pipe_writer_send, but does not wait for room: COTENANT_WOULD_BLOCK if there is none, and nothing of the
+ * message comes.
+ */
+COTENANT_API
+cotenant_status cotenant_pipe_writer_try_send(struct cotenant_pipe_writer *writer,
+                                              const void *bytes,
+                                              size_t length)
+COTENANT_NOEXCEPT;
+
+/**
+ * As cotenant_pipe_writer_send, but waits at most timeout_ms milliseconds for room: then COTENANT_TIMED_OUT, and
+ * nothing of the message comes.
+ */
+COTENANT_API
+cotenant_status cotenant_pipe_writer_send_timeout(struct cotenant_pipe_writer *writer,
+                                                  const void *bytes,
+                                                  size_t length,
+                                                  uint64_t timeout_ms)
+COTENANT_NOEXCEPT;
+
+/**
+ * The next message, where the reader has it: `bytes` stays until the next call with this reader. Blocks until one has
+ * come whole. COTENANT_END_OF_STREAM: no writer is left. COTENANT_INVALID_INPUT, COTENANT_SYSTEM.
+ */
+COTENANT_API
+cotenant_status cotenant_pipe_reader_recv(struct cotenant_pipe_reader *reader,
+                                          const void **bytes,
+                                          size_t *length)
+COTENANT_NOEXCEPT;
+
+/**
+ * As cotenant_pipe_reader_recv, but does not wait: COTENANT_WOULD_BLOCK if no message is there whole.
+ */
+COTENANT_API
+cotenant_status cotenant_pipe_reader_try_recv(struct cotenant_pipe_reader *reader,
+                                              const void **bytes,
+                                              size_t *length)
+COTENANT_NOEXCEPT;
+
+/**
+ * As cotenant_pipe_reader_recv, but waits at most timeout_ms milliseconds: then COTENANT_TIMED_OUT.
+ */
+COTENANT_API
+cotenant_status cotenant_pipe_reader_recv_timeout(struct cotenant_pipe_reader *reader,
+                                                  uint64_t timeout_ms,
+                                                  const void **bytes,
+                                                  size_t *length)
+COTENANT_NOEXCEPT;
+
+/**
+ * How many bytes that reader has passed over: those that were no message, and parts of messages whose writers did not
+ * finish them. 0 of a null pointer. Does not block.
+ */
+COTENANT_API uint64_t cotenant_pipe_reader_skipped_bytes(const struct cotenant_pipe_reader *reader) COTENANT_NOEXCEPT;
 
 /* --- Metrics --- */
 

@@ -50,8 +50,8 @@ mod limits;
 
 pub use block::*;
 pub use cells::*;
-pub use flags::*;
 pub use ends::*;
+pub use flags::*;
 pub use frames::*;
 pub use limits::*;
 pub use locks::*;

@@ -50,6 +50,9 @@ pub enum Thing {
     },
 }
 
+/// Its publisher, if one is known, and when.
+type Published = (Option<(u32, String)>, u64);
+
 impl LiveSegment {
     /// What an object is doing; `None` for one that is a value and no more.
     ///
@@ -103,7 +106,7 @@ impl LiveSegment {
     }
 
     /// Who published that one, and when; `None`: it is not whole any more.
-    fn publisher(&self, object: &LiveObject, sequence: u64) -> Result<Option<(Option<(u32, String)>, u64)>> {
+    fn publisher(&self, object: &LiveObject, sequence: u64) -> Result<Option<Published>> {
         let (mut publisher, mut unix_ns) = (None, 0);
         let buffers =
             object.node.children.iter().find(|part| part.name == "buffers" && part.kind() == Some(Kind::Array));
