@@ -5,6 +5,8 @@
 //! Nothing is shared before a subcommand asks for it, so that the others work where nothing can be.
 
 mod demo;
+// Windows needs the spans of time alone.
+#[cfg_attr(not(target_os = "linux"), allow(dead_code))]
 mod human;
 mod inspect;
 mod manual;
@@ -125,7 +127,7 @@ Examples:
   cotenant inspect FILE          what a binary shares, and who can write it
 {after-help}";
 
-/// Variables that every process running the same program shares
+/// Looks into memory that processes share: who is in it, what is in it, who waits for whom, and what went wrong
 #[derive(Parser)]
 #[command(name = "cotenant", version, help_template = HELP, after_help = ENVIRONMENT)]
 struct Arguments {

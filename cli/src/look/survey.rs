@@ -14,6 +14,9 @@ use super::folders::{self, Folder, names};
 use super::row::{Row, State};
 use super::view::View;
 
+/// Names in one line about what was not seen.
+const NAMED_MAX: usize = 8;
+
 /// What is asked for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Wanted {
@@ -132,7 +135,6 @@ fn kind_word(kind: std::fs::FileType) -> &'static str {
 
 /// Of segments of other users, whose locks and processes may not be asked.
 fn unseen_people(rows: &[Row]) -> Option<String> {
-    const NAMED_MAX: usize = 8;
     let names: Vec<_> = rows.iter().filter(|row| row.has_unseen).map(Row::label).collect();
     let more = names.len().saturating_sub(NAMED_MAX);
     let mut shown: Vec<_> = names.into_iter().take(NAMED_MAX).collect();
@@ -143,12 +145,16 @@ fn unseen_people(rows: &[Row]) -> Option<String> {
 /// Who is attached is known by locks and entries; who reads, and what is unlinked, by processes' maps alone.
 fn unseen_processes(view: &View, census: &Census, all: bool) -> Option<String> {
     let is_asked_for = |process: &&Process| all || view.uid.is_none_or(|own| own == process.uid);
-    let count = census.unseen.iter().filter(is_asked_for).count();
+    let asked: Vec<_> = census.unseen.iter().filter(is_asked_for).collect();
+    let count = asked.len();
+    let mut names: Vec<_> = asked.iter().take(NAMED_MAX).map(|it| format!("{} {}", it.pid, it.program)).collect();
+    names.extend((count > NAMED_MAX).then(|| format!("{} more", count - NAMED_MAX)));
     let whose = if all { "" } else { " of this user" };
     let noun = if count == 1 { "process" } else { "processes" };
     (count > 0).then(|| {
         let advice = if rustix::process::geteuid().is_root() { "" } else { " (root sees it)" };
-        format!("{count} {noun}{whose} may not be looked into: what they read or keep unlinked is not shown{advice}")
+        let names = names.join(", ");
+        format!("{count} {noun}{whose} may not be looked into, so what they only read is not shown{advice}: {names}")
     })
 }
 
