@@ -138,3 +138,61 @@ fn segment_that_is_cut_off_while_it_is_read_is_an_error() {
     assert!(segment.objects().is_err());
     assert!(!objects.is_empty() && objects.iter().all(|object| segment.value(object, 10).is_err()));
 }
+
+/// Every command beside a segment that somebody uses, and somebody else writes at random: as a program with a wild
+/// pointer does.
+#[test]
+fn no_command_crashes_or_hangs_beside_a_living_segment_of_wild_bytes() {
+    for seed in 1..=16_u64 {
+        let place = Place::new();
+        let mut actor = Actor::start(&place);
+        actor.act("make posix wild").act("count 1").act("hosts").act("metrics 5").act("queue todo").act("lock");
+        let path = place.file("wild");
+        let snapshot = place.file("before.json").display().to_string();
+        assert_eq!(place.run(&["snapshot", &snapshot, "wild"]).status, Some(0));
+        let file = std::fs::File::options().read(true).write(true).open(&path).expect("it can be written");
+        let len = file.metadata().expect("a file").len();
+        let chance = bytes_of_chance(64 * 5, seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        for change in chance.chunks_exact(5) {
+            let number = u32::from_le_bytes([change[0], change[1], change[2], change[3]]);
+            // The header; participants, objects and schemas; or anywhere. What says that it is a segment stays.
+            let end = [4096, 65_536.min(len), len][seed as usize % 3];
+            file.write_all_at(&change[4..], (u64::from(number) % end).max(8)).expect("written");
+        }
+        let (pid, path) = (actor.pid().to_string(), path.display().to_string());
+        let commands: [&[&str]; 24] = [
+            &["ls"],
+            &["ls", "--json"],
+            &["show", &path],
+            &["show", &path, "--values", "--json"],
+            &["get", &path],
+            &["get", &path, "done"],
+            &["get", &path, "hosts[1].ports"],
+            &["get", &path, "todo"],
+            &["get", &path, "metrics", "jobs"],
+            &["get", &path, "key"],
+            &["set", &path, "done", "7", "--timeout", "50ms"],
+            &["set", &path, "hosts[0].name", "x", "--timeout", "50ms"],
+            &["watch", &path, "--for", "30ms", "--interval", "10ms"],
+            &["trace", &path],
+            &["trace", &path, "--follow", "--for", "30ms", "--interval", "10ms", "--json"],
+            &["snapshot", "-", &path],
+            &["diff", &snapshot],
+            &["metrics", &path],
+            &["published", &path, "history"],
+            &["cache", "wild", "--object", "todo", "stats"],
+            &["inspect", "--process", &pid],
+            &["reset", &path, "limits"],
+            &["doctor"],
+            &["prune", "--dry-run"],
+        ];
+        for command in commands {
+            let ran = place.run(command);
+            let is_an_end = matches!(ran.status, Some(0..=2 | 78)) && !ran.err.contains("panicked");
+            assert!(is_an_end, "seed {seed}: {command:?}: {ran:#?}");
+            assert!(!ran.out.contains('\u{1b}') && !ran.err.contains('\u{1b}'), "seed {seed}: {command:?}");
+        }
+        // It may have been harmed by what was written, not by who looked.
+        actor.kill();
+    }
+}
