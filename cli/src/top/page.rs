@@ -6,6 +6,7 @@ use clap::ValueEnum;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub(crate) enum Tab {
     Segments,
+    #[value(alias = "people")]
     Participants,
     Locks,
     Queues,

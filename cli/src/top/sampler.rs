@@ -33,6 +33,10 @@ const GONE_MAX: usize = 50;
 const TREND_INSIDE: usize = 8;
 /// Rows of a segment's objects.
 const OBJECTS_MAX: usize = 1000;
+/// Numbers in a value that have rows of their own beside it.
+const PARTS_MAX: usize = 6;
+/// For as long as that who went is told among those who are there.
+const GONE_IS_NEWS: Duration = Duration::from_secs(60);
 /// Characters of a value.
 const VALUE_CHARS: usize = 120;
 
@@ -51,10 +55,17 @@ pub(super) struct Sampler {
 
 /// A participant whose slot was found free: a death that perhaps nobody has told yet.
 pub(super) struct Gone {
+    pub(super) at: Instant,
     pub(super) unix_ns: u64,
     pub(super) label: String,
     pub(super) path: String,
     pub(super) who: String,
+}
+
+impl Gone {
+    pub(super) fn is_news(&self) -> bool {
+        self.at.elapsed() < GONE_IS_NEWS
+    }
 }
 
 /// A number that was looked at again and again.
@@ -101,7 +112,7 @@ impl Sampler {
                 None => Page { empty: "this segment is gone; Esc leads back", ..Page::default() },
             },
             None => match state.tab {
-                Tab::Segments => segments(&survey),
+                Tab::Segments => segments(&survey, &self.gone),
                 Tab::Participants => participants(&survey),
                 Tab::Locks => locks(&survey),
                 Tab::Queues => self.queues(&survey),
@@ -138,7 +149,7 @@ impl Sampler {
             });
             if !has_told {
                 let (label, path) = (row.label_with_scope(), path.clone());
-                self.gone.push_front(Gone { unix_ns: now, label, path, who: who.clone() });
+                self.gone.push_front(Gone { at: Instant::now(), unix_ns: now, label, path, who: who.clone() });
                 self.gone.truncate(GONE_MAX);
             }
         }
@@ -343,13 +354,19 @@ impl Sampler {
             let key = format!("{}:{}", row.path(), object.name());
             let line = self.line_inside(&key, name_of(object.name()), object.type_text(), number, value);
             page.lines.push(line);
-            if series.len() < 2 {
-                continue;
-            }
-            for one in &series {
-                let (name, key) = (format!("  {}", printable(&one.name)), format!("{key} {}", one.name));
-                let (rank, words) = (series::rank(&one.held), series::words(&one.held));
-                page.lines.push(self.line_inside(&key, name, kind_name(&one.held).to_owned(), Some(rank), words));
+            if series.len() > 1 {
+                for one in &series {
+                    let (name, key) = (format!("  {}", printable(&one.name)), format!("{key} {}", one.name));
+                    let (rank, words) = (series::rank(&one.held), series::words(&one.held));
+                    page.lines.push(self.line_inside(&key, name, kind_name(&one.held).to_owned(), Some(rank), words));
+                }
+            } else if number.is_none() && object.is_plain() && object.state == ObjectState::Ready {
+                // A value with few numbers in it: how fast each of them changes is told, too.
+                let parts = numbers(row, &object);
+                for (path, value, words) in parts.iter().filter(|_| parts.len() <= PARTS_MAX) {
+                    let (name, key) = (format!("  {}", printable(path)), format!("{key}{path}"));
+                    page.lines.push(self.line_inside(&key, name, String::new(), Some(*value), words.clone()));
+                }
             }
         }
         page

@@ -18,7 +18,7 @@ use crate::look::{age, bytes, duration, since_unix, user_name};
 /// Events on their page.
 const EVENTS_MAX: usize = 200;
 
-pub(super) fn segments(survey: &Survey) -> Page {
+pub(super) fn segments(survey: &Survey, gone: &VecDeque<Gone>) -> Page {
     let columns = vec![
         column("SEGMENT", 26),
         column("STATE", 13),
@@ -35,6 +35,8 @@ pub(super) fn segments(survey: &Survey) -> Page {
         let used = row.facts.map_or(0, |facts| facts.allocated_bytes);
         let since = it.and_then(|it| since_unix(it.created_unix_ns));
         let names = row.members.iter().map(|member| format!("{} {}", member.id(), printable(&member.said.program)));
+        let went: Vec<_> = gone.iter().filter(|it| it.path == row.path() && it.is_news()).collect();
+        let who = went.iter().take(3).map(|it| format!("{} is gone", it.who)).chain(names.take(20));
         let people = row.members.len() + row.readers.len() + row.children.len();
         Line {
             cells: vec![
@@ -45,11 +47,12 @@ pub(super) fn segments(survey: &Survey) -> Page {
                 count(it.map_or(0, |it| it.deaths)),
                 Cell::number(bytes(used), used as f64),
                 since.map(|since| Cell::number(age(since), since.as_secs_f64())).unwrap_or_default(),
-                names.take(20).collect::<Vec<_>>().join(", ").into(),
+                who.collect::<Vec<_>>().join(", ").into(),
             ],
             mood: match row.state {
                 Life::Damaged => Mood::Problem,
                 Life::Unlinked | Life::BeingRemoved => Mood::Warning,
+                Life::Alive | Life::Kept if !went.is_empty() => Mood::Warning,
                 Life::Dead => Mood::Faint,
                 _ => Mood::Plain,
             },

@@ -121,7 +121,9 @@ fn segments_and_who_is_in_them_are_shown_and_a_death_is_seen() {
     screen.await_text(&format!("{} live", other.pid()).replace(" live", ""));
     let gone = other.pid().to_string();
     other.kill();
-    screen.await_that("the dead one is gone", |screen| !screen.contains(&gone));
+    // Where one looks, not only among the events.
+    let is_told = |screen: &str| row(screen, "acme.jobs").contains(&format!("{gone} live"));
+    screen.await_that("the dead one is told", |screen| row(screen, "acme.jobs").contains(" 1 ") && is_told(screen));
     // Nobody has noticed but us.
     screen.press("8");
     screen.await_that("it is told", |screen| screen.contains(&gone) && screen.contains("is gone, and did not"));
@@ -143,6 +145,9 @@ fn one_looks_into_a_segment_down_to_its_live_values() {
     let shown = screen.await_text("AtomicU64");
     assert!(row(&shown, "done").contains("41"), "{shown}");
     assert!(shown.contains("Mutex<[Host; 2]>"), "{shown}");
+    // A value with few numbers has a row for each.
+    actor.act("write-and-end").act("lock-kept").act("unlock");
+    screen.await_that("parts", |screen| row(screen, "  .burst").trim_end().ends_with("20"));
     actor.act("count 97");
     screen.await_that("the new value", |screen| row(screen, "done").contains("97"));
     screen.press("\x1b");
