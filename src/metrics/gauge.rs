@@ -15,12 +15,12 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicU32, AtomicU64, fence};
 
 use crate::lock::{owner, ranges};
 use crate::process_sync::ProcessSync;
 use crate::schema::{Kind, Part, Schema};
-use crate::segment::reader::ReadOnly;
+use crate::segment::reader::{ReadOnly, SegmentReader};
 
 /// How the values of several processes make one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -119,6 +119,14 @@ pub(crate) struct Held {
     pub(crate) value: f64,
 }
 
+impl Held {
+    /// Of the words in the cell `place`: any bytes may stand there.
+    fn of(tenant: u64, value: u64, place: u32) -> Option<Held> {
+        let tenant = u32::try_from(tenant).ok().filter(|tenant| place_of(*tenant) == place)?;
+        Some(Held { tenant, value: decode(value, tenant)? })
+    }
+}
+
 impl<'a> GaugeWords<'a> {
     /// # Safety
     /// For `Last` a word lies at `first`, else two every `stride` words, `slots` times: mapped for `'a`, aligned, only
@@ -197,10 +205,8 @@ impl<'a> GaugeWords<'a> {
         (0..self.slots).filter_map(move |place| {
             let at = place as usize * self.stride;
             // Acquire pairs with the Release in `mine`.
-            let tenant = u32::try_from(self.word(at).load(Acquire)).ok()?;
-            // Any bytes may stand there.
-            let value = decode(self.word(at + 1).load(Relaxed), tenant).filter(|_| place_of(tenant) == place)?;
-            Some(Held { tenant, value })
+            let tenant = self.word(at).load(Acquire);
+            Held::of(tenant, self.word(at + 1).load(Relaxed), place)
         })
     }
 
@@ -339,12 +345,39 @@ impl<const N: usize> Gauge<N> {
 }
 
 impl<const N: usize> ReadOnly<'_, Gauge<N>> {
-    /// The value of an [`Across::Last`] gauge; `None` if it was not set, and of all others: who only reads a segment
-    /// cannot ask who lives. `cotenant metrics` can.
+    /// The value of an [`Across::Last`] gauge; `None` if it was not set, and of all others: see
+    /// [`value`](ReadOnly::value).
     pub fn last(&self) -> Option<f64> {
+        let (across, last) = self.head();
+        decode(last, 0).filter(|_| across == Some(Across::Last))
+    }
+
+    /// As [`Gauge::value`], of a gauge of that reader's segment. Asks the system who lives, as
+    /// [`SegmentReader::metrics`] does.
+    pub fn value(&self, reader: &SegmentReader) -> Option<f64> {
+        let across = match self.head() {
+            (Some(Across::Last) | None, _) => return self.last(),
+            (Some(across), _) => across,
+        };
+        let living = reader.living();
+        let held = (0..N).filter_map(|place| {
+            let at = std::mem::offset_of!(Gauge<N>, processes) + place * size_of::<Cell>();
+            // SAFETY: a cell's first word.
+            let tenant = unsafe { self.part::<u64>(at) };
+            // Acquire pairs with the Release in `mine`, as in `held`.
+            fence(Acquire);
+            // SAFETY: its second word.
+            let value = unsafe { self.part::<u64>(at + 8) };
+            Held::of(tenant, value, place as u32)
+        });
+        across.merge(held.filter(|held| living(held.tenant).is_some()).map(|held| held.value))
+    }
+
+    /// How the values make one, and the word of the last.
+    fn head(&self) -> (Option<Across>, u64) {
         // SAFETY: a gauge holds no lock, and a copy of these words is what they are.
         let [across, _, last] = unsafe { self.part::<[u64; 3]>(0) };
-        decode(last, 0).filter(|_| across as u8 == Across::Last as u8)
+        (u8::try_from(across as u32).ok().and_then(Across::from_byte), last)
     }
 }
 

@@ -25,11 +25,6 @@ impl<'a> Living<'a> {
         })
     }
 
-    /// Where that cannot be asked.
-    pub(crate) fn nobody() -> Living<'a> {
-        Living::new(|_| None)
-    }
-
     /// The process id of a tenant, if it lives.
     pub(crate) fn process(&mut self, tenant: u32) -> Option<u32> {
         *self.answers.entry(tenant).or_insert_with(|| (self.ask)(tenant))

@@ -26,6 +26,8 @@ mod buckets;
 mod counter;
 mod gauge;
 mod histogram;
+#[cfg(feature = "metrics")]
+mod known;
 pub(crate) mod living;
 #[cfg(feature = "metrics")]
 mod recorder;

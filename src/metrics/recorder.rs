@@ -5,10 +5,10 @@
 //! counter!("name", "label" => value)  --key-->  known in this process, or looked up in the segment  -->  cells
 //! ```
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use metrics::{
     Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, SetRecorderError, SharedString,
@@ -19,15 +19,21 @@ use super::buckets::Buckets;
 use super::counter::NamedCounter;
 use super::gauge::{Across, NamedGauge};
 use super::histogram::NamedHistogram;
+use super::known::{Known, Refused};
 use super::registry::{Metrics, MetricsOptions};
 use super::text;
 use crate::error::{Error, ErrorKind, Result};
 use crate::segment::segment::Segment;
+use crate::sys::process;
 
 /// Where the metrics lie in the segment.
 const OBJECT: &str = "metrics";
 /// Beyond the metrics' own bytes: the segment's objects.
 const MORE_BYTES: u64 = 1 << 20;
+/// How long somebody who adds a metric is waited for: an instrumented program does not stop for half a minute.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// After how long it is tried anew what could not be added for a reason that passes.
+const PAUSE_NS: u64 = 1_000_000_000;
 
 /// Records what the facade `metrics` is told, in a segment that all processes of the name share. Behind the feature
 /// `metrics`.
@@ -44,7 +50,12 @@ const MORE_BYTES: u64 = 1 << 20;
 /// Names and labels that scrapers do not read have other characters replaced by `_`. A gauge is the sum over the
 /// processes that live, if nothing else is said ([`gauges`](Recorder::gauges)); a histogram has the buckets of
 /// [`Buckets::new`] ([`buckets`](Recorder::buckets)). What there is no room for, or is of another kind under the same
-/// name, is not counted, and `cotenant_metrics_refused_total` says how much that is.
+/// name, is not counted, and `cotenant_metrics_refused_total` says how many were refused. If a metric cannot be added
+/// for a reason that may pass (somebody is stopped while adding one, a child of a fork gets no slot), it is not counted
+/// meanwhile, and tried again a second later; nobody waits for longer than a second.
+///
+/// Forks and threads may be mixed: a child counts what it and its parent have met, and what it meets anew, whatever
+/// other threads of the parent were doing when it was forked.
 pub struct Recorder {
     metrics: Metrics<'static>,
     across: Across,
@@ -52,11 +63,10 @@ pub struct Recorder {
     counters: Known<CounterHandle>,
     gauges: Known<GaugeHandle>,
     histograms: Known<HistogramHandle>,
+    refused: Refused,
+    /// Until when nothing is added, in time since the machine's start: it failed a moment ago.
+    paused_until_ns: AtomicU64,
 }
-
-/// What this process has looked up, of one kind. A metric that was refused is known, too: it is not looked for over and
-/// over.
-type Known<T> = RwLock<HashMap<Key, Option<Arc<T>>>>;
 
 struct CounterHandle {
     counter: NamedCounter<'static>,
@@ -79,7 +89,8 @@ impl Recorder {
     ///   [`open_or_create`](crate::SegmentOptions::open_or_create).
     pub fn install(name: &str) -> Result<()> {
         let options = Metrics::options();
-        let segment = Segment::options().max_bytes(options.bytes() + MORE_BYTES).open_or_create(name)?;
+        // Twice as many: what is not reserved costs nothing, and metrics take half of what there is at most.
+        let segment = Segment::options().max_bytes(2 * options.bytes() + MORE_BYTES).open_or_create(name)?;
         Recorder::new(segment.leak(), &options)?.set()
     }
 
@@ -94,9 +105,11 @@ impl Recorder {
             metrics,
             across: Across::Sum,
             buckets: Buckets::new(),
-            counters: Known::default(),
-            gauges: Known::default(),
-            histograms: Known::default(),
+            counters: Known::new(metrics.max_series()),
+            gauges: Known::new(metrics.max_series()),
+            histograms: Known::new(metrics.max_series()),
+            refused: Refused::new(),
+            paused_until_ns: AtomicU64::new(0),
         })
     }
 
@@ -133,24 +146,44 @@ impl Recorder {
     /// What is known of the key, or what `look_up` finds under its name and labels.
     fn get<T>(
         &self,
-        known: &Known<T>,
+        (known, kind): (&Known<T>, u64),
         key: &Key,
-        look_up: impl FnOnce(&str, &[(&str, &str)]) -> Result<T>,
+        look_up: impl FnOnce(&Metrics<'static>, &str, &[(&str, &str)]) -> Result<T>,
     ) -> Option<Arc<T>> {
-        if let Some(found) = known.read().unwrap_or_else(PoisonError::into_inner).get(key) {
-            return found.clone();
+        if let Some(found) = known.get(key) {
+            return Some(Arc::clone(found));
+        }
+        if self.refused.has(key, kind) {
+            return None;
         }
         let name = text::name_of(key.name());
         let labels: Vec<(String, &str)> = key.labels().map(|it| (text::label_of(it.key()), it.value())).collect();
         let labels: Vec<(&str, &str)> = labels.iter().map(|(label, value)| (label.as_str(), *value)).collect();
-        let found = look_up(&name, &labels).inspect_err(|error| self.metrics.note_refused(error)).ok().map(Arc::new);
-        known.write().unwrap_or_else(PoisonError::into_inner).entry(key.clone()).or_insert(found).clone()
+        let is_paused = process::boottime_ns() < self.paused_until_ns.load(Relaxed);
+        let metrics = self.metrics.with_patience(if is_paused { None } else { Some(PATIENCE) });
+        let error = match look_up(&metrics, &name, &labels) {
+            Ok(found) => return Some(known.insert(key, found)),
+            Err(error) => error,
+        };
+        match error.kind() {
+            ErrorKind::NoSpace | ErrorKind::Mismatch | ErrorKind::InvalidInput => {
+                self.refused.add(key, kind);
+                self.metrics.note_refused(&error);
+            }
+            _ if is_paused => {}
+            _ => {
+                self.paused_until_ns.store(process::boottime_ns().saturating_add(PAUSE_NS), Relaxed);
+                self.metrics.note_refused(&error);
+            }
+        }
+        None
     }
 }
 
 impl metrics::Recorder for Recorder {
     fn describe_counter(&self, key: KeyName, _unit: Option<Unit>, description: SharedString) {
-        let described = self.metrics.describe(&text::name_of(key.as_str()), &description);
+        let metrics = self.metrics.with_patience(Some(PATIENCE));
+        let described = metrics.describe(&text::name_of(key.as_str()), &description);
         described.unwrap_or_else(|error| self.metrics.note_refused(&error));
     }
 
@@ -163,22 +196,23 @@ impl metrics::Recorder for Recorder {
     }
 
     fn register_counter(&self, key: &Key, _metadata: &Metadata<'_>) -> Counter {
-        let found = self.get(&self.counters, key, |name, labels| {
-            let counter = self.metrics.counter(name, labels)?;
+        let found = self.get((&self.counters, 1), key, |metrics, name, labels| {
+            let counter = metrics.counter(name, labels)?;
             Ok(CounterHandle { counter, absolute: AtomicU64::new(0) })
         });
         found.map_or_else(Counter::noop, Counter::from_arc)
     }
 
     fn register_gauge(&self, key: &Key, _metadata: &Metadata<'_>) -> Gauge {
-        let found =
-            self.get(&self.gauges, key, |name, labels| self.metrics.gauge(name, labels, self.across).map(GaugeHandle));
+        let found = self.get((&self.gauges, 2), key, |metrics, name, labels| {
+            metrics.gauge(name, labels, self.across).map(GaugeHandle)
+        });
         found.map_or_else(Gauge::noop, Gauge::from_arc)
     }
 
     fn register_histogram(&self, key: &Key, _metadata: &Metadata<'_>) -> Histogram {
-        let found = self.get(&self.histograms, key, |name, labels| {
-            self.metrics.histogram(name, labels, self.buckets).map(HistogramHandle)
+        let found = self.get((&self.histograms, 3), key, |metrics, name, labels| {
+            metrics.histogram(name, labels, self.buckets).map(HistogramHandle)
         });
         found.map_or_else(Histogram::noop, Histogram::from_arc)
     }

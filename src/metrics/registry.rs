@@ -16,23 +16,27 @@ use super::counter::{NamedCounter, OwnCounter};
 use super::gauge::{Across, NamedGauge};
 use super::histogram::{NamedHistogram, OwnHistogram};
 use super::living::Living;
-use super::snapshot::Snapshot;
+use super::snapshot::{FamilyKind, Snapshot};
 use super::table::{Found, Full, Head, MAX_STRIPES, Shape, Table, Wanted, What};
 use super::text;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::{Locked, NotLocked};
 use crate::per_process::striped::Claim;
+use crate::segment::area::Area;
 use crate::segment::reader::SegmentReader;
 use crate::segment::segment::Segment;
 
 /// How long somebody who adds a metric is waited for: it takes microseconds, unless it is stopped there.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// What metrics take at least, if nothing is said.
+const LEAST_BYTES: u64 = 8 << 20;
 
 /// How large a [`Metrics`] is made. Who finds one that is there takes it as it is.
 #[derive(Clone, Debug)]
 pub struct MetricsOptions {
     max_series: u32,
-    max_bytes: u64,
+    /// `None`: as [`MetricsOptions::bytes`] says.
+    max_bytes: Option<u64>,
     cells: u32,
     max_processes: u32,
 }
@@ -42,7 +46,7 @@ impl Default for MetricsOptions {
         let threads = std::thread::available_parallelism().map_or(8, usize::from) as u32;
         MetricsOptions {
             max_series: 2000,
-            max_bytes: 8 << 20,
+            max_bytes: None,
             cells: (2 * threads).next_power_of_two().clamp(8, 64),
             max_processes: 256,
         }
@@ -56,13 +60,18 @@ impl MetricsOptions {
         self
     }
 
-    /// Bytes for all of it, which are reserved when it is made; 8 MiB if nothing is said.
+    /// Bytes for all of it, which are reserved when it is made.
+    ///
+    /// If nothing is said, 1 MiB for each of the [`cells`](MetricsOptions::cells), at least 8: room for 2,000 counters
+    /// and some 250 histograms on any machine. That is 8 MiB up to 4 processors, and 64 from 32 on. Where the segment
+    /// has not twice as much left, or the system has no room for it (a small `/dev/shm` in a container), it is halved
+    /// until it fits, down to 8 MiB.
     ///
     /// A metric takes its name and labels and 100 bytes, and besides: a counter 16 bytes for each of the
     /// [`cells`](MetricsOptions::cells), a gauge 16 for each of the [`max_processes`](MetricsOptions::max_processes), a
     /// histogram 16 for each cell and bucket.
     pub fn max_bytes(mut self, bytes: u64) -> Self {
-        self.max_bytes = bytes;
+        self.max_bytes = Some(bytes);
         self
     }
 
@@ -91,19 +100,43 @@ impl MetricsOptions {
     /// - `NoSpace`: the segment has no room for so many bytes.
     /// - Else as of [`Segment::get_or_init`].
     pub fn open_or_create<'a>(&self, segment: &'a Segment, name: &str) -> Result<Metrics<'a>> {
-        let shape = self.shape()?;
-        let area = segment.get_or_init_area(name, self.max_bytes, |_, _| Head::new(shape))?;
+        let area = match self.max_bytes {
+            Some(bytes) => self.area(segment, name, bytes)?,
+            None => self.area_that_fits(segment, name)?,
+        };
         // SAFETY: an area's bytes, which only this module uses; a `Segment`'s memory may be written.
         let table = unsafe { Table::new(area.head, area.bytes, area.byte_count) };
-        Ok(Metrics { table: table.ok_or_else(|| damaged(name, segment.path()))? })
+        let table = table.ok_or_else(|| damaged(name, segment.path()))?;
+        Ok(Metrics { table, patience: Some(LONGEST_WAIT) })
     }
 
-    #[cfg(feature = "metrics")]
+    fn area<'a>(&self, segment: &'a Segment, name: &str, bytes: u64) -> Result<Area<'a, Head>> {
+        let shape = self.shape(bytes)?;
+        segment.get_or_init_area(name, bytes, |_, _| Head::new(shape))
+    }
+
+    /// Of the size that nobody has chosen.
+    fn area_that_fits<'a>(&self, segment: &'a Segment, name: &str) -> Result<Area<'a, Head>> {
+        let mut bytes = self.bytes();
+        let left = segment.max_bytes().saturating_sub(segment.used_bytes());
+        while bytes > LEAST_BYTES && bytes > left / 2 {
+            bytes /= 2;
+        }
+        loop {
+            match self.area(segment, name, bytes) {
+                Err(error) if error.kind() == ErrorKind::NoSpace && bytes > LEAST_BYTES => bytes /= 2,
+                done => return done,
+            }
+        }
+    }
+
+    /// What is said, or the default.
     pub(super) fn bytes(&self) -> u64 {
-        self.max_bytes
+        let cells = u64::from(self.cells.clamp(1, MAX_STRIPES).next_power_of_two());
+        self.max_bytes.unwrap_or_else(|| (cells << 20).clamp(LEAST_BYTES, 64 << 20))
     }
 
-    fn shape(&self) -> Result<Shape> {
+    fn shape(&self, max_bytes: u64) -> Result<Shape> {
         let refused = |what: String| Err(Error::new(ErrorKind::InvalidInput, what));
         if !(1..=1 << 24).contains(&self.max_series) {
             return refused(format!("metrics cannot have {} series: 1 to 16,777,216 are possible", self.max_series));
@@ -113,11 +146,11 @@ impl MetricsOptions {
             stripes: self.cells.clamp(1, MAX_STRIPES).next_power_of_two(),
             slots: self.max_processes.clamp(1, 4095).next_multiple_of(64),
         };
-        if shape.heap_at() as u64 >= self.max_bytes {
+        if shape.heap_at() as u64 >= max_bytes {
             let least = shape.heap_at();
             return refused(format!(
-                "{} bytes are too few for {} series: their table alone takes {least}",
-                self.max_bytes, self.max_series
+                "{max_bytes} bytes are too few for {} series: their table alone takes {least}",
+                self.max_series
             ));
         }
         Ok(shape)
@@ -161,6 +194,8 @@ fn damaged(name: &str, path: &str) -> Error {
 #[derive(Clone, Copy)]
 pub struct Metrics<'a> {
     table: Table<'a>,
+    /// How long somebody who adds a metric is waited for; `None`: nothing is added.
+    patience: Option<Duration>,
 }
 
 impl<'a> Metrics<'a> {
@@ -177,8 +212,9 @@ impl<'a> Metrics<'a> {
     ///
     /// - `NoSpace`: there are as many series as fit, or their bytes are full; the message says which, and what to do.
     ///   It is counted, too (`cotenant_metrics_refused_total`).
-    /// - `Mismatch`: there are metrics of that name and of another kind.
-    /// - `InvalidInput`: a name or a label that scrapers do not read.
+    /// - `Mismatch`: there are metrics of that name and of another kind, or of a name that scrapers could not tell from
+    ///   this one: the counter `x` and the gauge `x_total`, the histogram `x` and the gauge `x_count`.
+    /// - `InvalidInput`: a name or a label that scrapers do not read, or one that begins with `cotenant_`.
     /// - `Busy`: another process is stopped in the middle of adding a metric, for half a minute.
     /// - `Full`, `PermissionDenied`: a child of a fork could not become a participant, to add it.
     pub fn counter(&self, name: &str, labels: &[(&str, &str)]) -> Result<NamedCounter<'a>> {
@@ -246,6 +282,18 @@ impl<'a> Metrics<'a> {
         self.table.count()
     }
 
+    /// The same, waiting as long for somebody who adds a metric; `None`: adding nothing.
+    #[cfg(feature = "metrics")]
+    pub(super) fn with_patience(self, patience: Option<Duration>) -> Metrics<'a> {
+        Metrics { patience, ..self }
+    }
+
+    /// The most series that it has room for.
+    #[cfg(feature = "metrics")]
+    pub(super) fn max_series(&self) -> u32 {
+        self.table.shape.series_max
+    }
+
     /// How often a metric was refused: for want of room, and what a recorder of a facade could not look up.
     pub fn refused(&self) -> u64 {
         self.table.head.refused.load(Relaxed)
@@ -299,8 +347,12 @@ impl<'a> Metrics<'a> {
     /// Adds a metric, unless another process was first.
     #[cold]
     fn add(&self, wanted: &Wanted<'_>) -> Result<Found> {
+        let Some(patience) = self.patience else {
+            let what = format!("the metric `{}` is not there, and nothing is to be added", wanted.name);
+            return Err(Error::new(ErrorKind::Busy, what));
+        };
         let lock = &self.table.head.lock;
-        let locked = match lock.lock_until(Instant::now() + LONGEST_WAIT) {
+        let locked = match lock.lock_until(Instant::now() + patience) {
             // Nobody gives this lock up; damaged bytes may say so.
             Err(NotLocked::NotRecoverable) => lock.lock_given_up(),
             other => other,
@@ -321,14 +373,33 @@ impl<'a> Metrics<'a> {
 
     fn add_locked(&self, wanted: &Wanted<'_>) -> Result<Found> {
         if wanted.what != What::Description {
-            if let Some(other) = self.table.of_name(wanted.name) {
-                self.check_kind(wanted, other)?;
+            match self.table.of_name(wanted.name) {
+                Some(other) => drop(self.check_kind(wanted, other)?),
+                None => self.check_lines(wanted)?,
             }
         }
         self.table.add(*wanted).map_err(|full| {
             self.table.head.refused.fetch_add(1, Relaxed);
             self.no_room(full, wanted.name)
         })
+    }
+
+    /// Refuses a metric whose lines scrapers could not tell from those of one of another name.
+    fn check_lines(&self, wanted: &Wanted<'_>) -> Result<()> {
+        let Some(kind) = FamilyKind::of(wanted.what) else { return Ok(()) };
+        for line in kind.lines_of(wanted.name) {
+            for kind in [FamilyKind::Counter, FamilyKind::Gauge, FamilyKind::Histogram] {
+                let names = kind.endings().iter().filter_map(|ending| line.strip_suffix(ending));
+                let of_kind = |found: &Found| FamilyKind::of(found.what) == Some(kind);
+                let there = |name: &&str| self.table.of_name(name).is_some_and(|found| of_kind(&found));
+                if let Some(name) = names.clone().find(there) {
+                    let what = format!("scrapers could not tell the metric `{}` from `{name}`, which is", wanted.name);
+                    let what = format!("{what} there: both have lines that begin with `{line}`");
+                    return Err(Error::new(ErrorKind::Mismatch, what).hint("give one of them another name"));
+                }
+            }
+        }
+        Ok(())
     }
 
     fn no_room(&self, full: Full, name: &str) -> Error {
@@ -357,8 +428,9 @@ impl<'a> Metrics<'a> {
 }
 
 impl SegmentReader {
-    /// The metrics of that name, as [`Metrics::snapshot`]; `None` if there are none. Who only reads a segment cannot
-    /// ask who lives: gauges of processes are left out (`cotenant metrics` has them).
+    /// The metrics of that name, as [`Metrics::snapshot`]; `None` if there are none. Asks the system which of the
+    /// processes live that have set a gauge: by their slots' locks, or, in a segment of another user, by their process
+    /// ids. A process in another PID namespace than this one is left out then.
     ///
     /// # Errors
     ///
@@ -368,7 +440,7 @@ impl SegmentReader {
         // SAFETY: an area's bytes; the table is only read.
         let table = unsafe { Table::new(area.head, area.bytes, area.byte_count) };
         let table = table.ok_or_else(|| damaged(name, self.path()))?;
-        Ok(Some(Snapshot::of_table(&table, &mut Living::nobody())))
+        Ok(Some(Snapshot::of_table(&table, &mut Living::new(self.living()))))
     }
 }
 

@@ -8,8 +8,9 @@ use crate::segment::segment::Segment;
 use crate::sys::Attached;
 
 impl Segment {
-    /// What the segment knows of itself: participants, deaths that were found, bytes in use, whether its name is gone.
-    /// Each with the label `segment`. Asks the system.
+    /// What the segment knows of itself: participants, deaths and recoveries, bytes in use, whether its name is gone.
+    /// Each with the label `segment`. Asks the system who lives, and writes deaths that nobody has told of down among
+    /// the events.
     ///
     /// ```
     /// # use cotenant::{Backing, Segment, metrics::Format};
@@ -26,11 +27,13 @@ impl Segment {
 /// Of a segment that this process is attached to.
 pub(crate) fn facts(attached: &Attached) -> Snapshot {
     let live = attached.live();
+    attached.tell_deaths();
     of(&Facts {
         segment: &attached.path,
         participants: attached.participants().len() as u64,
         tenancies: tenancies(live),
-        deaths: live.deaths().load(Relaxed),
+        deaths: live.participant_deaths().load(Relaxed),
+        recoveries: live.deaths().load(Relaxed),
         used_bytes: live.data_bytes().load(Relaxed),
         is_unlinked: attached.is_unlinked(),
     })
@@ -51,6 +54,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) participants: u64,
     pub(crate) tenancies: u64,
     pub(crate) deaths: u64,
+    pub(crate) recoveries: u64,
     pub(crate) used_bytes: u64,
     pub(crate) is_unlinked: bool,
 }
@@ -68,9 +72,14 @@ pub(crate) fn of(facts: &Facts<'_>) -> Snapshot {
     );
     tell("cotenant_attached", "Processes that have ever taken a slot.", Value::Counter(facts.tenancies));
     tell(
+        "cotenant_deaths",
+        "Participants that ended without letting go: killed, crashed, or by _exit.",
+        Value::Counter(facts.deaths),
+    );
+    tell(
         "cotenant_recoveries",
         "Locks and cells that were taken from an owner that had died.",
-        Value::Counter(facts.deaths),
+        Value::Counter(facts.recoveries),
     );
     tell("cotenant_used_bytes", "Bytes of the segment that are in use.", Value::Gauge(facts.used_bytes as f64));
     let unlinked = f64::from(u8::from(facts.is_unlinked));

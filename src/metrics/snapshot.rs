@@ -1,13 +1,34 @@
 //! `Snapshot`: metrics as they were when somebody looked, by families: one name, one kind, many labels.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::Ordering::Relaxed;
 
 use super::gauge::{Across, Held};
 use super::histogram::HistogramSnapshot;
 use super::living::Living;
 use super::table::{Table, What};
 use super::text;
+
+const MISSED: &str = "cotenant_metrics_missed";
+
+/// Puts a label among others, in the order of their names. Another value of it is kept under another name.
+fn set_label(labels: &mut Vec<(String, String)>, label: &str, value: &str) {
+    let place = match labels.binary_search_by(|(name, _)| name.as_str().cmp(label)) {
+        Ok(place) if labels[place].1 == value => return,
+        Ok(place) => {
+            let mut name = format!("exported_{label}");
+            while labels.iter().any(|(label, _)| *label == name) {
+                name.insert_str(0, "exported_");
+            }
+            labels[place].0 = name;
+            labels.sort_unstable();
+            labels.partition_point(|(name, _)| name.as_str() < label)
+        }
+        Err(place) => place,
+    };
+    labels.insert(place, (label.to_owned(), value.to_owned()));
+}
 
 /// Metrics as they were at about one moment. Each number is one that somebody left; together they may be of moments as
 /// far apart as reading takes.
@@ -16,6 +37,10 @@ pub struct Snapshot {
     families: Vec<Family>,
     /// Where in `families` a name is.
     places: HashMap<String, usize>,
+    /// What the lines of the families begin with: no two may have one in common.
+    lines: HashSet<String>,
+    /// Of names that there is no metric of, yet.
+    descriptions: HashMap<String, String>,
 }
 
 /// The metrics of one name.
@@ -42,6 +67,33 @@ pub enum FamilyKind {
     Gauge,
     /// Distributions.
     Histogram,
+}
+
+impl FamilyKind {
+    /// `None`: a description is no metric.
+    pub(super) fn of(what: What) -> Option<FamilyKind> {
+        match what {
+            What::Counter => Some(FamilyKind::Counter),
+            What::Gauge => Some(FamilyKind::Gauge),
+            What::Histogram => Some(FamilyKind::Histogram),
+            What::Description => None,
+        }
+    }
+
+    /// What lines of a family of that name begin with, in one text format or the other, the family's name included:
+    /// scrapers cannot tell families apart that have one in common.
+    pub(super) fn lines_of(self, name: &str) -> impl Iterator<Item = String> {
+        self.endings().iter().map(move |ending| format!("{name}{ending}"))
+    }
+
+    /// What is added to the name.
+    pub(super) fn endings(self) -> &'static [&'static str] {
+        match self {
+            FamilyKind::Counter => &["", "_total"],
+            FamilyKind::Gauge => &[""],
+            FamilyKind::Histogram => &["", "_bucket", "_count", "_sum"],
+        }
+    }
 }
 
 /// A metric: its labels, and what it held.
@@ -121,27 +173,29 @@ impl Snapshot {
         family.samples.iter().find(is_it).map(|sample| &sample.value)
     }
 
-    /// Adds what another one has. Two metrics of one name and labels are added up (of gauges the later one stays); a
-    /// name that is of another kind there gets `_2` behind it.
+    /// Adds what another one has. Two metrics of one name and labels are added up (of gauges the later one stays), so
+    /// put a label on each first ([`with_label`](Snapshot::with_label)) if they are to be told apart. A name that is of
+    /// another kind there, or of which scrapers would read another one's lines, gets `_2` behind it; a histogram of
+    /// other buckets than that which is there is left out.
     pub fn add(&mut self, other: Snapshot) {
+        for (name, line) in other.descriptions {
+            self.add_help(&name, &line);
+        }
         for family in other.families {
-            if !self.places.contains_key(&family.name) {
-                self.places.insert(family.name.clone(), self.families.len());
-                self.families.push(family);
-                continue;
+            let there = self.family(&family.name, family.kind);
+            if there.help.is_empty() {
+                there.help = family.help;
             }
-            let name = self.add_help(&family.name, &family.help);
-            self.family(&name, family.kind).add(family.samples);
+            there.add(family.samples);
         }
     }
 
-    /// Puts a label on every metric that has none of that name: which segment it is of.
+    /// Puts a label on every metric: which segment it is of. One that has another value for a label of that name
+    /// keeps that as `exported_` and the name, as Prometheus does it.
     #[must_use]
     pub fn with_label(mut self, label: &str, value: &str) -> Snapshot {
         for sample in self.families.iter_mut().flat_map(|family| &mut family.samples) {
-            if let Err(place) = sample.labels.binary_search_by(|(name, _)| name.as_str().cmp(label)) {
-                sample.labels.insert(place, (label.to_owned(), value.to_owned()));
-            }
+            set_label(&mut sample.labels, label, value);
         }
         self
     }
@@ -151,7 +205,7 @@ impl Snapshot {
         self.family(name, value.kind()).samples.push(Sample { labels, value });
     }
 
-    /// The family of that name, or, if that is of another kind, of one behind it.
+    /// The family of that name, or, if scrapers could not tell it from another one, of one behind it.
     fn family(&mut self, name: &str, kind: FamilyKind) -> &mut Family {
         // Most often there is one, and no name need be made.
         if let Some(place) = self.places.get(name).filter(|place| self.families[**place].kind == kind) {
@@ -159,35 +213,31 @@ impl Snapshot {
         }
         let mut name = name.to_owned();
         let place = loop {
-            match self.places.entry(name.clone()) {
-                Entry::Occupied(place) => {
-                    let family = &mut self.families[*place.get()];
-                    if family.samples.is_empty() {
-                        family.kind = kind;
-                    }
-                    if family.kind == kind {
-                        break *place.get();
-                    }
-                    name.push_str("_2");
-                }
-                Entry::Vacant(place) => {
-                    place.insert(self.families.len());
-                    self.families.push(Family { name, help: String::new(), kind, samples: Vec::new() });
+            match self.places.get(&name) {
+                Some(place) if self.families[*place].kind == kind => break *place,
+                None if kind.lines_of(&name).all(|line| !self.lines.contains(&line)) => {
+                    self.lines.extend(kind.lines_of(&name));
+                    self.places.insert(name.clone(), self.families.len());
+                    let stem = name.strip_suffix("_total").unwrap_or(&name);
+                    let help = self.descriptions.remove(&name).or_else(|| self.descriptions.remove(stem));
+                    let help = help.unwrap_or_default();
+                    self.families.push(Family { name, help, kind, samples: Vec::new() });
                     break self.families.len() - 1;
                 }
+                _ => name.push_str("_2"),
             }
         };
         &mut self.families[place]
     }
 
-    /// Describes a name, unless it is described; gives the name.
-    pub(crate) fn add_help(&mut self, name: &str, help: &str) -> String {
-        let kind = self.places.get(name).map_or(FamilyKind::Gauge, |place| self.families[*place].kind);
-        let family = self.family(name, kind);
-        if family.help.is_empty() {
-            help.clone_into(&mut family.help);
+    /// Describes a name, unless it is described. Without `_total`, which may belong to the name of what is no counter.
+    pub(crate) fn add_help(&mut self, name: &str, help: &str) {
+        let place = self.places.get(name).or_else(|| self.places.get(&format!("{name}_total")));
+        match place.map(|place| &mut self.families[*place].help) {
+            Some(there) if there.is_empty() => help.clone_into(there),
+            Some(_) => {}
+            None => drop(self.descriptions.entry(name.to_owned()).or_insert_with(|| help.to_owned())),
         }
-        family.name.clone()
     }
 
     /// A gauge, as its processes tell it.
@@ -203,10 +253,8 @@ impl Snapshot {
             for held in held {
                 let Some(pid) = living.process(held.tenant) else { continue };
                 let mut labels = labels.clone();
-                labels.push(("pid".to_owned(), pid.to_string()));
-                labels.push(("slot".to_owned(), (held.tenant >> 20).to_string()));
-                labels.sort();
-                labels.dedup_by(|a, b| a.0 == b.0);
+                set_label(&mut labels, "pid", &pid.to_string());
+                set_label(&mut labels, "slot", &(held.tenant >> 20).to_string());
                 self.push(name, labels, Value::Gauge(held.value));
             }
         } else if let Some(value) =
@@ -223,6 +271,7 @@ impl Snapshot {
             // Damaged texts are left out: there is nothing to call them by.
             let Some((name, labels)) = text::parts(&bytes) else { continue };
             if !text::is_name(name)
+                || text::is_kept(name)
                 || found.what != What::Description && !labels.iter().all(|(label, _)| text::is_label(label))
             {
                 continue;
@@ -252,11 +301,23 @@ impl Snapshot {
                 _ => snapshot.push(name, labels, Value::Counter(table.total(&found))),
             }
         }
-        let refused = table.head.refused.load(std::sync::atomic::Ordering::Relaxed);
-        snapshot.add_help("cotenant_metrics_refused", "Metrics that there was no room for.");
-        snapshot.push("cotenant_metrics_refused", Vec::new(), Value::Counter(refused));
-        snapshot.add_help("cotenant_metrics_series", "Names and labels that there are, descriptions included.");
-        snapshot.push("cotenant_metrics_series", Vec::new(), Value::Gauge(table.count().into()));
+        snapshot.add_own(table);
         snapshot
+    }
+
+    /// What named metrics know of themselves.
+    fn add_own(&mut self, table: &Table<'_>) {
+        let (refused, missed) = (table.head.refused.load(Relaxed), table.head.missed.load(Relaxed));
+        self.add_help("cotenant_metrics_refused", "Metrics that there was no room for.");
+        self.push("cotenant_metrics_refused", Vec::new(), Value::Counter(refused));
+        self.push_missed(Vec::new(), missed);
+        self.add_help("cotenant_metrics_series", "Names and labels that there are, descriptions included.");
+        self.push("cotenant_metrics_series", Vec::new(), Value::Gauge(table.count().into()));
+    }
+
+    /// How often a gauge was set by a process that there is no cell for.
+    pub(crate) fn push_missed(&mut self, labels: Vec<(String, String)>, missed: u64) {
+        self.add_help(MISSED, "Values of gauges that were not kept, because their process has no cell.");
+        self.push(MISSED, labels, Value::Counter(missed));
     }
 }

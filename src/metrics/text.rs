@@ -86,7 +86,18 @@ pub(super) fn is_label(label: &str) -> bool {
     is_name && !label.starts_with("__") && !matches!(label, "le" | "quantile")
 }
 
+/// Whether the name is kept for what segments and metrics know of themselves.
+pub(super) fn is_kept(name: &str) -> bool {
+    name.starts_with("cotenant_")
+}
+
 fn check_name(name: &str) -> Result<()> {
+    if is_kept(name) {
+        return Err(refused(format!(
+            "a metric cannot be named `{}`: what begins with `cotenant_` is what segments tell of themselves",
+            printable(name)
+        )));
+    }
     if is_name(name) {
         return Ok(());
     }

@@ -40,8 +40,9 @@ pub(crate) const EVENTS_MAX: u32 = 65_536;
 const HAND_OVERS: usize = 4;
 /// In the place of a hand-over: the lock's, and above it the wait in hundredths of a second.
 const HAND_OVER_PLACE_BITS: u32 = 48;
-/// In the entry of a dead participant, in the place of what it waits for: its death is among the events.
-const DEATH_IS_TOLD: u64 = u64::MAX;
+/// In the entry of a participant that has ended, in the place of what it waits for: its death is among the events, or
+/// it ended in good order.
+pub(crate) const DEATH_IS_TOLD: u64 = u64::MAX;
 
 const _: () = assert!(size_of::<Place>() == EVENT_BYTES as usize);
 
@@ -160,14 +161,24 @@ impl Live {
         if who.pid == 0 || waits_for == DEATH_IS_TOLD {
             return;
         }
-        // Of several who find it at once, one tells. Killed behind it: the death is not told.
+        // Of several who find it at once, one tells. Killed behind it: the death is not told, and not counted.
         if entry.waits_for_at.compare_exchange(waits_for, DEATH_IS_TOLD, Relaxed, Relaxed).is_ok() {
             if Who::of(self, half).pid == 0 {
                 // The slot's next tenant came meanwhile: what was marked is its entry.
                 let _ = entry.waits_for_at.compare_exchange(DEATH_IS_TOLD, 0, Relaxed, Relaxed);
             }
+            self.participant_deaths().fetch_add(1, Relaxed);
             self.record(slot, Happened::Died, 0, Some(who));
         }
+    }
+
+    /// Has the end of a slot's tenant, which comes in good order, not be taken for a death.
+    #[allow(dead_code)] // Where liveness is asked of processes.
+    pub(crate) fn record_end(self, slot: u32) {
+        if let Some(entry) = self.participant(slot) {
+            entry.waits_for_at.store(DEATH_IS_TOLD, Relaxed);
+        }
+        self.record(slot, Happened::Detached, 0, None);
     }
 }
 

@@ -35,6 +35,8 @@ pub(crate) const MAX_NAME_BYTES: usize = 128;
 pub(crate) const MAX_SCOPE_BYTES: usize = 64;
 /// Where the lock of the directory lies: a lock word, held while objects are added or removed.
 pub(crate) const DIRECTORY_LOCK_AT: usize = 448;
+/// Where a word counts participants that were found dead.
+pub(crate) const PARTICIPANT_DEATHS_AT: usize = 456;
 /// Where the slot bitmap lies.
 pub(crate) const BITMAP_AT: usize = 512;
 pub(crate) const BITMAP_WORDS: usize = 64;
@@ -148,7 +150,8 @@ const _: () = assert!(offset_of!(Header, build_id) == 200);
 const _: () = assert!(offset_of!(Header, backing) == 232);
 const _: () = assert!(offset_of!(Header, removals) == 240);
 const _: () = assert!(offset_of!(Header, name) == 256);
-const _: () = assert!(size_of::<Header>() <= DIRECTORY_LOCK_AT && DIRECTORY_LOCK_AT + 8 <= BITMAP_AT);
+const _: () = assert!(size_of::<Header>() <= DIRECTORY_LOCK_AT && DIRECTORY_LOCK_AT + 8 == PARTICIPANT_DEATHS_AT);
+const _: () = assert!(PARTICIPANT_DEATHS_AT + 8 <= BITMAP_AT);
 const _: () = assert!(size_of::<Header>() <= BITMAP_AT && BITMAP_AT + BITMAP_WORDS * 8 <= HEADER_BYTES);
 const _: () = assert!((MAX_PARTICIPANTS as usize) < BITMAP_WORDS * 64);
 

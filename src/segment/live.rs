@@ -10,7 +10,9 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use super::events::{EVENT_BYTES, Place};
-use super::header::{ASKED_AT, BITMAP_AT, BITMAP_WORDS, HEADER_BYTES, Header, PARTICIPANT_BYTES};
+use super::header::{
+    ASKED_AT, BITMAP_AT, BITMAP_WORDS, HEADER_BYTES, Header, PARTICIPANT_BYTES, PARTICIPANT_DEATHS_AT,
+};
 
 /// One participant's entry: who holds the slot. Written by the slot's tenant after it has the slot's lock.
 ///
@@ -149,6 +151,11 @@ impl Live {
 
     pub(crate) fn deaths(&self) -> &AtomicU64 {
         self.word64(offset_of!(Header, deaths))
+    }
+
+    /// How many participants were found dead.
+    pub(crate) fn participant_deaths(&self) -> &AtomicU64 {
+        self.word64(PARTICIPANT_DEATHS_AT)
     }
 
     /// In which run of the machine the slots were last taken.

@@ -152,6 +152,11 @@ impl SegmentReader {
         self.directory.live().data_bytes().load(Acquire)
     }
 
+    /// Tells of tenants, as the high halves of lock words name them, which process each is, if it lives.
+    pub(crate) fn living(&self) -> Box<dyn Fn(u32) -> Option<u32> + '_> {
+        self.attached.living()
+    }
+
     /// Whether the segment's name is gone: processes that start now share with each other, and what is read here is
     /// what the former ones left or still do. Asks the system.
     pub fn is_unlinked(&self) -> bool {

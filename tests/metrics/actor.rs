@@ -77,8 +77,8 @@ pub(crate) fn actors<const N: usize>() -> (Sandbox, [crate::support::peer::Peer;
 
 /// Names tests after their functions.
 macro_rules! tests {
-    ($($name:ident),* $(,)?) => {
-        pub(crate) const TESTS: &[crate::support::Named] = &[$((concat!(stringify!($name)), $name)),*];
+    ($($(#[$on:meta])* $name:ident),* $(,)?) => {
+        pub(crate) const TESTS: &[crate::support::Named] = &[$($(#[$on])* (concat!(stringify!($name)), $name)),*];
     };
 }
 pub(crate) use tests;
@@ -196,6 +196,22 @@ pub(crate) fn answer(line: &str) -> String {
         }
         ["named", "render"] => metrics().snapshot().render(Format::Prometheus).replace('\n', "|"),
         ["named", "refused"] => format!("{} of {}", metrics().refused(), metrics().series()),
+        ["named", "each", name, label, value, number] => {
+            let gauge = metrics().gauge(name, &[(label, value)], Across::EachProcess).expect("a gauge");
+            gauge.set(number.parse().expect("a number"));
+            "set".into()
+        }
+        ["alike"] => crate::alike::count(),
+        #[cfg(target_os = "linux")]
+        ["readable", value] => set_where_others_read(value.parse().expect("a number")),
+        #[cfg(target_os = "linux")]
+        ["read", ..] => crate::readers::read(&words[1..]),
+        #[cfg(target_os = "linux")]
+        ["room"] => crate::room::take(),
+        #[cfg(all(target_os = "linux", feature = "metrics"))]
+        ["facade", "fork"] => crate::facade::fork_and_count(),
+        #[cfg(all(target_os = "linux", feature = "metrics"))]
+        ["facade", "absolute"] => crate::facade::count_absolute(),
         ["limit", n] => LIMIT.try_acquire_many(n.parse().expect("a number")).map_or_else(limited, |()| "ok".into()),
         ["keyed", key, n] => {
             let taken = KEYED.try_acquire_many(key, n.parse().expect("a number"));
@@ -209,6 +225,19 @@ pub(crate) fn answer(line: &str) -> String {
         ["signals", "count"] => crate::fork::signals_counted(&REQUESTS, &LATENCY_SECONDS, &SUM),
         _ => panic!("no such command: {line}"),
     }
+}
+
+/// Gauges in a segment that other users may read.
+#[cfg(target_os = "linux")]
+fn set_where_others_read(value: f64) -> String {
+    let options = Segment::options().max_bytes(4 << 20).mode(0o644);
+    let segment = options.open_or_create("test.readable").expect("a segment").leak();
+    let metrics = Metrics::options().max_series(8).max_bytes(1 << 20).cells(2).max_processes(64);
+    let metrics = metrics.open_or_create(segment, "metrics").expect("room");
+    metrics.gauge("working", &[], Across::Sum).expect("room").set(value);
+    metrics.gauge("each", &[], Across::EachProcess).expect("room").set(value);
+    segment.get_or_init("gauge", || Gauge::<64>::new(Across::Sum)).expect("room").set(value);
+    "set".into()
 }
 
 fn with_held(act: impl FnOnce(&Held) -> String) -> String {

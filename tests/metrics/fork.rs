@@ -69,6 +69,14 @@ fn gauge_without_a_cell_for_a_slot_says_so() {
         peer.ask("gauge sum set 1");
     }
     assert_eq!(peers[0].ask("gauge sum"), "Some(64.0) 1");
+    let told = peers[0].ask("statics");
+    assert!(told.contains("|cotenant_metrics_missed_total{gauge=\"sum\"} 1|"), "{told}");
+    assert!(told.contains("|cotenant_metrics_missed_total{gauge=\"max\"} 0|"), "{told}");
+    for peer in &mut peers {
+        peer.ask("named gauge load 1");
+    }
+    let told = peers[0].ask("named render");
+    assert!(told.contains("|load 64.0|") && told.contains("|cotenant_metrics_missed_total 1|"), "{told}");
 }
 
 static COUNTER: AtomicPtr<Counter> = AtomicPtr::new(std::ptr::null_mut());

@@ -14,8 +14,12 @@ mod support;
 
 #[cfg(any(target_os = "linux", windows))]
 mod actor;
+#[cfg(any(target_os = "linux", windows))]
+mod alike;
 #[cfg(target_os = "linux")]
 mod damage;
+#[cfg(all(target_os = "linux", feature = "metrics"))]
+mod facade;
 #[cfg(target_os = "linux")]
 mod fork;
 #[cfg(target_os = "linux")]
@@ -24,6 +28,10 @@ mod hostile;
 mod limits;
 #[cfg(any(target_os = "linux", windows))]
 mod named;
+#[cfg(target_os = "linux")]
+mod readers;
+#[cfg(target_os = "linux")]
+mod room;
 #[cfg(any(target_os = "linux", windows))]
 mod statics;
 
@@ -33,12 +41,23 @@ fn main() -> std::process::ExitCode {
         statics::TESTS,
         named::TESTS,
         limits::TESTS,
+        alike::TESTS,
         #[cfg(target_os = "linux")]
         fork::TESTS,
         #[cfg(target_os = "linux")]
         hostile::TESTS,
+        #[cfg(target_os = "linux")]
+        readers::TESTS,
+        #[cfg(target_os = "linux")]
+        room::TESTS,
+        #[cfg(all(target_os = "linux", feature = "metrics"))]
+        facade::TESTS,
     ];
-    support::run(&tests.concat(), &[], &[("actor", actor::play)])
+    #[cfg(target_os = "linux")]
+    let root_tests = [readers::ROOT_TESTS, room::ROOT_TESTS].concat();
+    #[cfg(windows)]
+    let root_tests = [];
+    support::run(&tests.concat(), &root_tests, &[("actor", actor::play)])
 }
 
 #[cfg(not(any(target_os = "linux", windows)))]

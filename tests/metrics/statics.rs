@@ -13,6 +13,8 @@ tests! {
     next_tenant_of_a_slot_does_not_show_the_last_one_s_gauge,
     histogram_of_all_processes_is_one,
     statics_are_rendered_by_their_names,
+    #[cfg(target_os = "linux")]
+    deaths_are_counted_and_ends_in_good_order_are_not,
 }
 
 #[track_caller]
@@ -140,4 +142,17 @@ fn statics_are_rendered_by_their_names() {
         assert!(text.contains(line), "no {line} in {text}");
     }
     assert!(text.ends_with("|# EOF|"));
+}
+
+#[cfg(target_os = "linux")]
+fn deaths_are_counted_and_ends_in_good_order_are_not() {
+    let (sandbox, [mut reader]) = actors();
+    for round in 1..=3 {
+        sandbox.start("actor").kill();
+        assert!(sandbox.start("actor").finish().success());
+        let text = reader.ask("statics");
+        let is_told = |line: &str| line.starts_with("cotenant_deaths_total{") && line.ends_with(&format!(" {round}"));
+        assert!(text.split('|').any(is_told), "{round}: {text}");
+        assert!(text.contains("|cotenant_recoveries_total{"), "{text}");
+    }
 }

@@ -4,7 +4,7 @@
 
 #![allow(unsafe_code)]
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
 
 use super::objects::LiveObject;
@@ -16,13 +16,16 @@ use crate::inspect::report::ByteOrder;
 use crate::metrics::Snapshot;
 use crate::metrics::living::Living;
 use crate::metrics::segment::{Facts, of};
-use crate::metrics::statics::{add_variable, ambiguous, holds_metric};
+use crate::metrics::statics::{Told, holds_metric, tell_variable, together};
 use crate::metrics::table::{Head, Table};
 use crate::schema::Kind;
-use crate::segment::header::PARTICIPANT_BYTES;
+use crate::segment::events::DEATH_IS_TOLD;
+use crate::segment::header::{BITMAP_AT, BITMAP_WORDS, PARTICIPANT_BYTES, PARTICIPANT_DEATHS_AT};
 
 /// Bytes of metrics that are read of one segment. Its own maximum may be anything.
 const BUDGET_BYTES: u64 = 1 << 30;
+/// How often deaths are counted anew that somebody tells of meanwhile.
+const DEATHS_ATTEMPTS: u32 = 5;
 /// Bits of the generation in a tenant's word.
 const GENERATION: u32 = (1 << 19) - 1;
 
@@ -41,19 +44,20 @@ impl LiveSegment {
         let mut who = Living::new(|tenant: u32| living.get(&tenant_of(tenant)).copied());
         let objects: Vec<LiveObject> = self.objects()?.into_iter().flatten().collect();
         let objects: Vec<&LiveObject> = objects.iter().filter(|object| object.holds_metrics()).collect();
-        let ambiguous = ambiguous(objects.iter().map(|object| &object.node));
-        let mut snapshot = Snapshot::new();
+        let mut all = Vec::new();
         let mut budget = BUDGET_BYTES;
         for object in objects {
             let Some(words) = self.words_of(object, &mut budget) else { continue };
-            snapshot.add(told(object, &ambiguous, &words, &mut who));
+            told(object, &words, &mut who, &mut all);
         }
+        let mut snapshot = together(all);
         snapshot.add(of(&Facts {
             segment: called,
             participants: living.len() as u64,
             // Also of slots that were given back: a total never goes backwards.
             tenancies: self.participants_bytes()?.chunks_exact(PARTICIPANT_BYTES as usize).map(generation).sum(),
-            deaths: self.header.deaths,
+            deaths: self.deaths()?,
+            recoveries: self.header.deaths,
             used_bytes: self.header.data_bytes,
             is_unlinked: self.facts().is_some_and(|facts| !facts.is_linked),
         }));
@@ -69,7 +73,36 @@ impl LiveSegment {
         let living = living(participants);
         let mut who = Living::new(|tenant: u32| living.get(&tenant_of(tenant)).copied());
         let words = self.words_of(object, &mut { BUDGET_BYTES })?;
-        Some(told(object, &HashSet::new(), &words, &mut who))
+        let mut all = Vec::new();
+        told(object, &words, &mut who, &mut all);
+        Some(together(all))
+    }
+
+    /// Deaths that were told of, and those that nobody has noticed yet.
+    fn deaths(&self) -> Result<u64> {
+        let told = || {
+            let mut word = [0; 8];
+            let read = self.source.read(&mut word, PARTICIPANT_DEATHS_AT as u64);
+            read.map(|()| u64::from_le_bytes(word)).map_err(|cause| self.cannot_read("header", &cause))
+        };
+        let mut bits = [0; BITMAP_WORDS * 8];
+        let mut before = told()?;
+        for _ in 0..DEATHS_ATTEMPTS {
+            self.source.read(&mut bits, BITMAP_AT as u64).map_err(|cause| self.cannot_read("header", &cause))?;
+            let is_set = |slot: u32| bits[slot as usize / 8 % bits.len()] & 1 << (slot % 8) != 0;
+            let is_untold = |it: &&LiveParticipant| {
+                it.lives == Some(false) && it.pid != 0 && it.waits_for_at != DEATH_IS_TOLD && is_set(it.slot)
+            };
+            let untold = self.participants()?.iter().filter(is_untold).count() as u64;
+            // A death that was told of meanwhile would be counted twice, or not at all.
+            let after = told()?;
+            if after == before {
+                // Where the bits are no hints, nobody can tell a death from an end in good order.
+                return Ok(after.saturating_add(untold));
+            }
+            before = after;
+        }
+        Ok(before)
     }
 
     /// A copy of all its words; `None`: it cannot be read, or is not of this processor's kind.
@@ -102,13 +135,13 @@ fn tenant_of(word: u32) -> (u32, u32) {
     (word >> 20, word >> 1 & GENERATION)
 }
 
-fn told(object: &LiveObject, ambiguous: &HashSet<String>, words: &[AtomicU64], who: &mut Living<'_>) -> Snapshot {
+fn told(object: &LiveObject, words: &[AtomicU64], who: &mut Living<'_>, all: &mut Vec<Told>) {
     if object.node.kind() == Some(Kind::Metrics) {
-        return table(words).map(|table| Snapshot::of_table(&table, who)).unwrap_or_default();
+        let named = table(words).map(|table| Snapshot::of_table(&table, who));
+        all.push(Told::named(&object.node.name, named.unwrap_or_default()));
+    } else {
+        tell_variable(&object.node, words, who, all);
     }
-    let mut told = Snapshot::new();
-    add_variable(&object.node, ambiguous, words, who, &mut told);
-    told
 }
 
 fn generation(entry: &[u8]) -> u64 {

@@ -236,7 +236,7 @@ impl Attached {
     pub(crate) fn announce_end(&self) {
         // A child of a fork that never needed a slot was never there.
         if self.slot() != 0 {
-            self.live.record(self.slot(), Happened::Detached, 0, None);
+            self.live.record_end(self.slot());
         }
         slot::announce_end(self.live, self.slot());
     }
@@ -294,6 +294,11 @@ impl Attached {
     /// Whether the segment's name is gone: who starts now shares with others.
     pub(crate) fn is_unlinked(&self) -> bool {
         self.segment.lost_its_name()
+    }
+
+    /// Tells of the participants that are dead, if nobody has.
+    pub(crate) fn tell_deaths(&self) {
+        slot::tell_deaths(self.live, &self.locks, self.slot());
     }
 
     /// The participants whose slots are held now.

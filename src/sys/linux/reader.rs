@@ -10,11 +10,12 @@
 
 #![allow(unsafe_code)]
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::time::Duration;
 
 use super::attach::audience;
@@ -24,7 +25,7 @@ use super::mapping::Mapping;
 use super::reopen::Reopen;
 use super::{process, segment_file};
 use crate::error::{Error, ErrorKind, Result};
-use crate::segment::header::{BackingKind, HEADER_BYTES, Header, SegmentKind};
+use crate::segment::header::{BackingKind, HEADER_BYTES, Header, PARTICIPANT_BYTES, SegmentKind};
 use crate::segment::live::Live;
 use crate::segment::request::Request;
 
@@ -40,6 +41,8 @@ pub(crate) struct Reading {
     /// For the file's length, which is all that keeps an access from a signal.
     file: Reopen,
     named: Reopen,
+    /// The path of the file of locks, of a segment that has one.
+    companion: Option<CString>,
 }
 
 impl Reading {
@@ -58,6 +61,40 @@ impl Reading {
     /// Whether the first `bytes` bytes of the segment can be read: they are mapped, and the file is that long.
     pub(crate) fn has_bytes(&self, bytes: u64) -> bool {
         bytes <= self.memory.bytes() as u64 && self.file.stat_again().is_ok_and(|stat| bytes <= stat.bytes)
+    }
+
+    /// Tells of a tenant (slot and generation, as the high half of a lock word has them) whether it lives: its process
+    /// id. By its slot's lock; where this process may not open the file of those, by the process id, if that means
+    /// something here. Of whom neither tells, `None`, as of the dead.
+    pub(crate) fn living(&self) -> Box<dyn Fn(u32) -> Option<u32> + '_> {
+        let asker = self.locks().ok();
+        Box::new(move |tenant| {
+            let number = tenant >> 20;
+            let end = HEADER_BYTES as u64 + u64::from(number) * u64::from(PARTICIPANT_BYTES);
+            let entry = self.live.participant(number).filter(|_| self.has_bytes(end))?;
+            let (pid, namespace) = (entry.pid.load(Acquire), entry.pid_namespace.load(Relaxed));
+            let since = Some(entry.attached_boottime_ns.load(Relaxed)).filter(|_| process::has_our_clocks(pid));
+            let is_held = asker
+                .as_ref()
+                .map(|asker| file::is_write_locked(asker, lock_byte::SLOT + i64::from(number)).unwrap_or(false));
+            let is_gone = || process::is_gone(pid, since);
+            let lives = match is_held {
+                Some(true) => namespace != process::pid_namespace() || is_gone() != Some(true),
+                Some(false) => false,
+                None => namespace == process::pid_namespace() && is_gone() == Some(false),
+            };
+            // Read last: a later tenant has another one.
+            let is_it = entry.generation.load(Acquire) == tenant >> 1 & super::slot::MAX_GENERATION;
+            (pid != 0 && lives && is_it).then_some(pid)
+        })
+    }
+
+    /// The file in which slots are locked, through a description that holds no lock.
+    fn locks(&self) -> io::Result<File> {
+        let Some(path) = &self.companion else { return self.file.open_to_read() };
+        let file = file::open_at(None, path, libc::O_RDONLY | libc::O_NONBLOCK | libc::O_NOFOLLOW, 0)?;
+        let is_it = file::stat(&file)?.inode == self.header.companion_ino;
+        if is_it { Ok(file) } else { Err(io::ErrorKind::NotFound.into()) }
     }
 
     /// Whether the segment's name is gone: who starts now shares with others.
@@ -158,7 +195,11 @@ fn join(folder: &Folder, name: &CStr, found: File, audience: Audience, user: u32
             let what = format!("the segment {path} holds variables of a `shared!` block, not objects");
             return Err(Error::new(ErrorKind::Mismatch, what).hint("`cotenant show` reads those"));
         }
-        return map(path, header, found, stat).map(Some);
+        let companion = match segment_file::companion_in(&page).transpose().map_err(failed)? {
+            Some(name) => Some(file::c_string(folder.path_of(&name).as_bytes()).map_err(failed)?),
+            None => None,
+        };
+        return map(path, header, found, (stat, companion)).map(Some);
     }
     Err(Error::new(ErrorKind::Busy, format!("the segment {path} is being removed by a process that does not finish"))
         .hint("look for a stopped program of its user"))
@@ -181,7 +222,8 @@ fn check_owner(stat: &Stat, audience: Audience, user: u32, path: &str) -> Result
     Err(Error::new(ErrorKind::Foreign, format!("{path} {why}")).hint("name its user or group in the options"))
 }
 
-fn map(path: String, header: Header, found: File, stat: Stat) -> Result<Reading> {
+fn map(path: String, header: Header, found: File, about: (Stat, Option<CString>)) -> Result<Reading> {
+    let (stat, companion) = about;
     let failed = |cause: io::Error| Error::system(format!("map {} bytes of {path}", header.max_bytes), &cause);
     let bytes = usize::try_from(header.max_bytes).unwrap_or(usize::MAX);
     let memory = Mapping::shared(&found, 0, bytes, false).map_err(failed)?;
@@ -189,5 +231,5 @@ fn map(path: String, header: Header, found: File, stat: Stat) -> Result<Reading>
     let file = Reopen::kept(found).map_err(failed)?;
     // SAFETY: `memory` maps that many shared bytes and lives in the same value; a reader only loads.
     let live = unsafe { Live::new(memory.base(), header.participants_max) };
-    Ok(Reading { path, header, live, memory, file, named })
+    Ok(Reading { path, header, live, memory, file, named, companion })
 }

@@ -72,7 +72,16 @@ impl Reopen {
     /// A description of its own for the same file, for reading and writing. Allocates nothing: it is used in children
     /// of a fork. `NotFound` if the file is not there any more; `WouldBlock` if somebody has a lease on it.
     pub(crate) fn open(&self) -> io::Result<File> {
-        let flags = libc::O_RDWR | libc::O_NONBLOCK;
+        self.open_as(libc::O_RDWR)
+    }
+
+    /// The same for reading alone.
+    pub(crate) fn open_to_read(&self) -> io::Result<File> {
+        self.open_as(libc::O_RDONLY)
+    }
+
+    fn open_as(&self, access: libc::c_int) -> io::Result<File> {
+        let flags = access | libc::O_NONBLOCK;
         let (file, stat) = match self {
             Reopen::ByPath { path, stat } => (file::open_at(None, path, flags | libc::O_NOFOLLOW, 0)?, stat),
             Reopen::Kept(kept) => {

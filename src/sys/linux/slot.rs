@@ -143,13 +143,30 @@ fn clear_dead(live: Live, asker: &File) -> io::Result<u32> {
     for number in 1..=reserved {
         let is_set = live.bitmap(number as usize / 64).load(Relaxed) & (1 << (number % 64)) != 0;
         let is_retired = live.participant(number).is_none_or(|it| it.generation.load(Relaxed) >= MAX_GENERATION);
+        let generation = live.participant(number).map_or(0, |entry| entry.generation.load(Acquire));
         if is_set && !is_retired && !file::is_write_locked(asker, lock_byte::SLOT + i64::from(number))? {
+            live.record_death(0, number << 20 | generation << 1);
             // Somebody may have set the bit and not yet have the lock; then two may try, and the lock decides.
             clear_bit(live, number);
             cleared += 1;
         }
     }
     Ok(cleared)
+}
+
+/// Tells of every participant that died and of whose death nobody has told. `slot` is this process's.
+pub(crate) fn tell_deaths(live: Live, locks: &Reopen, slot: u32) {
+    let Ok(asker) = locks.open() else { return };
+    let reserved = live.participants_reserved().load(Acquire).min(live.participants_max());
+    for number in 1..=reserved {
+        let is_set = live.bitmap(number as usize / 64).load(Relaxed) & (1 << (number % 64)) != 0;
+        let Some(entry) = live.participant(number).filter(|_| is_set && number != slot) else { continue };
+        // Read before the question: a tenant that comes behind it has another generation.
+        let generation = entry.generation.load(Acquire);
+        if matches!(file::is_write_locked(&asker, lock_byte::SLOT + i64::from(number)), Ok(false)) {
+            live.record_death(slot, number << 20 | generation << 1);
+        }
+    }
 }
 
 /// Reserves memory for the entry of `number` and those before it: pages of the table are holes until they are needed.

@@ -110,6 +110,8 @@ impl Attached {
 
     pub(crate) fn announce_end(&self) {}
 
+    pub(crate) fn tell_deaths(&self) {}
+
     pub(crate) fn detach(&self) {}
 }
 

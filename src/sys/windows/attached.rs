@@ -140,6 +140,9 @@ impl Attached {
         participants::list(self.live)
     }
 
+    /// An entry does not say whether its process ended in good order: only who is found dead as an owner is told of.
+    pub(crate) fn tell_deaths(&self) {}
+
     /// The process is ending: liveness is the process's own here, there is no hint to clear.
     pub(crate) fn announce_end(&self) {}
 

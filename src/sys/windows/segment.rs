@@ -65,6 +65,10 @@ impl Reading {
     pub(crate) fn is_unlinked(&self) -> bool {
         match self.never {}
     }
+
+    pub(crate) fn living(&self) -> Box<dyn Fn(u32) -> Option<u32> + '_> {
+        match self.never {}
+    }
 }
 
 /// Refuses.
