@@ -367,7 +367,7 @@ mod tests {
 
     #[test]
     fn time_before_the_machine_s_start_and_damage_cost_a_burst_at_most() {
-        for bytes in [u64::MAX & !PREPAID, 1 << 62, 1000 * SECOND << TIME_SHIFT] {
+        for bytes in [!PREPAID, 1 << 62, (1000 * SECOND) << TIME_SHIFT] {
             let limiter = RateLimiter::new(Rate::per_second(10).burst(3));
             limiter.used_up_to.store(bytes, Relaxed);
             assert_eq!(limiter.acquire_at(SECOND, 1), Err(Limited { retry_after: Duration::from_millis(100) }));

@@ -65,9 +65,9 @@ impl Buckets {
         (self.max_exponent.wrapping_sub(self.min_exponent) as u16 as usize) << self.part_bits
     }
 
-    /// Words of a histogram's cell: the sum, what is not above `min`, the ranges, what is above `max`.
+    /// Words of a histogram's cell: the sum, what is not above `min`, the ranges, what is above `max`, the second sum.
     pub(crate) const fn words(&self) -> usize {
-        self.count() + 3
+        self.count() + 4
     }
 
     /// The word that counts `value`, which is no NaN. A range holds its upper end, as `le` says.
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn every_value_lies_in_its_bucket_up_to_the_upper_end() {
         for buckets in ALL {
-            let last = buckets.words() - 1;
+            let last = buckets.words() - 2;
             assert_eq!(buckets.upper_end(last), f64::INFINITY);
             for word in 1..last {
                 let end = buckets.upper_end(word);

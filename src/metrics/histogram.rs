@@ -1,10 +1,11 @@
 //! Histograms: how values are distributed, counted in [`Buckets`].
 //!
 //! ```text
-//! a cell   | sum | up to min | bucket | bucket | ... | above max |
+//! a cell   | sum | up to min | bucket | bucket | ... | above max | sum |
 //! ```
 //!
-//! An observation changes its bucket and then the sum; the number of observations is the sum of the buckets, so that it
+//! An observation changes its bucket and then a sum. A thread that has the cell to itself takes the two sums in turn:
+//! the next addition need not wait until the last one has come back from memory. The number of observations is the sum of the buckets, so that it
 //! never contradicts them. Killed between the two changes: an observation that nobody was told of is counted, and not
 //! in the sum.
 
@@ -47,7 +48,7 @@ use crate::segment::reader::ReadOnly;
 /// right in every thread, in signal handlers and in children of a fork, and what is acknowledged (the call has
 /// returned) is counted, however the process ends.
 ///
-/// `W` words of 8 bytes in each of `2 N` cells: three more than there are [buckets](Buckets::count); `N` is a power of
+/// `W` words of 8 bytes in each of `2 N` cells: four more than there are [buckets](Buckets::count); `N` is a power of
 /// two. That they fit is checked where the histogram is made, in a static while compiling.
 #[repr(C)]
 pub struct Histogram<const W: usize = 128, const N: usize = 16> {
@@ -76,9 +77,9 @@ impl<const W: usize, const N: usize> Histogram<W, N> {
     /// Empty.
     ///
     /// # Panics
-    /// If there are more buckets than `W - 3`; in a constant, that is an error while compiling.
+    /// If there are more buckets than `W - 4`; in a constant, that is an error while compiling.
     pub const fn new(buckets: Buckets) -> Histogram<W, N> {
-        assert!(buckets.words() <= W, "the buckets, and three words more, do not fit into W words of a cell");
+        assert!(buckets.words() <= W, "the buckets, and four words more, do not fit into W words of a cell");
         Histogram { buckets: AtomicU64::new(buckets.to_word()), reserved: [0; 7], cells: PerProcess::new() }
     }
 
@@ -93,7 +94,7 @@ impl<const W: usize, const N: usize> Histogram<W, N> {
     /// buckets; one above the last behind them. No number (NaN) is not counted.
     #[inline]
     pub fn observe(&self, value: f64) {
-        const { assert!(W >= 4, "a histogram's cell has at least four words") };
+        const { assert!(W >= 5, "a histogram's cell has at least five words") };
         // Not checked as `buckets` does: a number that is out of bounds is put into them.
         observe(&self.cells.local()[..], &Buckets::of_any_word(self.buckets.load(Relaxed)), value);
     }
@@ -163,9 +164,10 @@ fn observe_alone(words: &[AtomicU64], buckets: &Buckets, value: f64) {
         return;
     }
     let bucket = &words[buckets.word_of(value)];
-    bucket.store(bucket.load(Relaxed).wrapping_add(1), Relaxed);
-    let sum = f64::from_bits(words[0].load(Relaxed)) + value;
-    words[0].store(sum.to_bits(), Relaxed);
+    let count = bucket.load(Relaxed).wrapping_add(1);
+    bucket.store(count, Relaxed);
+    let sum = &words[if count % 2 == 0 { 0 } else { buckets.words() - 1 }];
+    sum.store((f64::from_bits(sum.load(Relaxed)) + value).to_bits(), Relaxed);
 }
 
 /// A histogram in a [`Metrics`](super::Metrics), found by its name and labels. Keep it, and call it as often as you
@@ -250,13 +252,13 @@ impl fmt::Debug for OwnHistogram<'_> {
 pub struct HistogramSnapshot {
     buckets: Buckets,
     sum: f64,
-    /// Of the words behind the sum.
+    /// Of the words between the sums.
     counts: Vec<u64>,
 }
 
 impl HistogramSnapshot {
     pub(crate) fn empty(buckets: Buckets) -> HistogramSnapshot {
-        HistogramSnapshot { buckets, sum: 0.0, counts: vec![0; buckets.words() - 1] }
+        HistogramSnapshot { buckets, sum: 0.0, counts: vec![0; buckets.words() - 2] }
     }
 
     fn of(buckets: Buckets, words: Striped<'_>) -> HistogramSnapshot {
@@ -268,8 +270,9 @@ impl HistogramSnapshot {
     /// Adds a cell.
     pub(crate) fn add(&mut self, words: &[AtomicU64]) {
         let Some((sum, counts)) = words.split_first() else { return };
-        // The sum first: an observation that comes between is in the count alone, as one that is being made.
-        self.sum += f64::from_bits(sum.load(Relaxed));
+        // The sums first: an observation that comes between is in the count alone, as one that is being made.
+        let second = counts.get(self.counts.len()).map_or(0, |sum| sum.load(Relaxed));
+        self.sum += f64::from_bits(sum.load(Relaxed)) + f64::from_bits(second);
         for (total, count) in self.counts.iter_mut().zip(counts) {
             *total = total.wrapping_add(count.load(Relaxed));
         }
