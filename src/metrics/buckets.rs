@@ -83,6 +83,13 @@ impl Buckets {
         (nth as usize).min(self.count()) + 2
     }
 
+    /// What a thread keeps that counts often.
+    pub(crate) fn ranges(&self) -> Ranges {
+        let shift = MANTISSA_BITS - u32::from(self.part_bits);
+        let min_bits = ((i64::from(self.min_exponent) + 1023) as u64) << MANTISSA_BITS;
+        Ranges { min: f64::from_bits(min_bits), first: min_bits >> shift, shift, count: self.count() }
+    }
+
     /// The upper end of the range that word `index` counts; infinite for the last.
     pub(crate) fn upper_end(&self, index: usize) -> f64 {
         let nth = index - 1;
@@ -121,6 +128,34 @@ impl Buckets {
 // What a histogram that C declares has if nothing is said.
 const _: () = assert!(Buckets::new().to_word() == crate::schema::tables::SECONDS);
 
+/// [`Buckets`] with their numbers made ready, so that a value's bucket is a comparison, a shift and a subtraction.
+#[derive(Clone, Copy)]
+pub(crate) struct Ranges {
+    min: f64,
+    /// The bits of `min`, cut off as those of values are.
+    first: u64,
+    shift: u32,
+    count: usize,
+}
+
+impl Ranges {
+    /// As [`Buckets::word_of`]; `None` for a NaN.
+    #[inline]
+    pub(crate) fn word_of(&self, value: f64) -> Option<usize> {
+        if value > self.min {
+            let nth = (value.to_bits().wrapping_sub(1) >> self.shift).wrapping_sub(self.first);
+            return Some((nth as usize).min(self.count) + 2);
+        }
+        (!value.is_nan()).then_some(1)
+    }
+
+    /// The word of the second sum.
+    #[inline]
+    pub(crate) fn second_sum(&self) -> usize {
+        self.count + 3
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,6 +191,14 @@ mod tests {
             }
             assert_eq!(buckets.word_of(f64::INFINITY), last);
             assert_eq!(buckets.word_of(f64::MAX), last);
+            let ranges = buckets.ranges();
+            for word in 1..=last {
+                let end = buckets.upper_end(word);
+                for value in [end, -end, end * 1.01, end * 0.99] {
+                    assert_eq!(ranges.word_of(value), Some(buckets.word_of(value)), "{buckets:?}: {value}");
+                }
+            }
+            assert_eq!((ranges.word_of(f64::NAN), ranges.second_sum()), (None, buckets.words() - 1));
         }
     }
 

@@ -5,9 +5,9 @@
 //! ```
 //!
 //! An observation changes its bucket and then a sum. A thread that has the cell to itself takes the two sums in turn:
-//! the next addition need not wait until the last one has come back from memory. The number of observations is the sum of the buckets, so that it
-//! never contradicts them. Killed between the two changes: an observation that nobody was told of is counted, and not
-//! in the sum.
+//! the next addition need not wait until the last one has come back from memory. The number of observations is the sum
+//! of the buckets, so that it never contradicts them. Killed between the two changes: an observation that nobody was
+//! told of is counted, and not in the sum.
 
 #![allow(unsafe_code)]
 
@@ -18,7 +18,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use super::buckets::Buckets;
+use super::buckets::{Buckets, Ranges};
 use crate::per_process::PerProcess;
 use crate::per_process::striped::{Claim, OwnWords, Striped, Words};
 use crate::process_sync::ProcessSync;
@@ -112,7 +112,7 @@ impl<const W: usize, const N: usize> Histogram<W, N> {
 
     /// A handle for this thread, which observes about as fast as into a histogram of its own.
     pub fn claim(&self) -> OwnHistogram<'_> {
-        OwnHistogram { words: OwnWords::claim(self.cells.striped()), buckets: self.buckets() }
+        OwnHistogram::new(OwnWords::claim(self.cells.striped()), self.buckets())
     }
 }
 
@@ -159,14 +159,12 @@ fn observe(words: &[AtomicU64], buckets: &Buckets, value: f64) {
 
 /// In a stripe of one's own.
 #[inline]
-fn observe_alone(words: &[AtomicU64], buckets: &Buckets, value: f64) {
-    if value.is_nan() {
-        return;
-    }
-    let bucket = &words[buckets.word_of(value)];
+fn observe_alone(words: &[AtomicU64], ranges: &Ranges, value: f64) {
+    let Some(word) = ranges.word_of(value) else { return };
+    let bucket = &words[word];
     let count = bucket.load(Relaxed).wrapping_add(1);
     bucket.store(count, Relaxed);
-    let sum = &words[if count % 2 == 0 { 0 } else { buckets.words() - 1 }];
+    let sum = &words[if count % 2 == 0 { 0 } else { ranges.second_sum() }];
     sum.store((f64::from_bits(sum.load(Relaxed)) + value).to_bits(), Relaxed);
 }
 
@@ -207,7 +205,7 @@ impl<'a> NamedHistogram<'a> {
     }
 
     pub(super) fn with(self, claim: &Rc<Claim<'a>>) -> OwnHistogram<'a> {
-        OwnHistogram { words: OwnWords::new(self.words, claim), buckets: self.buckets }
+        OwnHistogram::new(OwnWords::new(self.words, claim), self.buckets)
     }
 }
 
@@ -222,14 +220,19 @@ impl fmt::Debug for NamedHistogram<'_> {
 pub struct OwnHistogram<'a> {
     words: OwnWords<'a>,
     buckets: Buckets,
+    ranges: Ranges,
 }
 
-impl OwnHistogram<'_> {
+impl<'a> OwnHistogram<'a> {
+    fn new(words: OwnWords<'a>, buckets: Buckets) -> OwnHistogram<'a> {
+        OwnHistogram { words, buckets, ranges: buckets.ranges() }
+    }
+
     /// Counts a value. No number (NaN) is not counted.
     #[inline]
     pub fn observe(&self, value: f64) {
         match self.words.own() {
-            Some(own) => observe_alone(&own, &self.buckets, value),
+            Some(own) => observe_alone(&own, &self.ranges, value),
             None => observe(&self.words.striped.here(), &self.buckets, value),
         }
     }
