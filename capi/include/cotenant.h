@@ -2926,13 +2926,13 @@ COTENANT_X_ARRAY_TYPE(owners16, u64, 16);
 /* The words counter, gauge and histogram: metrics as variables, scraped under the variable's name. In a block
  * F(counter, requests) F(gauge, in_flight, COTENANT_GAUGE(COTENANT_ACROSS_SUM)) F(histogram, seconds), and
  * F(histogram, bytes, COTENANT_BUCKETS(6, 30, 1)) for ranges from 2^6 to 2^30 of which each doubling has 2^1; there are
- * at most 125 ranges. */
+ * at most 124 ranges. */
 #define COTENANT_GAUGE(across) across, 0, {0}
 #define COTENANT_X_POWER(exponent) ((uint64_t)((exponent) & 0xffff))
 #define COTENANT_BUCKETS(min_exponent, max_exponent, part_bits)                                                        \
     ((uint64_t)1 << 63 | (uint64_t)(part_bits) << 32 | COTENANT_X_POWER(max_exponent) << 16 |                          \
      COTENANT_X_POWER(min_exponent)) +                                                                                 \
-            0 * sizeof(char[(((max_exponent) - (min_exponent)) << (part_bits)) <= 125 &&                               \
+            0 * sizeof(char[(((max_exponent) - (min_exponent)) << (part_bits)) <= 124 &&                               \
                                     (max_exponent) > (min_exponent) && (min_exponent) >= -1022 &&                      \
                                     (max_exponent) <= 1023 && (part_bits) >= 0                                         \
                                 ? 1                                                                                    \
