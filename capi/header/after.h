@@ -134,6 +134,8 @@ COTENANT_X_VARIABLE_OPERATIONS(bool, bool)
 #define COTENANT_X_CONSTANT(constant, name, number) constant = number,
 #define COTENANT_X_VARIANT(constant, name, number) {#name, (uint64_t)(int64_t)(number), NULL},
 #define COTENANT_ENUM(name, type, VALUES)                                                                              \
+    COTENANT_X_STATIC_ASSERT((cotenant_value_##type)1.5 == 1 && (cotenant_value_##type)2 == 2,                         \
+                             "an enum is of one of the words u8 to u64 and i8 to i64");                                \
     enum { VALUES(COTENANT_X_CONSTANT) };                                                                              \
     typedef cotenant_value_##type name;                                                                                \
     typedef name cotenant_value_##name;                                                                                \
@@ -522,6 +524,28 @@ static cotenant_part cotenant_x_parts_gauge[] COTENANT_X_TABLE = {{"across", 0, 
                                                                  {"last", 16, &cotenant_value_type_atomic_u64},
                                                                  {"processes", 64, &cotenant_x_cells_gauge}};
 COTENANT_X_BOTH_AS(gauge, cotenant_shared_gauge, "Gauge", cotenant_x_parts_gauge, 4, 0, 24);
+
+/* The words rate_limiter and keyed_rate_limiter: limits as variables, F(rate_limiter, api, COTENANT_RATE(100, 1000, 20)) and
+ * F(keyed_rate_limiter, logins, COTENANT_KEYED_RATE(5, 60000, 5)): so many in each so many milliseconds, and at once.
+ * `number` and `burst` are at least 1, a time at least a nanosecond for each. */
+#define COTENANT_RATE(number, time_ms, burst) COTENANT_X_RATE(number, time_ms, burst), {0, 0}
+#define COTENANT_KEYED_RATE(number, time_ms, burst) COTENANT_X_RATE(number, time_ms, burst), {0}
+#define COTENANT_X_RATE(number, time_ms, burst)                                                                        \
+    (uint64_t)(time_ms) * 1000000 / (number) + 0 * sizeof(char[(number) > 0 && (burst) > 0 ? 1 : -1]),                 \
+        (uint64_t)(time_ms) * 1000000 / (number) * (burst)
+static cotenant_part cotenant_x_parts_rate_limiter[] COTENANT_X_TABLE = {
+    {"interval_ns", 0, &cotenant_value_type_atomic_u64},
+    {"span_ns", 8, &cotenant_value_type_atomic_u64},
+    {"used_up_to_ns", 16, &cotenant_value_type_atomic_u64},
+    {"denied", 24, &cotenant_value_type_atomic_u64}};
+COTENANT_X_BOTH_AS(rate_limiter, cotenant_rate_limiter, "RateLimiter", cotenant_x_parts_rate_limiter, 4, 0, 27);
+COTENANT_X_ARRAY_TYPE(keys, atomic_u64, 1024);
+static cotenant_part cotenant_x_parts_keyed_rate_limiter[] COTENANT_X_TABLE = {
+    {"interval_ns", 0, &cotenant_value_type_atomic_u64}, {"span_ns", 8, &cotenant_value_type_atomic_u64},
+    {"secret", 16, &cotenant_value_type_atomic_u64},     {"denied", 24, &cotenant_value_type_atomic_u64},
+    {"evicted", 32, &cotenant_value_type_atomic_u64},    {"keys", 64, &cotenant_x_array_keys}};
+COTENANT_X_BOTH_AS(keyed_rate_limiter, cotenant_keyed_rate_limiter, "KeyedRateLimiter",
+                   cotenant_x_parts_keyed_rate_limiter, 6, 0, 27);
 
 /* --- Blocks of shared variables ---
  *

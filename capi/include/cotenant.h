@@ -714,6 +714,243 @@ size_t cotenant_text_get(const uint32_t *length,
                          size_t out_bytes)
 COTENANT_NOEXCEPT;
 
+/* --- Descriptors of segments --- */
+
+/**
+ * A descriptor that leads to this segment, for a process that is to share it and gives it to
+ * cotenant_segment_of_descriptor: sent over a Unix socket, or inherited by a program (it is close-on-exec: for that a
+ * copy by dup2 that is not). Close it like any other; as long as it is open anywhere the segment counts as in use.
+ * COTENANT_UNSUPPORTED: the segment is no file (COTENANT_BACKING_ANONYMOUS, COTENANT_BACKING_SYSV), or this is Windows.
+ * COTENANT_SYSTEM: its name was removed. Does not block.
+ */
+COTENANT_API
+cotenant_status cotenant_segment_to_descriptor(const cotenant_segment *segment,
+                                               int32_t *descriptor)
+COTENANT_NOEXCEPT;
+
+/**
+ * Attaches to the segment that a descriptor of cotenant_segment_to_descriptor leads to. The descriptor is this call's,
+ * also if it fails: it closes it, or keeps it where no name leads to the segment. It is checked before it is used, for
+ * whoever sent it may be hostile. COTENANT_FOREIGN: it leads to no segment, to a memfd that is not sealed, or to another
+ * user's file. COTENANT_CORRUPT, COTENANT_MISMATCH, COTENANT_PERMISSION_DENIED; COTENANT_NOT_FOUND: nobody is attached
+ * to it any more; COTENANT_INVALID_INPUT: no open descriptor; COTENANT_UNSUPPORTED: this is Windows. Does not block.
+ */
+COTENANT_API
+cotenant_status cotenant_segment_of_descriptor(int32_t descriptor,
+                                               cotenant_segment **segment)
+COTENANT_NOEXCEPT;
+
+/* --- What there is --- */
+
+/**
+ * What a segment was made for.
+ */
+typedef enum cotenant_contents {
+    /**
+     * Its header does not say.
+     */
+    COTENANT_CONTENTS_UNKNOWN = 0,
+    /**
+     * The unnamed blocks of one program or library.
+     */
+    COTENANT_CONTENTS_IMAGE = 1,
+    /**
+     * One named block.
+     */
+    COTENANT_CONTENTS_BLOCK = 2,
+    /**
+     * Objects.
+     */
+    COTENANT_CONTENTS_OBJECTS = 3,
+} cotenant_contents;
+
+/**
+ * What cotenant_prune has removed, or would remove.
+ */
+typedef enum cotenant_leftover {
+    /**
+     * Something of a later version of this library.
+     */
+    COTENANT_LEFTOVER_OTHER = 0,
+    /**
+     * A segment that nobody is attached to, and that was not to be kept.
+     */
+    COTENANT_LEFTOVER_DEAD = 1,
+    /**
+     * A kept segment that nobody is attached to.
+     */
+    COTENANT_LEFTOVER_KEPT = 2,
+    /**
+     * A segment whose maker was killed before it was whole.
+     */
+    COTENANT_LEFTOVER_UNFINISHED = 3,
+    /**
+     * The locks of a segment that is gone.
+     */
+    COTENANT_LEFTOVER_LOCKS = 4,
+} cotenant_leftover;
+
+/**
+ * A segment as it was found: what its header says and what the system tells about it. The texts stay during the
+ * callback that gets it.
+ */
+typedef struct cotenant_segment_info {
+    /**
+     * Its file.
+     */
+    const char *path;
+    /**
+     * Its name; of an image's unnamed blocks, the program's.
+     */
+    const char *name;
+    /**
+     * Its scope; "" without one.
+     */
+    const char *scope;
+    /**
+     * What its memory is made of: "posix", "file", "system v".
+     */
+    const char *backing;
+    /**
+     * Why the numbers make no sense, which are zeros then; null: they do.
+     */
+    const char *damage;
+    /**
+     * Memory, or disk, that it takes, in bytes.
+     */
+    uint64_t allocated_bytes;
+    /**
+     * Bytes of values in use.
+     */
+    uint64_t used_bytes;
+    /**
+     * Bytes that its file may grow to.
+     */
+    uint64_t max_bytes;
+    /**
+     * A cotenant_contents.
+     */
+    uint32_t contents;
+    /**
+     * How many processes are attached, readers not among them.
+     */
+    uint32_t participants;
+    /**
+     * The user who owns it.
+     */
+    uint32_t user;
+    /**
+     * Permission bits of the file.
+     */
+    uint32_t mode;
+    /**
+     * Whether a process, or a reader, has it mapped. If not, the next one to attach starts afresh, unless it is kept.
+     */
+    bool is_alive;
+    /**
+     * Whether its values live until its name is removed.
+     */
+    bool is_kept;
+    /**
+     * Zero.
+     */
+    uint8_t reserved[6];
+} cotenant_segment_info;
+
+/**
+ * Is called for each segment. Gives 0 to go on, anything else to end there. It must not throw, and not jump out.
+ */
+typedef int32_t (*cotenant_segment_visit)(const struct cotenant_segment_info *segment, void *argument);
+
+/**
+ * Is called for what cotenant_prune has removed or, in a dry run, would remove: its file, a cotenant_leftover, and the
+ * bytes of memory or disk that it took. It must not throw, and not jump out.
+ */
+typedef void (*cotenant_prune_visit)(const char *path, uint32_t leftover, uint64_t allocated_bytes, void *argument);
+
+/**
+ * An object of a segment. The texts stay during the callback that gets it.
+ */
+typedef struct cotenant_object_info {
+    /**
+     * Its name.
+     */
+    const char *name;
+    /**
+     * Its type, as a Rust programmer would write it.
+     */
+    const char *type_name;
+    /**
+     * The size of its value.
+     */
+    uint64_t bytes;
+    /**
+     * Where the value lies: bytes from the start of the segment.
+     */
+    uint64_t at;
+    /**
+     * Equal for types that may share bytes.
+     */
+    uint64_t fingerprint;
+    /**
+     * Whether the value is there: not if somebody makes it, or was killed making it.
+     */
+    bool is_ready;
+    /**
+     * Zero.
+     */
+    uint8_t reserved[7];
+} cotenant_object_info;
+
+/**
+ * As cotenant_segment_visit, for objects.
+ */
+typedef int32_t (*cotenant_object_visit)(const struct cotenant_object_info *object, void *argument);
+
+/**
+ * Calls `visit` for each segment of this user (and, if they can be seen, those that others let us read), of blocks,
+ * too; in `folder` alone, if that is not null. For people and tools: it asks the system about each.
+ * COTENANT_PERMISSION_DENIED, COTENANT_SYSTEM: a folder cannot be read. COTENANT_INVALID_INPUT. Waits for nobody.
+ */
+COTENANT_API
+cotenant_status cotenant_segment_list(const char *folder,
+                                      cotenant_segment_visit visit,
+                                      void *argument)
+COTENANT_NOEXCEPT;
+
+/**
+ * Removes what nobody is attached to: segments of programs that were killed, halves of segments, locks without a
+ * segment; `kept_too`: also segments that were to be kept, whose values are lost. With `dry_run` it only tells.
+ * `folder` is where, or null: where this user's programs put segments. `visit` is called for each, and may be null.
+ * Safe at any moment, also while programs start. COTENANT_PERMISSION_DENIED, COTENANT_SYSTEM, COTENANT_INVALID_INPUT.
+ */
+COTENANT_API
+cotenant_status cotenant_prune(const char *folder,
+                               bool kept_too,
+                               bool dry_run,
+                               cotenant_prune_visit visit,
+                               void *argument)
+COTENANT_NOEXCEPT;
+
+/**
+ * Calls `visit` for each object of the segment that has a name, those that others add meanwhile included. For
+ * diagnostics: it reads every object's description. Waits for nobody. COTENANT_INVALID_INPUT.
+ */
+COTENANT_API
+cotenant_status cotenant_segment_objects(const cotenant_segment *segment,
+                                         cotenant_object_visit visit,
+                                         void *argument)
+COTENANT_NOEXCEPT;
+
+/**
+ * As cotenant_segment_objects, of a segment that this process only reads.
+ */
+COTENANT_API
+cotenant_status cotenant_reader_objects(const cotenant_reader *reader,
+                                        cotenant_object_visit visit,
+                                        void *argument)
+COTENANT_NOEXCEPT;
+
 /* --- The other locks --- */
 
 /**
@@ -2578,6 +2815,8 @@ COTENANT_X_VARIABLE_OPERATIONS(bool, bool)
 #define COTENANT_X_CONSTANT(constant, name, number) constant = number,
 #define COTENANT_X_VARIANT(constant, name, number) {#name, (uint64_t)(int64_t)(number), NULL},
 #define COTENANT_ENUM(name, type, VALUES)                                                                              \
+    COTENANT_X_STATIC_ASSERT((cotenant_value_##type)1.5 == 1 && (cotenant_value_##type)2 == 2,                         \
+                             "an enum is of one of the words u8 to u64 and i8 to i64");                                \
     enum { VALUES(COTENANT_X_CONSTANT) };                                                                              \
     typedef cotenant_value_##type name;                                                                                \
     typedef name cotenant_value_##name;                                                                                \

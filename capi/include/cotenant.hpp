@@ -707,6 +707,84 @@ private:
     std::unique_ptr<cotenant_queue, detail::close_queue> handle_;
 };
 
+/// A snapshot of a published value, and its number: how often was published until then.
+template <class T> struct snapshot {
+    T value;
+    std::uint64_t sequence;
+};
+
+namespace detail {
+
+template <class Published> using published_t = decltype(std::declval<const Published &>().buffers[0].value);
+
+} // namespace detail
+
+/// The newest snapshot, whole; waits for nobody. Of a published value that COTENANT_PUBLISHED declares.
+template <class Published> auto newest(const Published &it)
+{
+    snapshot<detail::published_t<Published>> found{};
+    check(cotenant_published_value_load(&it.head, sizeof found.value, &found.value, &found.sequence));
+    return found;
+}
+/// The same if it is newer than the one of number `seen`; else it is one load.
+template <class Published> auto newer(const Published &it, std::uint64_t seen)
+{
+    using found = std::optional<snapshot<detail::published_t<Published>>>;
+    return cotenant_published_value_sequence(&it.head) > seen ? found(newest(it)) : found();
+}
+/// Makes it the newest snapshot and gives its number; waits for others who publish.
+template <class Published> std::uint64_t publish(Published &it, const detail::published_t<Published> &value)
+{
+    std::uint64_t sequence = 0;
+    check(cotenant_published_value_publish(&it.head, sizeof value, &value, UINT64_MAX, &sequence));
+    return sequence;
+}
+/// Publishes what `change(value)` makes of the newest one, and gives its number. An exception of it comes out here, and
+/// publishes nothing.
+template <class Published, class Change> std::uint64_t update(Published &it, Change &&change)
+{
+    using value = detail::published_t<Published>;
+    struct attempt {
+        Change &change;
+        std::exception_ptr thrown;
+    } by{change, nullptr};
+    auto run = [](void *newest, void *argument) -> std::int32_t {
+        auto &by = *static_cast<attempt *>(argument);
+        try {
+            by.change(*static_cast<value *>(newest));
+            return 0;
+        } catch (...) {
+            by.thrown = std::current_exception();
+            return 1;
+        }
+    };
+    std::uint64_t sequence = 0;
+    auto status = cotenant_published_value_update(&it.head, sizeof(value), run, &by, UINT64_MAX, &sequence);
+    if (by.thrown) {
+        std::rethrow_exception(by.thrown);
+    }
+    check(status);
+    return sequence;
+}
+/// Waits until there is a newer snapshot than the one of number `seen`, at most so long.
+template <class Published, class Duration> auto wait_newer(Published &it, std::uint64_t seen, Duration timeout)
+{
+    using found = std::optional<snapshot<detail::published_t<Published>>>;
+    auto status = cotenant_published_value_wait_newer(&it.head, seen, detail::milliseconds(timeout), false);
+    if (status == COTENANT_TIMED_OUT) {
+        return found();
+    }
+    check(status);
+    return found(newest(it));
+}
+/// Whether a flag is on for a key, the same in every process.
+inline bool is_on_for(const cotenant_flag &it, std::string_view key) noexcept
+{
+    return cotenant_flag_is_on_for(&it, key.data(), key.size());
+}
+/// Has a flag be on for so many of a hundred keys, in all processes.
+inline void set_percent(cotenant_flag &it, double percent) { check(cotenant_flag_set(&it, percent, nullptr)); }
+
 } // namespace cotenant
 
 /* Variables with the operators of std::atomic, which give the value afterwards, and load and store. */

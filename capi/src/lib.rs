@@ -24,6 +24,10 @@ mod mutex;
 mod segment;
 mod text;
 
+mod descriptor;
+
+mod list;
+
 mod locks;
 
 mod published;
@@ -50,10 +54,12 @@ mod limits;
 
 pub use block::*;
 pub use cells::*;
+pub use descriptor::*;
 pub use ends::*;
 pub use flags::*;
 pub use frames::*;
 pub use limits::*;
+pub use list::*;
 pub use locks::*;
 pub use metrics::*;
 pub use mutex::*;

@@ -144,13 +144,85 @@ pub unsafe extern "C" fn cotenant_limiter_acquire(
             Limits::Medium(limiter) => limiter.try_acquire_many(key, number),
             Limits::Large(limiter) => limiter.try_acquire_many(key, number),
         };
-        let Err(limited @ Limited { retry_after, .. }) = taken else { return Ok(()) };
-        if !retry_after_ns.is_null() {
-            let ns = u64::try_from(retry_after.as_nanos()).unwrap_or(u64::MAX);
-            // SAFETY: the caller passes a place.
-            unsafe { retry_after_ns.write(ns) };
-        }
-        Err(Failure { status: COTENANT_WOULD_BLOCK, message: limited.to_string() })
+        // SAFETY: the caller passes a place, or null.
+        unsafe { tell(taken, retry_after_ns) }
+    })
+}
+
+/// # Safety
+/// A place for a number, or null.
+unsafe fn tell(taken: std::result::Result<(), Limited>, retry_after_ns: *mut u64) -> Result<()> {
+    let Err(limited @ Limited { retry_after, .. }) = taken else { return Ok(()) };
+    if !retry_after_ns.is_null() {
+        let ns = u64::try_from(retry_after.as_nanos()).unwrap_or(u64::MAX);
+        // SAFETY: the caller's promise.
+        unsafe { retry_after_ns.write(ns) };
+    }
+    Err(Failure { status: COTENANT_WOULD_BLOCK, message: limited.to_string() })
+}
+
+/// A limit as a variable, `RateLimiter` in Rust: `F(rate_limiter, api, COTENANT_RATE(100, 1000, 20))` in a block lets 100
+/// through in each 1,000 milliseconds, and 20 of them at once. Zero is one each nanosecond, and never more.
+#[repr(C, align(8))]
+pub struct cotenant_rate_limiter {
+    /// For the functions below alone, after its initial value.
+    pub interval_ns: u64,
+    /// As above.
+    pub span_ns: u64,
+    /// Zero at first.
+    pub words: [u64; 2],
+}
+
+/// A limit for each of 1,024 keys as a variable, `KeyedRateLimiter` in Rust:
+/// `F(keyed_rate_limiter, logins, COTENANT_KEYED_RATE(5, 60000, 5))`.
+#[repr(C, align(64))]
+pub struct cotenant_keyed_rate_limiter {
+    /// For the functions below alone, after its initial value.
+    pub interval_ns: u64,
+    /// As above.
+    pub span_ns: u64,
+    /// Zero at first.
+    pub words: [u64; 1030],
+}
+
+const _: () = {
+    assert!(size_of::<cotenant_rate_limiter>() == size_of::<RateLimiter>());
+    assert!(size_of::<cotenant_keyed_rate_limiter>() == size_of::<KeyedRateLimiter>());
+};
+
+/// As cotenant_limiter_acquire, of a limit that is a variable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotenant_rate_limiter_acquire(
+    limiter: *mut cotenant_rate_limiter,
+    number: u32,
+    retry_after_ns: *mut u64,
+) -> cotenant_status {
+    call(|| {
+        // SAFETY: the caller passes a limiter; all that is in it is atomics.
+        let limiter = unsafe { limiter.cast::<RateLimiter>().as_ref() };
+        let limiter = limiter.ok_or_else(|| invalid("the limiter is a null pointer"))?;
+        // SAFETY: the caller passes a place, or null.
+        unsafe { tell(limiter.try_acquire_many(number), retry_after_ns) }
+    })
+}
+
+/// As cotenant_limiter_acquire, of a limit for each key that is a variable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotenant_keyed_rate_limiter_acquire(
+    limiter: *mut cotenant_keyed_rate_limiter,
+    key_bytes: *const c_void,
+    key_length: usize,
+    number: u32,
+    retry_after_ns: *mut u64,
+) -> cotenant_status {
+    call(|| {
+        // SAFETY: the caller passes a limiter; all that is in it is atomics.
+        let limiter = unsafe { limiter.cast::<KeyedRateLimiter>().as_ref() };
+        let limiter = limiter.ok_or_else(|| invalid("the limiter is a null pointer"))?;
+        // SAFETY: the caller passes a key.
+        let key = unsafe { key(key_bytes, key_length) }?;
+        // SAFETY: the caller passes a place, or null.
+        unsafe { tell(limiter.try_acquire_many(key, number), retry_after_ns) }
     })
 }
 

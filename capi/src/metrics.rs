@@ -3,7 +3,7 @@
 use std::ffi::{c_char, c_void};
 use std::slice;
 
-use cotenant_rust::metrics::{Across, Buckets, Format, Metrics, NamedCounter, NamedGauge, NamedHistogram};
+use cotenant_rust::metrics::{Across, Buckets, Format, Metrics, NamedCounter, NamedGauge, NamedHistogram, statics};
 
 use crate::segment::{at, cotenant_segment, out, text};
 use crate::shared_metrics::tell;
@@ -289,30 +289,57 @@ pub unsafe extern "C" fn cotenant_metrics_render(
     length: *mut usize,
 ) -> cotenant_status {
     call(|| {
-        let format = match format {
-            0 => Format::Prometheus,
-            1 => Format::OpenMetrics,
-            _ => return Err(invalid("the number is no cotenant_metrics_format")),
-        };
         // SAFETY: the caller passes metrics.
-        let text = unsafe { handle(metrics) }?.metrics.snapshot().render(format);
-        if !length.is_null() {
-            // SAFETY: the caller passes a place.
-            unsafe { length.write(text.len()) };
-        }
-        if text.len() >= capacity {
-            let message = format!("the text has {} bytes, and a zero byte, and the buffer {capacity}", text.len());
-            return Err(Failure { status: COTENANT_NO_SPACE, message });
-        }
-        if buffer.is_null() {
-            return Err(invalid("the buffer is a null pointer"));
-        }
-        // SAFETY: the caller passes memory of that size, which is larger.
-        let to = unsafe { slice::from_raw_parts_mut(buffer.cast::<u8>(), text.len() + 1) };
-        to[..text.len()].copy_from_slice(text.as_bytes());
-        to[text.len()] = 0;
-        Ok(())
+        let text = unsafe { handle(metrics) }?.metrics.snapshot().render(format_of(format)?);
+        // SAFETY: the caller passes a buffer and a place.
+        unsafe { give_text(&text, buffer, capacity, length) }
     })
+}
+
+/// The metrics that are variables of this program's blocks (of a library, of those that it declares with the same copy of
+/// libcotenant), and what is known of the segments that they lie in, as text; as cotenant_metrics_render in all else.
+/// Waits while another thread attaches blocks.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotenant_shared_metrics_render(
+    format: u32,
+    buffer: *mut c_char,
+    capacity: usize,
+    length: *mut usize,
+) -> cotenant_status {
+    call(|| {
+        let text = statics().render(format_of(format)?);
+        // SAFETY: the caller passes a buffer and a place.
+        unsafe { give_text(&text, buffer, capacity, length) }
+    })
+}
+
+fn format_of(number: u32) -> Result<Format> {
+    match number {
+        0 => Ok(Format::Prometheus),
+        1 => Ok(Format::OpenMetrics),
+        _ => Err(invalid("the number is no cotenant_metrics_format")),
+    }
+}
+
+/// # Safety
+/// A buffer with room for `capacity` bytes, or null, and a place for a length, or null.
+unsafe fn give_text(text: &str, buffer: *mut c_char, capacity: usize, length: *mut usize) -> Result<()> {
+    if !length.is_null() {
+        // SAFETY: the caller passes a place.
+        unsafe { length.write(text.len()) };
+    }
+    if text.len() >= capacity {
+        let message = format!("the text has {} bytes, and a zero byte, and the buffer {capacity}", text.len());
+        return Err(Failure { status: COTENANT_NO_SPACE, message });
+    }
+    if buffer.is_null() {
+        return Err(invalid("the buffer is a null pointer"));
+    }
+    // SAFETY: the caller passes memory of that size, which is larger.
+    let to = unsafe { slice::from_raw_parts_mut(buffer.cast::<u8>(), text.len() + 1) };
+    to[..text.len()].copy_from_slice(text.as_bytes());
+    to[text.len()] = 0;
+    Ok(())
 }
 
 /// Adds to the counter. One atomic operation; right in every thread, in signal handlers and in children of a fork. What

@@ -9,10 +9,12 @@ COTENANT_STRUCT(limits, LIMITS);
 COTENANT_MUTEX(limits);
 COTENANT_RWLOCK(limits);
 COTENANT_SEMAPHORE(pool, 1);
+COTENANT_PUBLISHED(limits);
 
 #define WEB(F)                                                                                                         \
     F(u64, hits) F(mutex_limits, guarded) F(rwlock_limits, read_often) F(text64, motd) F(bool, open)                   \
-    F(pool, workers, COTENANT_PERMITS(1)) F(leader, leader)
+    F(pool, workers, COTENANT_PERMITS(1)) F(leader, leader)                                                            \
+    F(published_limits, published, COTENANT_FIRST({100, 20})) F(flag, dark_mode, COTENANT_PERCENT(100.0))
 COTENANT_SHARED(web, WEB);
 
 // Not std::thread, which not every mingw has.
@@ -191,6 +193,30 @@ static void queues()
     CHECK(is_refused);
 }
 
+static void published()
+{
+    auto mine = cotenant::newest(web()->published);
+    CHECK(mine.value.rate == 100 && mine.value.burst == 20 && mine.sequence == 0);
+    CHECK(!cotenant::newer(web()->published, mine.sequence));
+    mine.value.burst = 30;
+    CHECK(cotenant::publish(web()->published, mine.value) == 1);
+    CHECK(cotenant::update(web()->published, [](limits &it) { it.burst *= 2; }) == 2);
+    bool is_thrown = false;
+    try {
+        cotenant::update(web()->published, [](limits &) { throw std::string("no"); });
+    } catch (const std::string &what) {
+        is_thrown = what == "no";
+    }
+    CHECK(is_thrown);
+    auto newer = cotenant::newer(web()->published, mine.sequence);
+    CHECK(newer && newer->value.burst == 60 && newer->sequence == 2);
+    CHECK(!cotenant::wait_newer(web()->published, 2, std::chrono::milliseconds(2)));
+    CHECK(cotenant::wait_newer(web()->published, 1, std::chrono::seconds(60))->value.burst == 60);
+    CHECK(cotenant::is_on_for(web()->dark_mode, "user-1"));
+    cotenant::set_percent(web()->dark_mode, 0.0);
+    CHECK(!cotenant::is_on_for(web()->dark_mode, "user-1"));
+}
+
 int main()
 {
     CHECK(cotenant::status_of(web_block) == COTENANT_OK);
@@ -198,6 +224,7 @@ int main()
     mutexes();
     readers_and_writers();
     permits_and_leaders();
+    published();
     segments();
     queues();
     return 0;

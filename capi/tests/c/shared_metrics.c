@@ -16,7 +16,9 @@ COTENANT_VARIABLE_ARRAY(by_status, counter, 3);
     F(gauge, last)                                                                                                     \
     F(histogram, seconds)                                                                                              \
     F(histogram, bytes, COTENANT_BUCKETS(6, 30, 1))                                                                    \
-    F(per_process_traffic, traffic)
+    F(per_process_traffic, traffic)                                                                                    \
+    F(rate_limiter, api, COTENANT_RATE(1, 60000, 3))                                                                   \
+    F(keyed_rate_limiter, logins, COTENANT_KEYED_RATE(1, 60000, 2))
 COTENANT_SHARED(web, WEB);
 
 static void counters(void)
@@ -98,6 +100,32 @@ static void cells(void)
     CHECK(!cotenant_cells_is_own(NULL, &kept[0]) && !cotenant_cells_is_own(&web()->traffic.head, NULL));
 }
 
+static void limits(void)
+{
+    uint64_t retry_after_ns = 0;
+    CHECK(cotenant_rate_limiter_acquire(&web()->api, 3, NULL) == COTENANT_OK);
+    CHECK(cotenant_rate_limiter_acquire(&web()->api, 1, &retry_after_ns) == COTENANT_WOULD_BLOCK);
+    CHECK(retry_after_ns > 1000000000u && retry_after_ns <= 60000000000u);
+    CHECK(cotenant_keyed_rate_limiter_acquire(&web()->logins, "a", 1, 2, NULL) == COTENANT_OK);
+    CHECK(cotenant_keyed_rate_limiter_acquire(&web()->logins, "a", 1, 1, NULL) == COTENANT_WOULD_BLOCK);
+    CHECK(cotenant_keyed_rate_limiter_acquire(&web()->logins, "b", 1, 1, NULL) == COTENANT_OK);
+    CHECK(cotenant_rate_limiter_acquire(NULL, 1, NULL) == COTENANT_INVALID_INPUT);
+    CHECK(cotenant_keyed_rate_limiter_acquire(NULL, "a", 1, 1, NULL) == COTENANT_INVALID_INPUT);
+}
+
+static void rendered(void)
+{
+    static char text[65536];
+    size_t length = 0;
+    CHECK(cotenant_shared_metrics_render(COTENANT_METRICS_PROMETHEUS, NULL, 0, &length) == COTENANT_NO_SPACE);
+    CHECK(length > 100 && length < sizeof text);
+    CHECK(cotenant_shared_metrics_render(COTENANT_METRICS_OPENMETRICS, text, sizeof text, &length) == COTENANT_OK);
+    CHECK(strlen(text) == length && strstr(text, "# EOF\n") != NULL && strstr(text, "\nrequests_total 5\n") != NULL);
+    CHECK(strstr(text, "answers_total{index=\"2\"} 5\n") != NULL && strstr(text, "\nin_flight 3\n") != NULL);
+    CHECK(strstr(text, "\nlast 7.5\n") != NULL && strstr(text, "seconds_count 2\n") != NULL);
+    CHECK(cotenant_shared_metrics_render(9, text, sizeof text, NULL) == COTENANT_INVALID_INPUT);
+}
+
 static int sums(void *object, void *argument)
 {
     (void)argument;
@@ -163,6 +191,8 @@ int main(void)
     gauges();
     histograms();
     cells();
+    limits();
+    rendered();
     cotenant_segment *segment = NULL;
     CHECK(cotenant_segment_create("capi.shared_metrics", NULL, &segment) == COTENANT_OK);
     in_a_segment(segment);

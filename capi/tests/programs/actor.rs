@@ -7,8 +7,9 @@ use std::io::{BufRead, Write};
 use std::sync::atomic::{AtomicBool, AtomicI16, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use cotenant::ProcessSync;
-use cotenant::metrics::{Across, Buckets, Counter, Gauge, Histogram};
+use cotenant::{ProcessSync, Segment};
+use cotenant::limit::{KeyedRateLimiter, Rate, RateLimiter};
+use cotenant::metrics::{Across, Buckets, Counter, Gauge, Histogram, Metrics};
 use cotenant::per_process::{Merge, OwnCell, PerProcess};
 use cotenant::published::{Flag, Published};
 use cotenant::sync::{
@@ -63,6 +64,8 @@ impl Merge for Traffic {
     }
 }
 
+const TEN_MINUTES: Duration = Duration::from_secs(600);
+
 cotenant::shared! {
     // By call: the tests' own process has no part in it.
     #![shared(name = "capi.both", attach = by_call)]
@@ -89,6 +92,8 @@ cotenant::shared! {
     static busy: Gauge = Gauge::new(Across::Sum);
     static seconds: Histogram = Histogram::new(Buckets::new());
     static traffic: PerProcess<Traffic> = PerProcess::new();
+    static api: RateLimiter = RateLimiter::new(Rate::per(TEN_MINUTES, 1).burst(2));
+    static logins: KeyedRateLimiter = KeyedRateLimiter::new(Rate::per(TEN_MINUTES, 1));
 }
 
 /// What is held, as C holds it without guards.
@@ -102,6 +107,7 @@ struct Held {
     permit: Option<Permit<'static, 2>>,
     leadership: Option<Leadership<'static>>,
     cell: Option<OwnCell<'static, Traffic>>,
+    segment: Option<Segment>,
 }
 
 pub(crate) fn run() {
@@ -195,6 +201,13 @@ impl Held {
             "flag-set" => drop(dark.set(50.0).expect("free")),
             "count" => self.count(),
             "counted" => return counted(),
+            "limit" => {
+                let (all, key) = (api.try_acquire().is_ok(), logins.try_acquire(&b"192.0.2.1"[..]).is_ok());
+                return format!("{} {}", u8::from(all), u8::from(key));
+            }
+            "named-a" => return self.named("a"),
+            "named-b" => return self.named("b"),
+            "named" => return self.named(""),
             "step-wait" => {
                 let mut guard = alone.lock().expect("nobody died");
                 while step.load(Relaxed) == 0 {
@@ -209,6 +222,24 @@ impl Held {
             _ => return "unknown".to_owned(),
         }
         "ok".to_owned()
+    }
+
+    /// What a segment has by names: published bytes, a counter with a label, a limit for each key.
+    fn named(&mut self, what: &str) -> String {
+        let segment =
+            self.segment.get_or_insert_with(|| Segment::options().open_or_create("capi.named").expect("a segment"));
+        let config = segment.published_bytes("config", 64).expect("room");
+        let metrics = Metrics::options().open_or_create(segment, "metrics").expect("room");
+        let requests = metrics.counter("requests", &[("method", "GET")]).expect("room");
+        let rate = Rate::per(TEN_MINUTES, 1).burst(2);
+        let clients = KeyedRateLimiter::<8192>::open_or_create(segment, "clients", rate).expect("room");
+        if !what.is_empty() {
+            config.publish(what.as_bytes()).expect("free");
+            requests.increment();
+        }
+        let newest = String::from_utf8(config.load().expect("whole").value).expect("a text");
+        let is_let = clients.try_acquire(&b"192.0.2.1"[..]).is_ok();
+        format!("{newest} {} {}", requests.total(), u8::from(is_let))
     }
 
     fn count(&mut self) {

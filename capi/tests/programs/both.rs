@@ -225,6 +225,22 @@ fn both_languages_count_together() {
     }
 }
 
+fn both_languages_find_each_others_limits_metrics_and_bytes() {
+    for (one, other) in PAIRS {
+        let place = Place::new();
+        let (mut a, mut b) = (start(&place, one), start(&place, other));
+        ask(&mut a, "limit", "1 1");
+        ask(&mut b, "limit", "1 0");
+        ask(&mut a, "limit", "0 0");
+        ask(&mut a, "named-a", "a 1 1");
+        ask(&mut b, "named", "a 1 1");
+        ask(&mut b, "named-b", "b 2 0");
+        a.kill();
+        ask(&mut b, "named", "b 2 0");
+        ask(&mut start(&place, one), "named", "b 2 0");
+    }
+}
+
 fn every_compiler_gives_the_block_the_same_fingerprint() {
     let place = Place::new();
     let mut first = start(&place, In::Rust);
@@ -250,5 +266,6 @@ tests! {
     who_is_killed_at_a_barrier_has_not_come,
     what_one_language_publishes_the_other_sees_whole,
     both_languages_count_together,
+    both_languages_find_each_others_limits_metrics_and_bytes,
     every_compiler_gives_the_block_the_same_fingerprint,
 }

@@ -135,6 +135,9 @@ fn what_cannot_be_shared_is_refused_by_the_compiler() {
         ),
         ("#define B(F) F(u64, hits)\nCOTENANT_SHARED(b, B, nam(\"x\"));", "COTENANT_WORD_nam"),
         ("#define B(F) F(u64, hits)\nCOTENANT_SHARED(b, B, keep(for_ever));", "COTENANT_X_KEEP_for_ever"),
+        ("#define V(X) X(A, A, 0)\nCOTENANT_ENUM(e, f64, V);", "u8 to u64"),
+        ("#define V(X) X(A, A, 0)\nCOTENANT_ENUM(e, bool, V);", "u8 to u64"),
+        ("#define B(F) F(histogram, h, COTENANT_BUCKETS(0, 40, 2))\nCOTENANT_SHARED(b, B);", "negative"),
         ("COTENANT_SEMAPHORE(pool, 3);", "power of two"),
         ("COTENANT_BARRIER(many, 17);", "1 to 16, 32 or 64"),
         ("#define B(F) F(u64, hits)\nCOTENANT_SHARED(b, B);\nuint64_t f(void) { return b()->hits + 1; }", "operand"),
@@ -163,7 +166,28 @@ fn struct_that_was_packed_is_refused() {
     is_refused(&Place::new().start(program, &[]).end(), &["#pragma pack"]);
 }
 
+/// Of what the compiler of C cannot see: ended when the program is loaded, by a line.
+fn what_cannot_be_published_is_refused_at_load() {
+    let folder = folder();
+    for (text, part) in [
+        (
+            "#define S(F) F(atomic_u64, a)\nCOTENANT_STRUCT(s, S);\nCOTENANT_PUBLISHED(s);\n\
+             #define B(F) F(published_s, p)",
+            "`a`",
+        ),
+        ("COTENANT_PUBLISHED(mutex);\n#define B(F) F(published_mutex, p)", "Mutex"),
+        ("#define B(F) F(flag, dark_mode, COTENANT_PERCENT(250.0))", "`dark_mode` is on for 250 per cent"),
+    ] {
+        let source = folder.path().join("published.c");
+        let text = format!("#include \"cotenant.h\"\n{text}\nCOTENANT_SHARED(b, B);\nint main(void) {{ return 0; }}\n");
+        std::fs::write(&source, text).expect("a file");
+        let program = GCC.compile(&[&source], &folder.path().join("published"), &[]);
+        is_refused(&Place::new().start(program, &[]).end(), &[part]);
+    }
+}
+
 tests! {
+    what_cannot_be_published_is_refused_at_load,
     block_that_a_program_copies_is_refused,
     block_of_the_header_cannot_be_copied,
     library_that_does_not_say_what_is_to_happen_on_failure_is_refused,

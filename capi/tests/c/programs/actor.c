@@ -108,6 +108,48 @@ static const char *count(void)
     return "ok";
 }
 
+static const char *limited(void)
+{
+    static char line[80];
+    int api = cotenant_rate_limiter_acquire(&both()->api, 1, NULL) == COTENANT_OK;
+    int key = cotenant_keyed_rate_limiter_acquire(&both()->logins, "192.0.2.1", 9, 1, NULL) == COTENANT_OK;
+    snprintf(line, sizeof line, "%d %d", api, key);
+    return line;
+}
+
+/* What a segment has by names: published bytes, a counter with a label, a limit for each key. */
+static const char *named(const char *what)
+{
+    static char line[120];
+    static cotenant_segment *segment;
+    cotenant_published *config = NULL;
+    cotenant_metrics *metrics = NULL;
+    cotenant_counter *counter = NULL;
+    cotenant_limiter *clients = NULL;
+    const cotenant_label labels[] = {{"method", "GET"}};
+    char bytes[64] = "";
+    size_t length = 0;
+    if (segment == NULL) {
+        CHECK(cotenant_segment_open_or_create("capi.named", NULL, &segment) == COTENANT_OK);
+    }
+    CHECK(cotenant_published_open(segment, "config", 64, &config) == COTENANT_OK);
+    CHECK(cotenant_metrics_open(segment, "metrics", NULL, &metrics) == COTENANT_OK);
+    CHECK(cotenant_metrics_counter(metrics, "requests", labels, 1, &counter) == COTENANT_OK);
+    CHECK(cotenant_keyed_limiter_open(segment, "clients", 8192, 1, 600000, 2, &clients) == COTENANT_OK);
+    if (*what != 0) {
+        CHECK(cotenant_published_publish(config, what, strlen(what), NULL) == COTENANT_OK);
+        cotenant_counter_add(counter, 1);
+    }
+    CHECK(cotenant_published_load(config, bytes, sizeof bytes - 1, &length, NULL) == COTENANT_OK);
+    int is_let = cotenant_limiter_acquire(clients, "192.0.2.1", 9, 1, NULL) == COTENANT_OK;
+    snprintf(line, sizeof line, "%s %" PRIu64 " %d", bytes, cotenant_counter_total(counter), is_let);
+    cotenant_limiter_close(clients);
+    cotenant_counter_close(counter);
+    cotenant_metrics_close(metrics);
+    cotenant_published_close(config);
+    return line;
+}
+
 static const char *tried_mutex(void)
 {
     cotenant_status status = cotenant_mutex_try_lock(&both()->limits.lock);
@@ -206,6 +248,10 @@ static const char *done(const char *what)
     ON("flag-set", word(cotenant_flag_set(&both()->dark, 50.0, NULL)))
     ON("count", count())
     ON("counted", counted())
+    ON("limit", limited())
+    ON("named-a", named("a"))
+    ON("named-b", named("b"))
+    ON("named", named(""))
     ON("step-wait", waited_for_step())
     ON("step", stepped())
     return "unknown";

@@ -42,4 +42,6 @@ COTENANT_PER_PROCESS(traffic);
     F(counter, served)                                                                                                 \
     F(gauge, busy, COTENANT_GAUGE(COTENANT_ACROSS_SUM))                                                                \
     F(histogram, seconds)                                                                                              \
-    F(per_process_traffic, traffic)
+    F(per_process_traffic, traffic)                                                                                    \
+    F(rate_limiter, api, COTENANT_RATE(1, 600000, 2))                                                                  \
+    F(keyed_rate_limiter, logins, COTENANT_KEYED_RATE(1, 600000, 1))
