@@ -2313,6 +2313,18 @@ cotenant_status cotenant_metrics_render(const struct cotenant_metrics *metrics,
 COTENANT_NOEXCEPT;
 
 /**
+ * The metrics that are variables of this program's blocks (of a library, of those that it declares with the same copy of
+ * libcotenant), and what is known of the segments that they lie in, as text; as cotenant_metrics_render in all else.
+ * Waits while another thread attaches blocks.
+ */
+COTENANT_API
+cotenant_status cotenant_shared_metrics_render(uint32_t format,
+                                               char *buffer,
+                                               size_t capacity,
+                                               size_t *length)
+COTENANT_NOEXCEPT;
+
+/**
  * Adds to the counter. One atomic operation; right in every thread, in signal handlers and in children of a fork. What
  * was added stays, however the process ends. Of a null pointer it does nothing.
  */
@@ -2629,6 +2641,44 @@ COTENANT_NOEXCEPT;
 typedef struct cotenant_limiter cotenant_limiter;
 
 /**
+ * A limit as a variable, `RateLimiter` in Rust: `F(rate_limiter, api, COTENANT_RATE(100, 1000, 20))` in a block lets 100
+ * through in each 1,000 milliseconds, and 20 of them at once. Zero is one each nanosecond, and never more.
+ */
+typedef struct COTENANT_X_ALIGNED(8) cotenant_rate_limiter {
+    /**
+     * For the functions below alone, after its initial value.
+     */
+    uint64_t interval_ns;
+    /**
+     * As above.
+     */
+    uint64_t span_ns;
+    /**
+     * Zero at first.
+     */
+    uint64_t words[2];
+} cotenant_rate_limiter;
+
+/**
+ * A limit for each of 1,024 keys as a variable, `KeyedRateLimiter` in Rust:
+ * `F(keyed_rate_limiter, logins, COTENANT_KEYED_RATE(5, 60000, 5))`.
+ */
+typedef struct COTENANT_X_ALIGNED(64) cotenant_keyed_rate_limiter {
+    /**
+     * For the functions below alone, after its initial value.
+     */
+    uint64_t interval_ns;
+    /**
+     * As above.
+     */
+    uint64_t span_ns;
+    /**
+     * Zero at first.
+     */
+    uint64_t words[1030];
+} cotenant_keyed_rate_limiter;
+
+/**
  * The limiter of that name in a segment; makes it if there is none: `number` in each time_ms milliseconds, `burst` of
  * them at once (0: all of `number`). Who comes later finds the maker's rate.
  *
@@ -2672,6 +2722,26 @@ cotenant_status cotenant_limiter_acquire(const struct cotenant_limiter *limiter,
                                          size_t key_length,
                                          uint32_t number,
                                          uint64_t *retry_after_ns)
+COTENANT_NOEXCEPT;
+
+/**
+ * As cotenant_limiter_acquire, of a limit that is a variable.
+ */
+COTENANT_API
+cotenant_status cotenant_rate_limiter_acquire(struct cotenant_rate_limiter *limiter,
+                                              uint32_t number,
+                                              uint64_t *retry_after_ns)
+COTENANT_NOEXCEPT;
+
+/**
+ * As cotenant_limiter_acquire, of a limit for each key that is a variable.
+ */
+COTENANT_API
+cotenant_status cotenant_keyed_rate_limiter_acquire(struct cotenant_keyed_rate_limiter *limiter,
+                                                    const void *key_bytes,
+                                                    size_t key_length,
+                                                    uint32_t number,
+                                                    uint64_t *retry_after_ns)
 COTENANT_NOEXCEPT;
 
 /**
@@ -3205,6 +3275,28 @@ static cotenant_part cotenant_x_parts_gauge[] COTENANT_X_TABLE = {{"across", 0, 
                                                                  {"last", 16, &cotenant_value_type_atomic_u64},
                                                                  {"processes", 64, &cotenant_x_cells_gauge}};
 COTENANT_X_BOTH_AS(gauge, cotenant_shared_gauge, "Gauge", cotenant_x_parts_gauge, 4, 0, 24);
+
+/* The words rate_limiter and keyed_rate_limiter: limits as variables, F(rate_limiter, api, COTENANT_RATE(100, 1000, 20)) and
+ * F(keyed_rate_limiter, logins, COTENANT_KEYED_RATE(5, 60000, 5)): so many in each so many milliseconds, and at once.
+ * `number` and `burst` are at least 1, a time at least a nanosecond for each. */
+#define COTENANT_RATE(number, time_ms, burst) COTENANT_X_RATE(number, time_ms, burst), {0, 0}
+#define COTENANT_KEYED_RATE(number, time_ms, burst) COTENANT_X_RATE(number, time_ms, burst), {0}
+#define COTENANT_X_RATE(number, time_ms, burst)                                                                        \
+    (uint64_t)(time_ms) * 1000000 / (number) + 0 * sizeof(char[(number) > 0 && (burst) > 0 ? 1 : -1]),                 \
+        (uint64_t)(time_ms) * 1000000 / (number) * (burst)
+static cotenant_part cotenant_x_parts_rate_limiter[] COTENANT_X_TABLE = {
+    {"interval_ns", 0, &cotenant_value_type_atomic_u64},
+    {"span_ns", 8, &cotenant_value_type_atomic_u64},
+    {"used_up_to_ns", 16, &cotenant_value_type_atomic_u64},
+    {"denied", 24, &cotenant_value_type_atomic_u64}};
+COTENANT_X_BOTH_AS(rate_limiter, cotenant_rate_limiter, "RateLimiter", cotenant_x_parts_rate_limiter, 4, 0, 27);
+COTENANT_X_ARRAY_TYPE(keys, atomic_u64, 1024);
+static cotenant_part cotenant_x_parts_keyed_rate_limiter[] COTENANT_X_TABLE = {
+    {"interval_ns", 0, &cotenant_value_type_atomic_u64}, {"span_ns", 8, &cotenant_value_type_atomic_u64},
+    {"secret", 16, &cotenant_value_type_atomic_u64},     {"denied", 24, &cotenant_value_type_atomic_u64},
+    {"evicted", 32, &cotenant_value_type_atomic_u64},    {"keys", 64, &cotenant_x_array_keys}};
+COTENANT_X_BOTH_AS(keyed_rate_limiter, cotenant_keyed_rate_limiter, "KeyedRateLimiter",
+                   cotenant_x_parts_keyed_rate_limiter, 6, 0, 27);
 
 /* --- Blocks of shared variables ---
  *

@@ -7,7 +7,6 @@ use std::io::{BufRead, Write};
 use std::sync::atomic::{AtomicBool, AtomicI16, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use cotenant::{ProcessSync, Segment};
 use cotenant::limit::{KeyedRateLimiter, Rate, RateLimiter};
 use cotenant::metrics::{Across, Buckets, Counter, Gauge, Histogram, Metrics};
 use cotenant::per_process::{Merge, OwnCell, PerProcess};
@@ -17,6 +16,7 @@ use cotenant::sync::{
     RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore, TryLockError, WriterDied,
 };
 use cotenant::value::Text;
+use cotenant::{ProcessSync, Segment};
 
 #[derive(ProcessSync, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -231,8 +231,8 @@ impl Held {
         let config = segment.published_bytes("config", 64).expect("room");
         let metrics = Metrics::options().open_or_create(segment, "metrics").expect("room");
         let requests = metrics.counter("requests", &[("method", "GET")]).expect("room");
-        let rate = Rate::per(TEN_MINUTES, 1).burst(2);
-        let clients = KeyedRateLimiter::<8192>::open_or_create(segment, "clients", rate).expect("room");
+        let slow = Rate::per(TEN_MINUTES, 1).burst(2);
+        let clients = KeyedRateLimiter::<8192>::open_or_create(segment, "clients", slow).expect("room");
         if !what.is_empty() {
             config.publish(what.as_bytes()).expect("free");
             requests.increment();
