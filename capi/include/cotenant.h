@@ -2073,7 +2073,7 @@ COTENANT_NOEXCEPT;
 
 /**
  * As cotenant_pipe_writer_send, but does not wait for room: COTENANT_WOULD_BLOCK if there is none, and nothing of the
- * message comes.
+ * message comes. COTENANT_UNSUPPORTED on Windows, of a pipe of bytes, as CreatePipe makes it.
  */
 COTENANT_API
 cotenant_status cotenant_pipe_writer_try_send(struct cotenant_pipe_writer *writer,
@@ -2083,7 +2083,7 @@ COTENANT_NOEXCEPT;
 
 /**
  * As cotenant_pipe_writer_send, but waits at most timeout_ms milliseconds for room: then COTENANT_TIMED_OUT, and
- * nothing of the message comes.
+ * nothing of the message comes. COTENANT_UNSUPPORTED as of cotenant_pipe_writer_try_send.
  */
 COTENANT_API
 cotenant_status cotenant_pipe_writer_send_timeout(struct cotenant_pipe_writer *writer,

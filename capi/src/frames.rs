@@ -106,7 +106,7 @@ pub unsafe extern "C" fn cotenant_pipe_writer_send(
 }
 
 /// As cotenant_pipe_writer_send, but does not wait for room: COTENANT_WOULD_BLOCK if there is none, and nothing of the
-/// message comes.
+/// message comes. COTENANT_UNSUPPORTED on Windows, of a pipe of bytes, as CreatePipe makes it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cotenant_pipe_writer_try_send(
     writer: *mut cotenant_pipe_writer,
@@ -118,7 +118,7 @@ pub unsafe extern "C" fn cotenant_pipe_writer_try_send(
 }
 
 /// As cotenant_pipe_writer_send, but waits at most timeout_ms milliseconds for room: then COTENANT_TIMED_OUT, and
-/// nothing of the message comes.
+/// nothing of the message comes. COTENANT_UNSUPPORTED as of cotenant_pipe_writer_try_send.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cotenant_pipe_writer_send_timeout(
     writer: *mut cotenant_pipe_writer,

@@ -14,6 +14,9 @@ use crate::sys::pipe as system;
 /// The bytes are in memory and gone when both sides are; the name stays until it is removed. Who may read and write it
 /// is said by its permissions.
 ///
+/// On Windows it is a named pipe: the path is `\\.\pipe\NAME`, the mode 0o600, and the name goes with the last process
+/// that has the `Fifo` that was created, or an end. Who waits there looks again after 50 us, doubling to 5 ms.
+///
 /// ```
 /// use std::time::Duration;
 /// use cotenant::channel::Fifo;
@@ -32,6 +35,7 @@ use crate::sys::pipe as system;
 /// ```
 pub struct Fifo {
     path: PathBuf,
+    _name: Option<system::Name>,
 }
 
 /// How long a writer sleeps at most before it looks again for a reader.
@@ -41,7 +45,7 @@ impl Fifo {
     /// Makes a FIFO with these permission bits, whatever the process's mask is: `0o600`, or `0o660` and the like.
     ///
     /// # Errors
-    /// `AlreadyExists`: something has that name. `Unsupported` on Windows. What the system says of the folder.
+    /// `AlreadyExists`: something has that name. What the system says of the folder.
     pub fn create(path: impl AsRef<Path>, mode: u32) -> Result<Fifo> {
         let path = path.as_ref();
         supported()?;
@@ -49,19 +53,19 @@ impl Fifo {
             let what = format!("a FIFO cannot have the mode {mode:o}");
             return Err(Error::new(ErrorKind::InvalidInput, what).hint("use read and write bits, such as 0o600"));
         }
-        system::make_fifo(path, mode).map_err(|error| refusal(path, "make", &error))?;
-        Ok(Fifo { path: path.to_owned() })
+        let name = system::make_fifo(path, mode).map_err(|error| refusal(path, "make", &error))?;
+        Ok(Fifo { path: path.to_owned(), _name: Some(name) })
     }
 
     /// A FIFO that is there.
     ///
     /// # Errors
-    /// `NotFound`; `Foreign`: it is something else; `Unsupported` on Windows.
+    /// `NotFound`; `Foreign`: it is something else.
     pub fn open(path: impl AsRef<Path>) -> Result<Fifo> {
         let path = path.as_ref();
         supported()?;
         match system::is_fifo(path) {
-            Ok(true) => Ok(Fifo { path: path.to_owned() }),
+            Ok(true) => Ok(Fifo { path: path.to_owned(), _name: None }),
             Ok(false) => Err(foreign(path)),
             Err(error) => Err(refusal(path, "open", &error)),
         }
@@ -72,10 +76,8 @@ impl Fifo {
     /// # Errors
     /// What the system says, for example that this user may not read it.
     pub fn reader(&self) -> Result<PipeReader> {
-        let opened = system::open_fifo(&self.path, false).map_err(|error| refusal(&self.path, "read", &error))?;
-        let file = opened.ok_or_else(|| foreign(&self.path))?;
-        system::set_nonblocking(&file, false).map_err(|error| refusal(&self.path, "read", &error))?;
-        Ok(PipeReader::of_fifo(file))
+        let opened = system::open_reader(&self.path).map_err(|error| refusal(&self.path, "read", &error))?;
+        opened.map(PipeReader::of).ok_or_else(|| foreign(&self.path))
     }
 
     /// Its writing end; waits until somebody reads.
@@ -108,11 +110,8 @@ impl Fifo {
     fn writer_until(&self, deadline: Option<Instant>) -> Result<PipeWriter> {
         let mut nap = Duration::from_millis(1);
         loop {
-            match system::open_fifo(&self.path, true) {
-                Ok(Some(file)) => {
-                    system::set_nonblocking(&file, false).map_err(|error| refusal(&self.path, "write", &error))?;
-                    return Ok(PipeWriter::from_file(file));
-                }
+            match system::open_writer(&self.path) {
+                Ok(Some(file)) => return Ok(PipeWriter::from_file(file)),
                 Ok(None) => return Err(foreign(&self.path)),
                 Err(error) if !system::has_no_reader(&error) => return Err(refusal(&self.path, "write", &error)),
                 Err(_) => {}
@@ -132,13 +131,13 @@ impl Fifo {
         &self.path
     }
 
-    /// Removes the name; who has an end goes on.
+    /// Removes the name; who has an end goes on. (On Windows it goes by itself.)
     ///
     /// # Errors
     /// What the system says; `Foreign`: it is no FIFO any more, and was left alone.
     pub fn unlink(&self) -> Result<()> {
         match system::is_fifo(&self.path) {
-            Ok(true) => std::fs::remove_file(&self.path).map_err(|error| refusal(&self.path, "remove", &error)),
+            Ok(true) => system::unlink_fifo(&self.path).map_err(|error| refusal(&self.path, "remove", &error)),
             Ok(false) => Err(foreign(&self.path)),
             Err(error) => Err(refusal(&self.path, "remove", &error)),
         }
@@ -156,6 +155,8 @@ fn foreign(path: &Path) -> Error {
 
 fn refusal(path: &Path, doing: &str, error: &io::Error) -> Error {
     let kind = match error.kind() {
+        io::ErrorKind::InvalidInput => Some(ErrorKind::InvalidInput),
+        io::ErrorKind::Unsupported => Some(ErrorKind::Unsupported),
         io::ErrorKind::NotFound => Some(ErrorKind::NotFound),
         io::ErrorKind::AlreadyExists => Some(ErrorKind::AlreadyExists),
         _ => None,

@@ -23,7 +23,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
 
-use super::pipe::{PIPE_ATOMIC_BYTES, PipeReader, PipeWriter, wait_until};
+use super::pipe::{PIPE_ATOMIC_BYTES, PipeReader, PipeWriter};
 use crate::sys::pipe as system;
 
 const MAGIC: u32 = u32::from_le_bytes(*b"CTFR");
@@ -123,7 +123,8 @@ impl MessageWriter {
     /// As [`send`](MessageWriter::send), but only if there is room now.
     ///
     /// # Errors
-    /// `WouldBlock`: there is none; nothing of the message will come. `Unsupported` on Windows.
+    /// `WouldBlock`: there is none; nothing of the message will come. `Unsupported` on Windows, of a pipe that
+    /// CreatePipe made.
     pub fn try_send(&mut self, message: &[u8]) -> io::Result<()> {
         let sent = self.send_until(message, Some(Instant::now()));
         sent.map_err(|error| match error.kind() {
@@ -135,7 +136,8 @@ impl MessageWriter {
     /// As [`send`](MessageWriter::send); waits at most `timeout` for room.
     ///
     /// # Errors
-    /// `TimedOut`: nothing of the message will come. `Unsupported` on Windows.
+    /// `TimedOut`: nothing of the message will come. `Unsupported` on Windows, of a pipe that
+    /// CreatePipe made.
     pub fn send_timeout(&mut self, message: &[u8], timeout: Duration) -> io::Result<()> {
         self.send_until(message, Instant::now().checked_add(timeout))
     }
@@ -184,7 +186,7 @@ impl MessageWriter {
                 Ok(_) => return Err(io::Error::other("the system cut a write that it promises to make whole")),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock && deadline.is_some() => {
-                    if !wait_until(self.pipe.file(), true, deadline)? {
+                    if !self.pipe.wait_until(deadline)? {
                         return Err(io::ErrorKind::TimedOut.into());
                     }
                 }
@@ -213,9 +215,11 @@ struct Partial {
 #[derive(Debug)]
 pub struct MessageReader {
     pipe: PipeReader,
-    /// What was read and is not yet a frame.
-    buffer: Vec<u8>,
+    buffer: Box<[u8]>,
+    /// What was read and is not yet a frame lies from here
     begin: usize,
+    /// to here.
+    end: usize,
     partial: HashMap<u64, Partial>,
     frames: u64,
     skipped_bytes: u64,
@@ -230,8 +234,8 @@ enum Step {
 
 impl MessageReader {
     pub(super) fn new(pipe: PipeReader) -> MessageReader {
-        let (buffer, partial) = (Vec::new(), HashMap::new());
-        MessageReader { pipe, buffer, begin: 0, partial, frames: 0, skipped_bytes: 0 }
+        let (buffer, partial) = (vec![0; PIPE_ATOMIC_BYTES + READ_BYTES].into_boxed_slice(), HashMap::new());
+        MessageReader { pipe, buffer, begin: 0, end: 0, partial, frames: 0, skipped_bytes: 0 }
     }
 
     /// The next message; waits for it. `None` at the end of the stream: no writer is left.
@@ -245,7 +249,7 @@ impl MessageReader {
     /// The next message if it is there.
     ///
     /// # Errors
-    /// `WouldBlock` if not. `Unsupported` on Windows.
+    /// `WouldBlock` if not.
     pub fn try_recv(&mut self) -> io::Result<Option<Vec<u8>>> {
         self.recv_until(Some(Instant::now())).map_err(|error| match error.kind() {
             io::ErrorKind::TimedOut => io::ErrorKind::WouldBlock.into(),
@@ -256,7 +260,7 @@ impl MessageReader {
     /// The next message; waits at most `timeout`.
     ///
     /// # Errors
-    /// `TimedOut`. `Unsupported` on Windows.
+    /// `TimedOut`.
     pub fn recv_timeout(&mut self, timeout: Duration) -> io::Result<Option<Vec<u8>>> {
         self.recv_until(Instant::now().checked_add(timeout))
     }
@@ -273,7 +277,7 @@ impl MessageReader {
                 Step::Again => continue,
                 Step::More => {}
             }
-            if deadline.is_some() && !wait_until(self.pipe.file(), false, deadline)? {
+            if deadline.is_some() && !self.pipe.wait_until(deadline)? {
                 return Err(io::ErrorKind::TimedOut.into());
             }
             if !self.read_more()? {
@@ -286,29 +290,28 @@ impl MessageReader {
     /// Whoever could finish it is gone.
     fn skip_the_rest(&mut self) {
         let unfinished: usize = self.partial.drain().map(|(_, partial)| partial.bytes.len()).sum();
-        self.skipped_bytes += (self.buffer.len() - self.begin + unfinished) as u64;
-        self.begin = self.buffer.len();
+        self.skipped_bytes += (self.end - self.begin + unfinished) as u64;
+        self.begin = self.end;
     }
 
     /// `false`: the end of the stream.
     fn read_more(&mut self) -> io::Result<bool> {
-        self.buffer.drain(..self.begin);
-        self.begin = 0;
-        let before = self.buffer.len();
-        self.buffer.resize(before + READ_BYTES, 0);
+        // Less than a frame is left: `step` has taken the others.
+        self.buffer.copy_within(self.begin..self.end, 0);
+        (self.begin, self.end) = (0, self.end - self.begin);
         let read = loop {
-            match self.pipe.read(&mut self.buffer[before..]) {
+            match self.pipe.read(&mut self.buffer[self.end..]) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                read => break read,
+                read => break read?,
             }
         };
-        self.buffer.truncate(before + read.as_ref().map_or(0, |read| *read));
-        read.map(|read| read > 0)
+        self.end += read;
+        Ok(read > 0)
     }
 
     /// Takes one frame off the buffer, or passes over bytes that are none.
     fn step(&mut self) -> Step {
-        let bytes = &self.buffer[self.begin..];
+        let bytes = &self.buffer[self.begin..self.end];
         if bytes.len() < HEAD_BYTES {
             return Step::More;
         }

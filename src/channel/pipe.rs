@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use super::frame::{MessageReader, MessageWriter};
@@ -41,9 +42,7 @@ pub fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
 /// FIFO it first waits for a writer to come.
 #[derive(Debug)]
 pub struct PipeReader {
-    file: File,
-    /// Until somebody has written, a FIFO seems to be at its end.
-    waits_for_writer: bool,
+    end: system::ReadEnd,
     is_nonblocking: bool,
 }
 
@@ -55,6 +54,7 @@ pub struct PipeReader {
 #[derive(Debug)]
 pub struct PipeWriter {
     file: File,
+    is_nonblocking: AtomicBool,
 }
 
 /// What is written to a pipe at once, up to so many bytes, is not mixed with what others write, and is there whole or
@@ -63,21 +63,21 @@ pub const PIPE_ATOMIC_BYTES: usize = system::ATOMIC_BYTES;
 
 impl PipeReader {
     pub(crate) fn from_file(file: File) -> PipeReader {
-        PipeReader { file, waits_for_writer: false, is_nonblocking: false }
+        PipeReader::of(system::ReadEnd::of_pipe(file))
     }
 
-    pub(super) fn of_fifo(file: File) -> PipeReader {
-        PipeReader { file, waits_for_writer: true, is_nonblocking: false }
+    pub(super) fn of(end: system::ReadEnd) -> PipeReader {
+        PipeReader { end, is_nonblocking: false }
     }
 
     #[allow(dead_code)] // Not on every system.
-    pub(crate) fn file(&self) -> &File {
-        &self.file
+    pub(crate) fn end(&self) -> &system::ReadEnd {
+        &self.end
     }
 
     #[allow(dead_code)]
-    pub(crate) fn into_file(self) -> File {
-        self.file
+    pub(crate) fn into_end(self) -> system::ReadEnd {
+        self.end
     }
 
     /// Whole messages, as a [`PipeWriter::messages`] writes them.
@@ -90,9 +90,9 @@ impl PipeReader {
     ///
     /// # Errors
     ///
-    /// `Unsupported` on Windows.
+    /// What the system says.
     pub fn set_nonblocking(&mut self, on: bool) -> io::Result<()> {
-        system::set_nonblocking(&self.file, on)?;
+        self.end.set_nonblocking(on)?;
         self.is_nonblocking = on;
         Ok(())
     }
@@ -101,33 +101,27 @@ impl PipeReader {
     ///
     /// # Errors
     ///
-    /// What the system says; `Unsupported` on Windows.
+    /// What the system says.
     pub fn wait(&self, timeout: Duration) -> io::Result<bool> {
-        wait_until(&self.file, false, Instant::now().checked_add(timeout))
+        self.wait_until(Instant::now().checked_add(timeout))
+    }
+
+    pub(super) fn wait_until(&self, deadline: Option<Instant>) -> io::Result<bool> {
+        wait_until(deadline, |left| self.end.wait(left))
     }
 }
 
 impl Read for PipeReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.waits_for_writer && !buffer.is_empty() {
-            // A FIFO that no writer has opened yet is not readable, although a read would give 0.
-            let timeout = if self.is_nonblocking { Some(Duration::ZERO) } else { None };
-            while !system::wait(&self.file, false, timeout)? {
-                if self.is_nonblocking {
-                    return Err(io::ErrorKind::WouldBlock.into());
-                }
-            }
-            self.waits_for_writer = false;
-        }
-        self.file.read(buffer)
+        self.end.read(buffer, self.is_nonblocking)
     }
 }
 
 /// Waits until then; spurious ends of a wait are waited out.
-pub(super) fn wait_until(file: &File, writes: bool, deadline: Option<Instant>) -> io::Result<bool> {
+fn wait_until(deadline: Option<Instant>, wait: impl Fn(Option<Duration>) -> io::Result<bool>) -> io::Result<bool> {
     loop {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        if system::wait(file, writes, left)? {
+        if wait(left)? {
             return Ok(true);
         }
         if left == Some(Duration::ZERO) {
@@ -138,7 +132,12 @@ pub(super) fn wait_until(file: &File, writes: bool, deadline: Option<Instant>) -
 
 impl PipeWriter {
     pub(crate) fn from_file(file: File) -> PipeWriter {
-        PipeWriter { file }
+        PipeWriter { file, is_nonblocking: AtomicBool::new(false) }
+    }
+
+    /// Waits until there may be room for [`PIPE_ATOMIC_BYTES`].
+    pub(super) fn wait_until(&self, deadline: Option<Instant>) -> io::Result<bool> {
+        wait_until(deadline, |left| system::wait_for_room(&self.file, left))
     }
 
     #[allow(dead_code)] // Not on every system.
@@ -161,9 +160,11 @@ impl PipeWriter {
     ///
     /// # Errors
     ///
-    /// `Unsupported` on Windows.
+    /// What the system says.
     pub fn set_nonblocking(&self, on: bool) -> io::Result<()> {
-        system::set_nonblocking(&self.file, on)
+        system::set_nonblocking(&self.file, on)?;
+        self.is_nonblocking.store(on, Relaxed);
+        Ok(())
     }
 
     /// Another handle on this end, in this process. The stream ends when all are dropped.
@@ -172,13 +173,14 @@ impl PipeWriter {
     ///
     /// The process has too many files open.
     pub fn try_clone(&self) -> io::Result<PipeWriter> {
-        self.file.try_clone().map(PipeWriter::from_file)
+        let is_nonblocking = AtomicBool::new(self.is_nonblocking.load(Relaxed));
+        Ok(PipeWriter { file: self.file.try_clone()?, is_nonblocking })
     }
 }
 
 impl Write for PipeWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
+        system::write(&self.file, bytes, self.is_nonblocking.load(Relaxed))
     }
 
     fn flush(&mut self) -> io::Result<()> {

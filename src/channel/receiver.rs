@@ -40,12 +40,14 @@ pub struct Receiver<'q> {
     next: Cell<u64>,
     /// Of a sole receiver: where `next` was when it last had to wait.
     waited_at: Cell<u64>,
+    /// Of a sole receiver: of the last message.
+    lines: Cell<u64>,
 }
 
 // SAFETY: what it points to is shared by atomics; its tickets may be used by any thread of the process.
 unsafe impl Send for Receiver<'_> {}
 
-/// Lines that were taken between two waits: more than a message of some bytes, and its answer's.
+/// So many messages like the last one were taken between two waits: more than a message, and its answer.
 const IN_A_STREAM: u64 = 4;
 
 /// A message that was taken.
@@ -85,6 +87,7 @@ impl<'q> Receiver<'q> {
             head: Cell::new(places.map_or(0, |places| places.head)),
             next: Cell::new(places.map_or(0, |places| places.next)),
             waited_at: Cell::new(0),
+            lines: Cell::new(1),
         }
     }
 
@@ -173,6 +176,7 @@ impl<'q> Receiver<'q> {
         }
         let next = position.wrapping_add(lines);
         self.next.set(next);
+        self.lines.set(lines);
         // Release: who takes `receiving` over from the dead sees what was written before.
         head.next.store(next, Release);
         Some(Taken { position, bytes, deliveries })
@@ -190,11 +194,12 @@ impl<'q> Receiver<'q> {
         let nothing_came_back = self.end.ring.head().returned.load(Relaxed) == 0;
         let in_a_row = self.next.get().wrapping_sub(self.waited_at.get());
         if self.end.is_sole && nothing_came_back && !matches!(wait, Wait::No) {
-            if in_a_row >= IN_A_STREAM {
+            if in_a_row >= IN_A_STREAM * self.lines.get() {
                 self.end.waiting.let_some_come();
             }
             self.waited_at.set(self.next.get());
-            if let Some(taken) = self.end.waiting.spin(|| self.take_at_once()) {
+            let look = || self.take_at_once().map(Some).or_else(|| self.is_something_to_pass().then_some(None));
+            if let Some(Some(taken)) = self.end.waiting.spin(look) {
                 return Ok(Some(taken));
             }
         }
@@ -219,6 +224,10 @@ impl<'q> Receiver<'q> {
             }
             if sleeps.sleep(&listener, patience, self.is_watching()).is_err() {
                 return Ok(None);
+            }
+            // Woken for a message, most likely: it is there without another announcement.
+            if let Some(taken) = self.take(Asks::UnlessMarked)? {
+                return Ok(Some(taken));
             }
         }
     }
@@ -249,6 +258,14 @@ impl<'q> Receiver<'q> {
         let head = self.end.ring.head();
         let next = if self.end.is_sole { self.next.get() } else { head.next.load(Relaxed) };
         what(self.end.ring.mark(next).load(Relaxed)) != is::EMPTY || head.returned.load(Relaxed) > 0
+    }
+
+    /// Of a sole receiver: at `next` lies what `take` handles, such as the rest of the ring that a message did not fit
+    /// into. The message may be behind it already.
+    #[inline]
+    fn is_something_to_pass(&self) -> bool {
+        let what = what(self.end.ring.mark(self.next.get()).load(Relaxed));
+        !matches!(what, is::EMPTY | is::RESERVED | is::READY)
     }
 
     /// Whether somebody's death would change what there is to take.

@@ -311,6 +311,9 @@ impl<'q> Sender<'q> {
             if sleeps.sleep(&listener, patience, true).is_err() {
                 return Ok(None);
             }
+            if let Some(place) = self.try_place(bytes, wait)? {
+                return Ok(Some(place));
+            }
         }
     }
 

@@ -12,7 +12,8 @@
 //! call is forbidden, or on other systems, the sender fences; if only the sleeper may not call it, all sleeps are
 //! short.
 //!
-//! Who expects something soon spins first, never on one processor, and only as long as that paid lately.
+//! Who expects something soon spins first, never on one processor, and only as long as that paid lately: after some
+//! waits in vain it sleeps at once, and tries again more and more seldom.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -30,9 +31,10 @@ const FEWEST_SPINS: u32 = 16;
 const MOST_SPINS: u32 = 2048;
 /// Some 0.5 us.
 const PAUSES_IN_A_STREAM: u32 = 32;
-/// After so many waits in which spinning did not pay it is tried again: two who sleep for each other would else do so
-/// for ever.
-const WAITS_UNTIL_TRIED: u32 = 256;
+/// After so many waits without spinning it is tried again: two who sleep for each other would else do so for ever.
+/// Twice as many each time that it did not pay.
+const FEWEST_WAITS_UNTIL_TRIED: u32 = 64;
+const MOST_WAITS_UNTIL_TRIED: u32 = 4096;
 /// Of who cannot be sure of being woken. Longer than the timer's tick: an earlier one costs more than the sleep.
 const UNSURE_SLEEP: Duration = Duration::from_millis(10);
 /// Some 0.2 us: longer than a store stays in a processor.
@@ -50,15 +52,21 @@ pub(super) enum Wait {
 pub(super) struct Waiting {
     /// This process passes the barriers of who sleeps.
     passes_barriers: bool,
-    /// 0: there is one processor.
+    /// 0: it does not pay, or there is one processor.
     spins: Cell<u32>,
-    /// So often spinning found nothing.
-    in_vain: Cell<u32>,
+    /// Waits until it is tried again, and after how many that is then.
+    left: Cell<u32>,
+    pause: Cell<u32>,
 }
 
 impl Waiting {
     pub(super) fn new() -> Waiting {
-        Waiting { passes_barriers: barrier::register(), spins: Cell::new(first_spins()), in_vain: Cell::new(0) }
+        Waiting {
+            passes_barriers: barrier::register(),
+            spins: Cell::new(first_spins()),
+            left: Cell::new(FEWEST_WAITS_UNTIL_TRIED),
+            pause: Cell::new(FEWEST_WAITS_UNTIL_TRIED),
+        }
     }
 
     /// Between a change and the look whether somebody waits for it.
@@ -77,34 +85,43 @@ impl Waiting {
     /// Looks again and again for a moment, until `look` finds something.
     #[inline]
     pub(super) fn spin<T>(&self, mut look: impl FnMut() -> Option<T>) -> Option<T> {
-        let spins = self.spins.get();
+        let spins = if self.spins.get() > 0 { self.spins.get() } else { self.spins_again() };
         for _ in 0..spins {
             if let Some(found) = look() {
-                if spins < MOST_SPINS {
-                    self.spins.set(MOST_SPINS);
+                self.spins.set(MOST_SPINS);
+                if self.pause.get() > FEWEST_WAITS_UNTIL_TRIED {
+                    self.pause.set(FEWEST_WAITS_UNTIL_TRIED);
                 }
                 return Some(found);
             }
             std::hint::spin_loop();
         }
-        self.learn(spins);
+        if spins > 0 {
+            self.learn(spins);
+        }
         None
+    }
+
+    /// Whether to try once more.
+    #[cold]
+    fn spins_again(&self) -> u32 {
+        let left = self.left.get() - 1;
+        self.left.set(if left == 0 { self.pause.get() } else { left });
+        if left == 0 { first_spins() } else { 0 }
     }
 
     /// Spinning found nothing.
     #[cold]
     fn learn(&self, spins: u32) {
-        let in_vain = self.in_vain.get() + 1;
-        if spins == 0 {
+        let pause = self.pause.get();
+        if pause == FEWEST_WAITS_UNTIL_TRIED && spins > FEWEST_SPINS {
+            // It paid lately.
+            self.spins.set(spins / 2);
             return;
         }
-        if in_vain < WAITS_UNTIL_TRIED {
-            self.in_vain.set(in_vain);
-            self.spins.set((spins / 2).max(FEWEST_SPINS));
-        } else {
-            self.in_vain.set(0);
-            self.spins.set(MOST_SPINS);
-        }
+        self.spins.set(0);
+        self.left.set(pause);
+        self.pause.set((pause * 2).min(MOST_WAITS_UNTIL_TRIED));
     }
 
     /// The sleeps of one wait for what `bell` tells of.

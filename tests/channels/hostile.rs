@@ -12,6 +12,7 @@ pub(crate) const TESTS: &[Named] = &[
     ("any_word_of_the_head_may_be_anything", any_word_of_the_head_may_be_anything),
     ("any_word_of_the_ring_may_be_anything", any_word_of_the_ring_may_be_anything),
     ("random_bytes_are_survived", random_bytes_are_survived),
+    ("streams_of_mixed_frames_give_whole_messages", streams_of_mixed_frames_give_whole_messages),
 ];
 
 const WORDS: [u64; 12] = [0, 1, 2, 3, 4, 5, 6, 7, u64::MAX, 1 << 63, 0x7fff_ffff_ffff_fff0, 0x0010_0002_0000_0004];
@@ -32,14 +33,29 @@ fn any_word_of_the_ring_may_be_anything() {
     }
 }
 
-fn random_bytes_are_survived() {
+/// Always the same numbers.
+fn random() -> impl FnMut() -> u64 {
     let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut random = move || {
+    move || {
         seed ^= seed << 13;
         seed ^= seed >> 7;
         seed ^= seed << 17;
         seed
-    };
+    }
+}
+
+fn streams_of_mixed_frames_give_whole_messages() {
+    // Every frame once, in order: all of them come.
+    crate::assembled::try_stream(&(0..18).collect::<Vec<u8>>());
+    let mut random = random();
+    for _ in 0..500 {
+        let plan: Vec<u8> = (0..random() % 64).map(|_| random() as u8).collect();
+        crate::assembled::try_stream(&plan);
+    }
+}
+
+fn random_bytes_are_survived() {
+    let mut random = random();
     for _ in 0..2_000 {
         let patches: Vec<_> = (0..1 + random() % 6)
             .map(|_| {

@@ -7,6 +7,8 @@
 mod support;
 
 #[cfg(target_os = "linux")]
+mod assembled;
+#[cfg(target_os = "linux")]
 mod hostile;
 #[cfg(target_os = "linux")]
 mod pipes;

@@ -30,6 +30,8 @@ mod board;
 #[cfg(target_os = "linux")]
 mod cache;
 #[cfg(target_os = "linux")]
+mod frames;
+#[cfg(target_os = "linux")]
 mod locks;
 #[cfg(target_os = "linux")]
 mod matrix;

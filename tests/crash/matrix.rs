@@ -9,7 +9,7 @@ use crate::arena::{self, Choice};
 use crate::operation::Operation;
 use crate::report::{self, Row, TABLE_HEAD};
 use crate::support::ROLE;
-use crate::{attach, cache, locks, metrics, mutex, published, queue, segment, tracer};
+use crate::{attach, cache, frames, locks, metrics, mutex, published, queue, segment, tracer};
 
 #[path = "../support/skip.rs"]
 mod skip;
@@ -17,8 +17,9 @@ mod skip;
 fn operations() -> impl Iterator<Item = &'static Operation> {
     let locks = [mutex::OPERATIONS, locks::OPERATIONS];
     let memory = [attach::OPERATIONS, segment::OPERATIONS];
-    let others = [published::OPERATIONS, cache::OPERATIONS, queue::OPERATIONS, metrics::OPERATIONS];
-    locks.into_iter().chain(memory).chain(others).flatten()
+    let channels = [queue::OPERATIONS, frames::OPERATIONS];
+    let others = [published::OPERATIONS, cache::OPERATIONS, metrics::OPERATIONS];
+    locks.into_iter().chain(memory).chain(channels).chain(others).flatten()
 }
 
 pub(crate) fn run() -> ExitCode {

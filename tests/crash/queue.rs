@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::time::Duration;
 
-use cotenant::channel::{Delivery, Queue, Receiver, Sender};
+use cotenant::channel::{Delivery, Queue, Receiver, Sender, wait_any};
 use cotenant::{Backing, Segment};
 
 use crate::arena;
@@ -18,6 +18,7 @@ use crate::operation::{Death, Marks, NOTHING, Operation};
 const BEFORE: u8 = 1;
 const CHILDS: u8 = 2;
 const AFTER: u8 = 3;
+const CHILDS_NEXT: u8 = 4;
 /// A line and a half: several of them do not end where the ring does.
 const BYTES: usize = 100;
 const CAPACITY_BYTES: u64 = 1024;
@@ -53,11 +54,29 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         child: send_alone,
         ..SEND
     },
+    Operation { name: "Queue: commit", child: |marks| commit(marks, queue().sender().expect("a sender")), ..SEND },
+    Operation {
+        name: "Queue: commit, the sole sender",
+        child: |marks| commit(marks, queue().sole_sender().expect("the role")),
+        ..SEND
+    },
+    Operation { name: "Queue: send several", every: 41, child: send_several, check: several_come_in_order, ..SEND },
     Operation { name: "Queue: reserve and drop", child: reserve_and_drop, check: nothing_comes, ..SEND },
     Operation { name: "Queue: become the sole sender", every: 31, child: become_sender, check: nothing_comes, ..SEND },
+    Operation {
+        name: "Queue: become the sole receiver",
+        every: 31,
+        child: become_receiver,
+        check: nothing_comes,
+        ..SEND
+    },
+    Operation { name: "Queue: end the sole sender", child: end_sender, check: nothing_comes, ..SEND },
+    Operation { name: "Queue: end the sole receiver", child: end_receiver, check: nothing_comes, ..SEND },
     Operation { name: "Queue: send, full", every: 61, before: fill, child: send_to_full, check: full_goes_on, ..SEND },
     Operation { name: "Queue: receive", ..RECEIVE },
     Operation { name: "Queue: receive, the sole receiver", child: receive_alone, ..RECEIVE },
+    Operation { name: "Queue: receive several", every: 31, child: receive_several, ..RECEIVE },
+    Operation { name: "Queue: wait for several", every: 31, child: wait_for_several, check: nothing_comes, ..RECEIVE },
     Operation { name: "Queue: acknowledge", child: acknowledge, check: acknowledged_or_comes_again, ..RECEIVE },
     Operation {
         name: "Queue: acknowledge, the sole receiver",
@@ -202,6 +221,61 @@ fn become_sender(marks: &Marks) {
     std::mem::forget(sender.expect("the role"));
 }
 
+fn commit(marks: &Marks, mut sender: Sender<'_>) {
+    let mut place = sender.try_reserve(BYTES).expect("no error").expect("room");
+    place.fill(CHILDS);
+    marks.begin();
+    place.commit();
+    marks.end();
+    std::mem::forget(sender);
+}
+
+fn send_several(marks: &Marks) {
+    let sender = queue().sender().expect("a sender");
+    marks.begin();
+    let sent = sender.send_all(&[[CHILDS; BYTES], [CHILDS_NEXT; BYTES]]);
+    marks.end();
+    sent.expect("room");
+}
+
+fn become_receiver(marks: &Marks) {
+    drop(queue().receiver());
+    marks.begin();
+    let receiver = queue().sole_receiver();
+    marks.end();
+    std::mem::forget(receiver.expect("the role"));
+}
+
+fn end_sender(marks: &Marks) {
+    let sender = queue().sole_sender().expect("the role");
+    marks.begin();
+    drop(sender);
+    marks.end();
+}
+
+fn end_receiver(marks: &Marks) {
+    let receiver = queue().sole_receiver().expect("the role");
+    marks.begin();
+    drop(receiver);
+    marks.end();
+}
+
+fn receive_several(marks: &Marks) {
+    let receiver = queue().receiver().expect("a receiver");
+    marks.begin();
+    let messages = receiver.recv_many(3);
+    marks.end();
+    assert_eq!(messages.expect("no error").into_iter().map(std::mem::forget).count(), 1);
+}
+
+fn wait_for_several(marks: &Marks) {
+    let receiver = queue().receiver().expect("a receiver");
+    marks.begin();
+    let ready = wait_any(&[&receiver], Duration::from_secs(20));
+    marks.end();
+    assert_eq!(ready, Some(0));
+}
+
 fn send_to_full(marks: &Marks) {
     let sender = queue().sender().expect("a sender");
     marks.begin();
@@ -310,6 +384,12 @@ const GONE: &[(u8, bool)] = &[(AFTER, false)];
 
 fn accepted_comes(death: &Death) -> Result<(), String> {
     one_of(death, &[WITHOUT, WITH], &[WITH])
+}
+
+fn several_come_in_order(death: &Death) -> Result<(), String> {
+    let one: &[(u8, bool)] = &[(BEFORE, false), (CHILDS, false), (AFTER, false)];
+    let both: &[(u8, bool)] = &[(BEFORE, false), (CHILDS, false), (CHILDS_NEXT, false), (AFTER, false)];
+    one_of(death, &[WITHOUT, one, both], &[both])
 }
 
 fn nothing_comes(death: &Death) -> Result<(), String> {

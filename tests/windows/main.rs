@@ -5,6 +5,7 @@
 #![cfg(windows)]
 
 mod blocks;
+mod channels;
 #[path = "../images/growth.rs"]
 mod growth;
 #[path = "../images/mismatch.rs"]
@@ -25,7 +26,7 @@ use peer::{Peer, Program};
 fn role() {
     if std::env::var_os(peer::ROLE).is_some() {
         peer::serve(|line| {
-            let answer = segments::answer(line).or_else(|| published::answer(line));
+            let answer = segments::answer(line).or_else(|| published::answer(line)).or_else(|| channels::answer(line));
             answer.unwrap_or_else(|| blocks::answer(line))
         });
     }

@@ -8,6 +8,10 @@ use super::way::{PATIENCE, Way};
 
 const RING_BYTES: usize = 1 << 18;
 
+fn ring_bytes(bytes: usize) -> usize {
+    RING_BYTES.max(bytes * 8).next_power_of_two()
+}
+
 /// `SOLE`: the only sender and the only receiver. `LEAST_ONCE`: each message is acknowledged.
 pub(crate) struct Ours<const SOLE: bool, const LEAST_ONCE: bool> {
     queue: &'static Queue<'static>,
@@ -18,7 +22,7 @@ pub(crate) struct Ours<const SOLE: bool, const LEAST_ONCE: bool> {
 impl<const SOLE: bool, const LEAST_ONCE: bool> Way for Ours<SOLE, LEAST_ONCE> {
     fn make(bytes: usize) -> anyhow::Result<Self> {
         let delivery = if LEAST_ONCE { Delivery::AtLeastOnce } else { Delivery::AtMostOnce };
-        let capacity = RING_BYTES.max(bytes * 8) as u64;
+        let capacity = ring_bytes(bytes) as u64;
         let options = Queue::options().capacity_bytes(capacity).delivery(delivery);
         let queue = options.segment(Segment::options().backing(Backing::Anonymous).prefault(true)).create("bench")?;
         Ok(Ours { queue: Box::leak(Box::new(queue)), sender: None, receiver: None })
@@ -53,8 +57,10 @@ impl<const SOLE: bool, const LEAST_ONCE: bool> Way for Ours<SOLE, LEAST_ONCE> {
         Ok(number)
     }
 
-    /// Once round the ring: pages that a process has not touched cost it a fault each.
-    const WARM_UP: u64 = 20_000;
+    /// Some times round the ring: pages that a process has not touched cost it a fault each.
+    fn warm_up(bytes: usize) -> u64 {
+        5 * (ring_bytes(bytes) / (bytes + 16).next_multiple_of(64)) as u64
+    }
 }
 
 /// In place: the sender writes eight bytes of a large message, and the receiver reads them where they are.

@@ -22,8 +22,11 @@ pub(crate) trait Way: Sized {
     fn send(&mut self, message: &[u8]) -> anyhow::Result<()>;
     /// Waits for a message; gives its first eight bytes, as a number.
     fn receive(&mut self) -> anyhow::Result<u64>;
-    /// How many messages may be under way before their sender waits; streams are at least ten times as long.
-    const WARM_UP: u64 = 100;
+    /// How many messages of so many bytes come before a stream is measured: more than may be under way before their
+    /// sender waits.
+    fn warm_up(bytes: usize) -> u64 {
+        ((4 << 20) / bytes as u64).clamp(10, 100)
+    }
 }
 
 /// Whether processes share a core.
@@ -88,7 +91,9 @@ pub(crate) fn stream<W: Way>(bytes: usize, messages: u64) -> anyhow::Result<f64>
             way.begin_sending()?
         }
         start()?;
-        let rate = if is_parent { receive_all(way, messages, 1)? } else { send_all(way, bytes, messages)? };
+        let rate = if is_parent { receive_all(way, bytes, messages, 1)? } else { send_all(way, bytes, messages)? };
+        // What some have sent is lost if they end before it was received.
+        start()?;
         Ok([rate, 0.0])
     })?;
     sys::unpin();
@@ -97,7 +102,7 @@ pub(crate) fn stream<W: Way>(bytes: usize, messages: u64) -> anyhow::Result<f64>
 
 fn send_all<W: Way>(way: &mut W, bytes: usize, messages: u64) -> anyhow::Result<f64> {
     let mut message = vec![0; bytes];
-    for n in 0..messages + W::WARM_UP {
+    for n in 0..messages + W::warm_up(bytes) {
         numbered(&mut message, n);
         way.send(&message)?;
     }
@@ -105,9 +110,10 @@ fn send_all<W: Way>(way: &mut W, bytes: usize, messages: u64) -> anyhow::Result<
 }
 
 /// From `senders`, whose numbers each go up.
-fn receive_all<W: Way>(way: &mut W, messages: u64, senders: u64) -> anyhow::Result<f64> {
+fn receive_all<W: Way>(way: &mut W, bytes: usize, messages: u64, senders: u64) -> anyhow::Result<f64> {
     let mut sum = 0;
-    for _ in 0..W::WARM_UP * senders {
+    let warm_up = W::warm_up(bytes);
+    for _ in 0..warm_up * senders {
         sum += way.receive()?;
     }
     let begin = Instant::now();
@@ -115,7 +121,7 @@ fn receive_all<W: Way>(way: &mut W, messages: u64, senders: u64) -> anyhow::Resu
         sum += way.receive()?;
     }
     let rate = (messages * senders) as f64 / begin.elapsed().as_secs_f64() / 1e6;
-    let each = messages + W::WARM_UP;
+    let each = messages + warm_up;
     ensure!(sum == senders * (each * (each - 1) / 2), "messages were lost or doubled");
     Ok(rate)
 }
@@ -129,7 +135,7 @@ pub(crate) fn two_senders<W: Way>(bytes: usize, messages: u64) -> anyhow::Result
             let way = &mut *way.borrow_mut();
             way.begin_receiving()?;
             start()?;
-            return Ok([receive_all(way, messages, 2)?, 0.0]);
+            return Ok([receive_all(way, bytes, messages, 2)?, 0.0]);
         }
         start()?;
         sys::in_two_processes(&|start| {

@@ -6,13 +6,25 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::{Row, answers, chart, columns};
 
 const STYLE: &str = "\
-body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#222}\
-table{border-collapse:collapse;font-size:13px}th,td{padding:.3rem .5rem;border-bottom:1px solid #ddd;text-align:left;\
-vertical-align:top}th{background:#f4f4f4}td.n{text-align:right;white-space:nowrap}.wide{overflow-x:auto}\
-svg{max-width:100%;height:auto;margin:1rem 0}pre{background:#f7f7f7;padding:.8rem;overflow-x:auto}";
+:root{color-scheme:light dark;--ink:#222;--paper:#fff;--line:#ddd;--shade:#f4f4f4}\
+@media(prefers-color-scheme:dark){:root{--ink:#ddd;--paper:#16181b;--line:#3a3d42;--shade:#22252a}}\
+body{font:15px/1.5 system-ui,sans-serif;max-width:76rem;margin:2rem auto;padding:0 1rem;color:var(--ink);\
+background:var(--paper)}\
+table{border-collapse:collapse;font-size:13px}th,td{padding:.3rem .5rem;border-bottom:1px solid var(--line);\
+text-align:left;vertical-align:top}th{background:var(--shade)}th.n,td.n{text-align:right;white-space:nowrap}\
+td:first-child{white-space:nowrap;font-weight:600}.wide{overflow-x:auto}\
+svg{display:block;max-width:100%;height:auto;margin:1rem 0;background:#fff;border-radius:6px}\
+pre{background:var(--shade);padding:.8rem;overflow-x:auto}";
+
+/// Columns of numbers.
+const NUMBERS: std::ops::Range<usize> = 1..9;
 
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+fn class(column: usize) -> &'static str {
+    if NUMBERS.contains(&column) { " class=\"n\"" } else { "" }
 }
 
 pub(super) fn of(rows: &[Row], machine: &str, quick: bool) -> anyhow::Result<String> {
@@ -27,21 +39,22 @@ pub(super) fn of(rows: &[Row], machine: &str, quick: bool) -> anyhow::Result<Str
     writeln!(page, "{}.</p>", if quick { " in a quick run: the figures are coarse" } else { "" })?;
     writeln!(page, "<h2>Which to take</h2><pre>{}</pre>", escaped(&answers(rows).join("\n")))?;
     writeln!(page, "<h2>Everything</h2><div class=\"wide\"><table><thead><tr>")?;
-    columns().iter().try_for_each(|name| write!(page, "<th>{}</th>", escaped(name)))?;
+    for (at, name) in columns().iter().enumerate() {
+        write!(page, "<th{}>{}</th>", class(at), escaped(name))?;
+    }
     writeln!(page, "</tr></thead><tbody>")?;
     for row in rows {
         write!(page, "<tr>")?;
         for (at, cell) in row.cells().iter().enumerate() {
-            let class = if (1..9).contains(&at) { " class=\"n\"" } else { "" };
-            write!(page, "<td{class}>{}</td>", escaped(cell))?;
+            write!(page, "<td{}>{}</td>", class(at), escaped(cell))?;
         }
         writeln!(page, "</tr>")?;
     }
     writeln!(page, "</tbody></table></div>")?;
     writeln!(page, "<h2>Charts</h2>")?;
-    writeln!(page, "{}", chart::bars("Round trip of 8 bytes", "ns, logarithmic", rows, |row| row.round_trip_ns)?)?;
+    writeln!(page, "{}", chart::bars("Round trip of 8 bytes (logarithmic)", rows, |row| row.round_trip_ns)?)?;
     writeln!(page, "{}", chart::throughput(rows)?)?;
-    writeln!(page, "{}", chart::bars("Set-up", "us, logarithmic", rows, |row| row.set_up_us)?)?;
+    writeln!(page, "{}", chart::bars("Set-up (logarithmic)", rows, |row| row.set_up_us.map(|us| us * 1e3))?)?;
     writeln!(
         page,
         "<p>Every way in turn, round after round, in one run; medians. A round trip is a message there and"

@@ -1,8 +1,8 @@
 //! `stress queue`: senders number their messages, receivers say which they had; senders and receivers are killed.
 //!
 //! What must hold: an accepted message is delivered; a second time only if it is marked; whole; and those of one sender
-//! in order, if there is one receiver. What was accepted and what came is told in tables of the segment that no lock
-//! guards and that are not the queue's.
+//! in order, if there is one receiver. Now and then one of them is the sole end of its side, and may die as that. What
+//! was accepted and what came is told in tables of the segment that no lock guards and that are not the queue's.
 
 use std::cell::RefCell;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::time::Duration;
 
 use anyhow::Context;
-use cotenant::Segment;
 use cotenant::channel::{Delivery, Message, Queue, Receiver, Sender};
+use cotenant::{ErrorKind, Segment};
 
 use super::kind::Kind;
 use super::options::Role;
@@ -23,6 +23,7 @@ const SEATS: usize = 64;
 const NUMBERS: usize = 1 << 17;
 const HEAD_BYTES: usize = 20;
 const PATIENCE: Duration = Duration::from_millis(5);
+const ONCE_IN: u64 = 300;
 
 /// For each seat and number, the incarnation whose message came, 0: none did.
 type Came = [AtomicU64; SEATS * NUMBERS];
@@ -43,6 +44,8 @@ struct Ends {
     receiver: Receiver<'static>,
     /// Of each seat, what came last: incarnation and number.
     last: Vec<(u64, u32)>,
+    /// So many messages more as the sole end of its side.
+    alone: u32,
 }
 
 thread_local! {
@@ -86,7 +89,11 @@ impl Kind for Queues {
             }
             let Some(ends) = ends else { return };
             // Two thirds send; with two processes, one.
-            if worker.seat % 3 == 1 { receive(worker, ends) } else { send(worker, ends) }
+            let receives = worker.seat % 3 == 1;
+            if let Err(error) = change_roles(worker, ends, receives) {
+                return worker.violation(&format!("cannot change roles: {error}"));
+            }
+            if receives { receive(worker, ends) } else { send(worker, ends) }
         });
     }
 
@@ -100,7 +107,32 @@ impl Kind for Queues {
 fn open_ends() -> anyhow::Result<Ends> {
     let shared = SHARED.with_borrow(|shared| *shared).context("attached")?;
     let (sender, receiver) = (shared.queue.sender()?, shared.queue.receiver()?);
-    Ok(Ends { shared, sender, receiver, last: vec![(0, 0); SEATS] })
+    Ok(Ends { shared, sender, receiver, last: vec![(0, 0); SEATS], alone: 0 })
+}
+
+/// Now and then a process has its side for itself for some messages, or until it is killed; the others wait.
+fn change_roles(worker: &mut Worker, ends: &mut Ends, receives: bool) -> cotenant::Result<()> {
+    let queue = ends.shared.queue;
+    let is_over = ends.alone == 1;
+    let begins = ends.alone == 0 && worker.random.once_in(ONCE_IN);
+    ends.alone = ends.alone.saturating_sub(1);
+    if !is_over && !begins {
+        return Ok(());
+    }
+    let changed = match (receives, begins) {
+        (true, true) => queue.sole_receiver_timeout(PATIENCE).map(|end| ends.receiver = end),
+        (true, false) => queue.receiver().map(|end| ends.receiver = end),
+        (false, true) => queue.sole_sender_timeout(PATIENCE).map(|end| ends.sender = end),
+        (false, false) => queue.sender().map(|end| ends.sender = end),
+    };
+    match changed {
+        Ok(()) if begins => ends.alone = 1 + worker.random.below(200) as u32,
+        Ok(()) => {}
+        // Another one has it.
+        Err(error) if error.kind() == ErrorKind::Busy => {}
+        Err(error) => return Err(error),
+    }
+    Ok(())
 }
 
 /// Seat, number, incarnation, then bytes that follow from the number.

@@ -35,6 +35,27 @@ static void write_other_bytes(intptr_t end)
 #endif
 }
 
+#ifndef _WIN32
+/* Nothing of a message that was refused comes. */
+static void until_it_is_full(cotenant_pipe_writer *writer, cotenant_pipe_reader *reader, const char *message,
+                             size_t length)
+{
+    const void *bytes = NULL;
+    size_t sent = 0, received = 0, got = 0;
+    cotenant_status status;
+    while ((status = cotenant_pipe_writer_try_send(writer, message, length)) == COTENANT_OK) {
+        sent++;
+    }
+    CHECK(status == COTENANT_WOULD_BLOCK && sent > 0);
+    CHECK(cotenant_pipe_writer_send_timeout(writer, message, length, 2) == COTENANT_TIMED_OUT);
+    while (cotenant_pipe_reader_try_recv(reader, &bytes, &got) == COTENANT_OK) {
+        CHECK(got == length);
+        received++;
+    }
+    CHECK(sent == received);
+}
+#endif
+
 int main(void)
 {
 #ifndef _WIN32
@@ -54,26 +75,19 @@ int main(void)
     CHECK(length == 7 && bytes == NULL);
 
     CHECK(cotenant_pipe_writer_send(writer, "whole", 5) == COTENANT_OK);
-    CHECK(cotenant_pipe_writer_send_timeout(writer, "", 0, 1000) == COTENANT_OK);
+    CHECK(cotenant_pipe_writer_send(writer, "", 0) == COTENANT_OK);
     CHECK(cotenant_pipe_reader_recv(reader, &bytes, &length) == COTENANT_OK);
     CHECK(length == 5 && memcmp(bytes, "whole", 5) == 0);
     CHECK(cotenant_pipe_reader_skipped_bytes(reader) == 11);
     CHECK(cotenant_pipe_reader_recv_timeout(reader, 1000, &bytes, &length) == COTENANT_OK && length == 0);
 
-    /* Until there is no room; nothing of the one that was refused comes. */
     static char message[3000];
-    size_t sent = 0, received = 0;
-    cotenant_status status;
-    while ((status = cotenant_pipe_writer_try_send(writer, message, sizeof message)) == COTENANT_OK) {
-        sent++;
-    }
-    CHECK(status == COTENANT_WOULD_BLOCK && sent > 0);
-    CHECK(cotenant_pipe_writer_send_timeout(writer, message, sizeof message, 2) == COTENANT_TIMED_OUT);
-    while (cotenant_pipe_reader_try_recv(reader, &bytes, &length) == COTENANT_OK) {
-        CHECK(length == sizeof message);
-        received++;
-    }
-    CHECK(sent == received);
+#ifdef _WIN32
+    /* What CreatePipe makes may cut a write that does not wait. */
+    CHECK(cotenant_pipe_writer_try_send(writer, message, sizeof message) == COTENANT_UNSUPPORTED);
+#else
+    until_it_is_full(writer, reader, message, sizeof message);
+#endif
 
     static char longest[(16 << 20) + 1];
     CHECK(cotenant_pipe_writer_send(writer, longest, sizeof longest) == COTENANT_INVALID_INPUT);

@@ -4,7 +4,7 @@
 
 use std::ffi::CString;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
@@ -30,24 +30,82 @@ pub(crate) fn pipe() -> io::Result<(File, File)> {
     Ok(ends.map(|end| unsafe { File::from_raw_fd(end) }).into())
 }
 
+/// What keeps a FIFO's name: nothing of this process.
+#[derive(Debug)]
+pub(crate) struct Name;
+
 /// Makes a FIFO with these permission bits, whatever the mask is.
 #[doc(alias = "mkfifo")]
-pub(crate) fn make_fifo(path: &Path, mode: u32) -> io::Result<()> {
+pub(crate) fn make_fifo(path: &Path, mode: u32) -> io::Result<Name> {
     let name = CString::new(path.as_os_str().as_bytes())?;
     // SAFETY: a text that ends with 0.
     if unsafe { libc::mkfifo(name.as_ptr(), 0o600) } != 0 {
         return Err(io::Error::last_os_error());
     }
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).map(|()| Name)
 }
 
-/// Opens an end of a FIFO without waiting for the other one; it is non-blocking. `None`: it is no FIFO. To write, there
-/// must be a reader (`ENXIO`).
-pub(crate) fn open_fifo(path: &Path, writes: bool) -> io::Result<Option<File>> {
+pub(crate) fn unlink_fifo(path: &Path) -> io::Result<()> {
+    std::fs::remove_file(path)
+}
+
+/// Opens the reading end of a FIFO without waiting for a writer. `None`: it is no FIFO.
+pub(crate) fn open_reader(path: &Path) -> io::Result<Option<ReadEnd>> {
+    Ok(open_fifo(path, false)?.map(|file| ReadEnd { file, waits_for_writer: true }))
+}
+
+/// Opens the writing end of a FIFO, if somebody reads (`ENXIO`: nobody does). `None`: it is no FIFO.
+pub(crate) fn open_writer(path: &Path) -> io::Result<Option<File>> {
+    open_fifo(path, true)
+}
+
+/// The reading end of a pipe or a FIFO.
+#[derive(Debug)]
+pub(crate) struct ReadEnd {
+    file: File,
+    /// Until somebody has written, a FIFO seems to be at its end.
+    waits_for_writer: bool,
+}
+
+impl ReadEnd {
+    pub(crate) fn of_pipe(file: File) -> ReadEnd {
+        ReadEnd { file, waits_for_writer: false }
+    }
+
+    pub(crate) fn set_nonblocking(&self, on: bool) -> io::Result<()> {
+        set_nonblocking(&self.file, on)
+    }
+
+    /// Waits for bytes, or the end of the stream. `false`: not within `timeout`.
+    pub(crate) fn wait(&self, timeout: Option<Duration>) -> io::Result<bool> {
+        wait(&self.file, false, timeout)
+    }
+
+    pub(crate) fn read(&mut self, buffer: &mut [u8], is_nonblocking: bool) -> io::Result<usize> {
+        if self.waits_for_writer && !buffer.is_empty() {
+            // A FIFO that no writer has opened yet is not readable, although a read would give 0.
+            let timeout = is_nonblocking.then_some(Duration::ZERO);
+            while !self.wait(timeout)? {
+                if is_nonblocking {
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
+            }
+            self.waits_for_writer = false;
+        }
+        self.file.read(buffer)
+    }
+}
+
+/// Opens an end of a FIFO without waiting for the other one. `None`: it is no FIFO.
+fn open_fifo(path: &Path, writes: bool) -> io::Result<Option<File>> {
     let mut options = File::options();
     options.read(!writes).write(writes).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC | libc::O_NOFOLLOW);
     let file = options.open(path)?;
-    Ok(file.metadata()?.file_type().is_fifo().then_some(file))
+    let is_fifo = file.metadata()?.file_type().is_fifo();
+    if is_fifo {
+        set_nonblocking(&file, false)?;
+    }
+    Ok(is_fifo.then_some(file))
 }
 
 /// Whether nobody has the FIFO open for reading.
@@ -71,6 +129,11 @@ pub(crate) fn set_nonblocking(file: &File, on: bool) -> io::Result<()> {
         return Err(io::Error::last_os_error());
     }
     Ok(())
+}
+
+/// Writes; waits for room unless the end was made non-blocking, which the system knows.
+pub(crate) fn write(mut file: &File, bytes: &[u8], _is_nonblocking: bool) -> io::Result<usize> {
+    file.write(bytes)
 }
 
 /// Writes without waiting, whoever else writes: up to [`ATOMIC_BYTES`] whole, or `WouldBlock`.
@@ -104,7 +167,7 @@ fn write_now_anew(file: &File, bytes: &[u8]) -> io::Result<usize> {
 /// Waits until a read, or a write of [`ATOMIC_BYTES`], would not block (also because the other side is gone). `false`:
 /// not within `timeout`.
 #[doc(alias = "poll")]
-pub(crate) fn wait(file: &File, writes: bool, timeout: Option<Duration>) -> io::Result<bool> {
+fn wait(file: &File, writes: bool, timeout: Option<Duration>) -> io::Result<bool> {
     let events = if writes { libc::POLLOUT } else { libc::POLLIN };
     let mut asked = libc::pollfd { fd: file.as_raw_fd(), events, revents: 0 };
     // Rounded up, so that nobody asks again and again in the last millisecond.
@@ -137,17 +200,22 @@ pub unsafe fn pipe_end(descriptor: isize) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
+/// Waits until a write of [`ATOMIC_BYTES`] would not block. `false`: not within `timeout`.
+pub(crate) fn wait_for_room(file: &File, timeout: Option<Duration>) -> io::Result<bool> {
+    wait(file, true, timeout)
+}
+
 macro_rules! descriptor {
-    ($end:ident) => {
+    ($end:ident, $file:ident, $into_file:expr) => {
         impl AsFd for $end {
             fn as_fd(&self) -> BorrowedFd<'_> {
-                self.file().as_fd()
+                self.$file().as_fd()
             }
         }
 
         impl From<$end> for OwnedFd {
             fn from(end: $end) -> OwnedFd {
-                end.into_file().into()
+                $into_file(end).into()
             }
         }
 
@@ -160,8 +228,14 @@ macro_rules! descriptor {
     };
 }
 
-descriptor!(PipeReader);
-descriptor!(PipeWriter);
+impl AsFd for ReadEnd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+descriptor!(PipeReader, end, |end: PipeReader| end.into_end().file);
+descriptor!(PipeWriter, file, PipeWriter::into_file);
 
 #[cfg(test)]
 mod tests {

@@ -14,15 +14,47 @@ fn unsupported<T>() -> io::Result<T> {
     Err(io::Error::new(io::ErrorKind::Unsupported, WHY))
 }
 
+#[derive(Debug)]
+pub(crate) struct Name;
+
+#[derive(Debug)]
+pub(crate) struct ReadEnd;
+
+impl ReadEnd {
+    pub(crate) fn of_pipe(_file: File) -> ReadEnd {
+        ReadEnd
+    }
+
+    pub(crate) fn set_nonblocking(&self, _on: bool) -> io::Result<()> {
+        unsupported()
+    }
+
+    pub(crate) fn wait(&self, _timeout: Option<Duration>) -> io::Result<bool> {
+        unsupported()
+    }
+
+    pub(crate) fn read(&mut self, _buffer: &mut [u8], _is_nonblocking: bool) -> io::Result<usize> {
+        unsupported()
+    }
+}
+
 pub(crate) fn pipe() -> io::Result<(File, File)> {
     unsupported()
 }
 
-pub(crate) fn make_fifo(_path: &Path, _mode: u32) -> io::Result<()> {
+pub(crate) fn make_fifo(_path: &Path, _mode: u32) -> io::Result<Name> {
     unsupported()
 }
 
-pub(crate) fn open_fifo(_path: &Path, _writes: bool) -> io::Result<Option<File>> {
+pub(crate) fn unlink_fifo(_path: &Path) -> io::Result<()> {
+    unsupported()
+}
+
+pub(crate) fn open_reader(_path: &Path) -> io::Result<Option<ReadEnd>> {
+    unsupported()
+}
+
+pub(crate) fn open_writer(_path: &Path) -> io::Result<Option<File>> {
     unsupported()
 }
 
@@ -38,7 +70,11 @@ pub(crate) fn set_nonblocking(_file: &File, _on: bool) -> io::Result<()> {
     unsupported()
 }
 
-pub(crate) fn wait(_file: &File, _writes: bool, _timeout: Option<Duration>) -> io::Result<bool> {
+pub(crate) fn wait_for_room(_file: &File, _timeout: Option<Duration>) -> io::Result<bool> {
+    unsupported()
+}
+
+pub(crate) fn write(_file: &File, _bytes: &[u8], _is_nonblocking: bool) -> io::Result<usize> {
     unsupported()
 }
 

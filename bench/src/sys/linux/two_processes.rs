@@ -24,7 +24,8 @@ struct Between {
     answer: [AtomicU64; 2],
 }
 
-/// What each of two processes answers. It calls its argument when it is ready, which waits for the other.
+/// What each of two processes answers. It calls its argument when it is ready, which waits for the other; and again
+/// where both are to have come so far.
 pub(crate) type Work<'a> = dyn Fn(&dyn Fn() -> anyhow::Result<()>) -> anyhow::Result<[f64; 2]> + 'a;
 
 /// Does `work` in this process and in a child. Both answers.
@@ -63,16 +64,21 @@ fn be_the_child(between: &Between, work: impl Fn() -> anyhow::Result<[f64; 2]>) 
             between.has_answered.store(1, Release);
             0
         }
-        _ => 1,
+        Ok(Err(error)) => {
+            // The parent knows only that it failed.
+            eprintln!("the second process: {error:#}");
+            1
+        }
+        Err(_) => 1,
     };
     // SAFETY: no pointer; the parent's exit handlers are not the child's to run.
     unsafe { libc::_exit(status) }
 }
 
 fn wait_for_both(between: &Between) -> anyhow::Result<()> {
-    between.arrived.fetch_add(1, AcqRel);
+    let both = between.arrived.fetch_add(1, AcqRel) / 2 * 2 + 2;
     let begin = Instant::now();
-    while between.arrived.load(Acquire) < 2 {
+    while between.arrived.load(Acquire) < both {
         std::thread::yield_now();
         ensure!(begin.elapsed() < PATIENCE, "waited {PATIENCE:?} for the other process");
     }

@@ -1,13 +1,15 @@
 //! iceoryx2: samples that are loaned, written and sent; polled for, or waited for by an event.
 
-use anyhow::{Context, anyhow};
+use std::time::Instant;
+
+use anyhow::{Context, anyhow, ensure};
 use iceoryx2::port::listener::Listener;
 use iceoryx2::port::notifier::Notifier;
 use iceoryx2::port::publisher::Publisher;
 use iceoryx2::port::subscriber::Subscriber;
 use iceoryx2::prelude::*;
 
-use crate::channels::way::Way;
+use crate::channels::way::{PATIENCE, Way};
 
 type Shared = ipc::Service;
 type Sending = (Publisher<Shared, [u8], ()>, Notifier<Shared>);
@@ -86,10 +88,19 @@ impl<const BLOCKS: bool> Way for Iceoryx<BLOCKS> {
 
     fn receive(&mut self) -> anyhow::Result<u64> {
         let (subscriber, listener) = self.subscriber.as_ref().context("a subscriber")?;
+        let mut looks: u32 = 0;
+        let mut begin = None;
         loop {
             if let Some(sample) = subscriber.receive().map_err(told)? {
                 let first = sample.payload().first_chunk::<8>().context("eight bytes")?;
                 return Ok(u64::from_ne_bytes(*first));
+            }
+            looks = looks.wrapping_add(1);
+            if looks % 1024 == 0 {
+                ensure!(
+                    begin.get_or_insert_with(Instant::now).elapsed() < PATIENCE,
+                    "waited {PATIENCE:?} for a sample"
+                );
             }
             if BLOCKS {
                 listener.timed_wait(|_| {}, std::time::Duration::from_millis(10)).map_err(told)?;
