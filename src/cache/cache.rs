@@ -10,7 +10,7 @@
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::time::Duration;
 
 use super::counts::{self, CacheActivity, CacheStats, Counts, Event};
@@ -22,7 +22,7 @@ use super::memory::{Memory, Words};
 use super::options::CacheOptions;
 use super::shard::{Locked, Shard, now_ms};
 use super::space::Content;
-use super::words::{WORD_BYTES, append_bytes};
+use super::words::{WORD_BYTES, append_bytes, copy_bytes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::atomic::AtomicU64;
 use crate::segment::area::Area;
@@ -141,7 +141,8 @@ impl Cache {
         if area.head.boot.load(Relaxed) != boot {
             // The machine was started anew: times mean nothing any more, and the disk may hold pages of any moment.
             cache.clear()?;
-            area.head.boot.store(boot, Relaxed);
+            // Release pairs with the Acquire in `CacheReader`: who sees it sees the cache cleared.
+            area.head.boot.store(boot, Release);
         }
         Ok(cache)
     }
@@ -183,6 +184,27 @@ impl Cache {
         }
         self.count(if found { Event::Hit } else { Event::Miss });
         found
+    }
+
+    /// As [`get`](Cache::get), into memory of the caller's. Gives the length of the value; if that is more than `to` has,
+    /// nothing was copied.
+    ///
+    /// ```
+    /// # use cotenant::cache::Cache;
+    /// # let name = &format!("example.slice.{}", std::process::id());
+    /// let cache = Cache::options().capacity_bytes(1 << 20).open_or_create(name)?;
+    /// cache.insert("k", "value", None)?;
+    /// let mut buffer = [0; 16];
+    /// assert_eq!(cache.get_into_slice("k", &mut buffer), Some(5));
+    /// assert_eq!(cache.get_into_slice("k", &mut buffer[..4]), Some(5)); // Too short.
+    /// # assert_eq!(&buffer[..5], b"value");
+    /// # Ok::<(), cotenant::Error>(())
+    /// ```
+    #[inline]
+    pub fn get_into_slice(&self, key: impl AsRef<[u8]>, to: &mut [u8]) -> Option<usize> {
+        let read = self.read_into_slice(key.as_ref(), to).filter(|(_, read)| !read.is_expired);
+        self.count(if read.is_some() { Event::Hit } else { Event::Miss });
+        read.map(|(bytes, _)| bytes)
     }
 
     /// Calls `with` with the value of an entry that has not expired; gives what that gives. It gets a copy, which is
@@ -231,6 +253,17 @@ impl Cache {
             value.clear();
             append_bytes(entry.value(), entry.lengths.value_bytes, value);
         })
+    }
+
+    #[inline]
+    fn read_into_slice(&self, key: &[u8], to: &mut [u8]) -> Option<(usize, super::shard::Read)> {
+        let (shard, probe) = self.shard_of(key);
+        let mut value_bytes = 0;
+        let read = shard.read(probe, key, |_, entry| {
+            value_bytes = entry.lengths.value_bytes;
+            copy_bytes(entry.value(), value_bytes, to);
+        })?;
+        Some((value_bytes, read))
     }
 
     /// The entries that have not expired, as copies. Takes no lock: what is inserted or removed meanwhile is given or

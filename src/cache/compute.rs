@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use super::cache::{Cache, Stale};
 use super::counts::Event;
-use super::flight::{Computing, Flight};
+use super::flight::{Awaited, Computing, Flight, Waited};
 use crate::error::{Error, Result};
 
 /// What is to be done about a key.
-enum Next<'a> {
+enum Next {
     /// The value is there.
     Take(Vec<u8>),
     /// This thread computes it; `None`: without the others' knowledge.
     Compute(Option<Computing>),
-    /// Somebody else computes it; it is stale meanwhile.
-    Wait(super::flight::Awaited, &'a Cache),
+    /// Somebody else computes it.
+    Wait(Awaited),
 }
 
 /// Computing what is not there. `make` runs without a lock of the cache, so it may use the cache for other keys.
@@ -22,6 +22,11 @@ impl Cache {
     /// The value of a key; if there is none, `make` computes it and it is inserted. Of all who ask for it meanwhile, in
     /// all processes, one computes and the others wait. If that one panics or is killed, one of those who wait
     /// computes.
+    ///
+    /// `make` may ask for other keys in the same way. If others who compute these wait for what this thread computes,
+    /// however far around, it computes them itself, for nobody else: so nobody waits for ever. Of several caches it
+    /// cannot tell, so who computes a key of one cache waits for nobody who computes one of another. What `make` waits
+    /// for by other means (a thread that asks for the same key) is not seen.
     ///
     /// What is computed is given also if the cache cannot take it (too long, all pinned). At most 32 keys of each shard
     /// are computed in single flight at a time; what is more is computed by each for itself.
@@ -65,9 +70,11 @@ impl Cache {
             match self.look(key)? {
                 Next::Take(value) => return Ok(value),
                 Next::Compute(computing) => break computing,
-                Next::Wait(flight, cache) => {
-                    cache.count(Event::Awaited);
-                    flight.wait()?;
+                Next::Wait(flight) => {
+                    self.count(Event::Awaited);
+                    if flight.wait(&self.memory)? == Waited::InCircle {
+                        break None;
+                    }
                 }
             }
         };
@@ -76,8 +83,7 @@ impl Cache {
 
     /// Stale while it is computed: as [`get_or_insert_with`](Cache::get_or_insert_with), but an entry whose time has
     /// been over for at most `stale_for` is given while somebody else computes it anew. So one in all processes waits
-    /// for
-    /// `make`, and nobody else does.
+    /// for `make`, and nobody else does.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -100,27 +106,45 @@ impl Cache {
         stale_for: Duration,
         make: impl FnOnce() -> Vec<u8>,
     ) -> Result<Vec<u8>> {
+        self.try_get_or_refresh_with(key, ttl, stale_for, || Ok::<_, Error>(make()))
+    }
+
+    /// As [`get_or_refresh_with`](Cache::get_or_refresh_with), with a `make` that may fail: then the entry stays as it
+    /// is, and the next one who asks computes.
+    ///
+    /// # Errors
+    ///
+    /// That of `make`, or as of `get_or_insert_with`.
+    pub fn try_get_or_refresh_with<E: From<Error>>(
+        &self,
+        key: impl AsRef<[u8]>,
+        ttl: Duration,
+        stale_for: Duration,
+        make: impl FnOnce() -> std::result::Result<Vec<u8>, E>,
+    ) -> std::result::Result<Vec<u8>, E> {
         let key = key.as_ref();
         let computing = loop {
             match self.look(key)? {
                 Next::Take(value) => return Ok(value),
                 Next::Compute(computing) => break computing,
-                Next::Wait(flight, cache) => match cache.get_stale(key) {
+                Next::Wait(flight) => match self.get_stale(key) {
                     Some(Stale { value, expired_for }) if expired_for.is_none_or(|for_| for_ <= stale_for) => {
                         return Ok(value);
                     }
                     _ => {
-                        cache.count(Event::Awaited);
-                        flight.wait()?;
+                        self.count(Event::Awaited);
+                        if flight.wait(&self.memory)? == Waited::InCircle {
+                            break None;
+                        }
                     }
                 },
             }
         };
-        self.compute(key, Some(ttl), || Ok(make()), computing)
+        self.compute(key, Some(ttl), make, computing)
     }
 
     /// Gives the value, or says who computes it.
-    fn look(&self, key: &[u8]) -> Result<Next<'_>> {
+    fn look(&self, key: &[u8]) -> Result<Next> {
         if let Some(value) = self.get(key) {
             return Ok(Next::Take(value));
         }
@@ -133,22 +157,14 @@ impl Cache {
             }
             return self.look_again(key);
         }
-        Ok(match shard.begin_flight(probe)? {
-            Flight::Ours(computing) => Next::Compute(Some(computing)),
-            Flight::Theirs(awaited) => Next::Wait(awaited, self),
-            Flight::Untold => Next::Compute(None),
-        })
+        Ok(next(shard.begin_flight(probe)?))
     }
 
     /// It went in the moment after it came.
     #[cold]
-    fn look_again(&self, key: &[u8]) -> Result<Next<'_>> {
+    fn look_again(&self, key: &[u8]) -> Result<Next> {
         let (shard, probe) = self.lock_for(key)?;
-        Ok(match shard.begin_flight(probe)? {
-            Flight::Ours(computing) => Next::Compute(Some(computing)),
-            Flight::Theirs(awaited) => Next::Wait(awaited, self),
-            Flight::Untold => Next::Compute(None),
-        })
+        Ok(next(shard.begin_flight(probe)?))
     }
 
     fn compute<E: From<Error>>(
@@ -165,5 +181,13 @@ impl Cache {
         // Dropped behind the insertion: who waits finds the value.
         drop(computing);
         Ok(value)
+    }
+}
+
+fn next(flight: Flight) -> Next {
+    match flight {
+        Flight::Ours(computing) => Next::Compute(Some(computing)),
+        Flight::Theirs(awaited) => Next::Wait(awaited),
+        Flight::Untold => Next::Compute(None),
     }
 }

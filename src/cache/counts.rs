@@ -12,8 +12,8 @@
 //! The next tenant of a slot adds on. A process that is killed takes with it what its threads had not told.
 
 use std::cell::Cell;
-use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize};
 
 use super::memory::{Memory, Words};
 use super::shard::{
@@ -90,7 +90,7 @@ impl CacheActivity {
     }
 }
 
-/// Threads that have a stripe of their own; those that come later share the last.
+/// One more than the threads that can have a stripe of their own at the same time; the others share the last.
 const STRIPES: usize = 32;
 /// Between two times that a thread tells the others.
 const TOLD_EVERY: u64 = 64;
@@ -174,17 +174,49 @@ impl Counts {
     }
 }
 
-/// Threads are numbered as they first count.
+/// The stripes that threads of this process have, each a bit. A child of a fork inherits those of its parent's other
+/// threads, which do not give them back in it.
+static TAKEN: AtomicU32 = AtomicU32::new(SHARED);
+/// The last one: nobody's own.
+const SHARED: u32 = 1 << (STRIPES - 1);
+
+thread_local! {
+    /// Of this thread; none yet: `usize::MAX`. Without a destructor, so that it can be asked for until the very end.
+    static STRIPE: Cell<usize> = const { Cell::new(usize::MAX) };
+    static TO_GIVE_BACK: StripeGuard = const { StripeGuard };
+}
+
+/// Gives the thread's stripe back when it ends.
+struct StripeGuard;
+
+impl Drop for StripeGuard {
+    fn drop(&mut self) {
+        let stripe = STRIPE.replace(STRIPES - 1);
+        if stripe < STRIPES - 1 {
+            // Release pairs with the Acquire of who takes it: it goes on from what this thread counted.
+            TAKEN.fetch_and(!(1 << stripe), Release);
+        }
+    }
+}
+
 #[inline]
 fn stripe_of_this_thread() -> usize {
-    static THREADS: AtomicUsize = AtomicUsize::new(0);
-    thread_local! { static STRIPE: Cell<usize> = const { Cell::new(usize::MAX) } }
-    STRIPE.with(|stripe| {
-        if stripe.get() == usize::MAX {
-            stripe.set(THREADS.fetch_add(1, Relaxed).min(STRIPES - 1));
-        }
-        stripe.get()
-    })
+    let stripe = STRIPE.get();
+    if stripe == usize::MAX { take_stripe() } else { stripe }
+}
+
+#[cold]
+#[inline(never)]
+fn take_stripe() -> usize {
+    // A thread that is about to end has none.
+    let may_give_back = TO_GIVE_BACK.try_with(|_| ()).is_ok();
+    let free = |taken: u32| (may_give_back && taken != u32::MAX).then(|| taken | taken + 1);
+    let stripe = match TAKEN.fetch_update(Acquire, Relaxed, free) {
+        Ok(taken) => taken.trailing_ones() as usize,
+        Err(_) => STRIPES - 1,
+    };
+    STRIPE.set(stripe);
+    stripe
 }
 
 fn line_of(words: Words) -> [u64; EVENTS] {
@@ -217,5 +249,19 @@ pub(super) fn stats(memory: &Memory) -> CacheStats {
         evicted_by_index: of_shards(EVICTED_BY_INDEX),
         removed: of_shards(REMOVED),
         repairs: of_shards(REPAIRED),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_ends_gives_its_stripe_back() {
+        for nth in 0..100 {
+            let stripe = std::thread::spawn(stripe_of_this_thread).join().expect("no panic");
+            assert!(stripe < STRIPES - 1, "thread {nth} shares one");
+        }
+        assert_eq!(stripe_of_this_thread(), stripe_of_this_thread());
     }
 }

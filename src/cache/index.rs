@@ -97,6 +97,11 @@ impl Slot {
         self.0 as u32
     }
 
+    /// Whether it leads to the same place, for the same part of the hash: uses and period change with reads.
+    pub(super) fn leads_as(self, other: Slot) -> bool {
+        self.place() == other.place() && self.0 >> TAG_SHIFT == other.0 >> TAG_SHIFT
+    }
+
     pub(super) fn uses(self) -> u64 {
         self.0 >> USES_SHIFT & USES_MAX
     }

@@ -1,17 +1,16 @@
 //! `Entries`: a walk through a cache, bucket by bucket, of copies.
+//!
+//! A shard that takes a larger index meanwhile is walked through again from its first bucket: an entry may have changed
+//! to a bucket that had been passed.
 
 use std::fmt;
-use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::time::Duration;
 
 use super::entry::Entry;
-use super::index::Bucket;
+use super::layout::BUCKET_SLOTS;
 use super::memory::Memory;
 use super::shard::{Shard, now_ms};
 use super::words::append_bytes;
-
-/// A bucket that changes so often while it is copied is left out: its writers are hostile.
-const TRIES: usize = 1000;
 
 /// An entry of a cache, copied.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +31,8 @@ pub struct CacheEntry {
 pub struct Entries<'a> {
     memory: &'a Memory,
     shard: usize,
+    /// Whose index is walked through.
+    extent: usize,
     bucket: usize,
     /// Of the bucket before.
     ready: Vec<CacheEntry>,
@@ -39,16 +40,25 @@ pub struct Entries<'a> {
 
 impl<'a> Entries<'a> {
     pub(super) fn new(memory: &'a Memory) -> Entries<'a> {
-        Entries { memory, shard: 0, bucket: 0, ready: Vec::new() }
+        Entries { memory, shard: 0, extent: 0, bucket: 0, ready: Vec::new() }
+    }
+
+    /// No entries.
+    pub(super) fn none(memory: &'a Memory) -> Entries<'a> {
+        Entries { shard: memory.shape.shards, ..Entries::new(memory) }
     }
 
     /// Copies of the next bucket's entries; `false`: there is none.
     fn advance(&mut self) -> bool {
         while self.shard < self.memory.shape.shards {
             let shard = Shard::of(self.memory, self.shard);
-            match shard.index() {
+            let extent = shard.index_word().extent();
+            if self.extent != extent {
+                (self.extent, self.bucket) = (extent, 0);
+            }
+            match self.memory.index(self.shard, extent) {
                 Some(index) if self.bucket < index.bucket_count() => {
-                    self.ready = (0..TRIES).find_map(|_| copies(&shard, self.bucket)).unwrap_or_default();
+                    self.ready = (0..BUCKET_SLOTS).filter_map(|nth| copy(&shard, extent, self.bucket, nth)).collect();
                     self.bucket += 1;
                     return true;
                 }
@@ -59,28 +69,22 @@ impl<'a> Entries<'a> {
     }
 }
 
-/// The entries of a bucket, if it does not change meanwhile.
-fn copies(shard: &Shard<'_>, number: usize) -> Option<Vec<CacheEntry>> {
-    let index_word = shard.index_word();
-    let bucket: Bucket = shard.memory.index(shard.number, index_word.extent())?.nth_bucket(number);
-    // Acquire pairs with the Release of `count_change`.
-    let before = bucket.sequence().load(Acquire);
-    let now_ms = now_ms();
-    let entries = bucket.taken().filter_map(|(_, slot)| shard.entry(slot.place()));
-    let copies = entries.filter_map(|entry| copy(entry, now_ms)).collect();
-    (!shard.has_changed(bucket, before, index_word)).then_some(copies)
-}
-
-fn copy(entry: Entry, now_ms: u64) -> Option<CacheEntry> {
-    let expires_ms = entry.expires_ms().load(Relaxed);
-    if expires_ms != 0 && expires_ms <= now_ms {
-        return None;
-    }
+/// A copy of the entry in a slot, if there is one whose time is not over.
+fn copy(shard: &Shard<'_>, extent: usize, bucket: usize, nth: usize) -> Option<CacheEntry> {
     let (mut key, mut value) = (Vec::new(), Vec::new());
-    append_bytes(entry.key(), entry.lengths.key_bytes, &mut key);
-    append_bytes(entry.value(), entry.lengths.value_bytes, &mut value);
-    let expires_in = (expires_ms != 0).then(|| Duration::from_millis(expires_ms - now_ms));
-    Some(CacheEntry { key, value, version: entry.version().load(Relaxed), expires_in })
+    let read = shard.read_nth(extent, bucket, nth, &mut |_, entry: Entry| {
+        key.clear();
+        value.clear();
+        append_bytes(entry.key(), entry.lengths.key_bytes, &mut key);
+        append_bytes(entry.value(), entry.lengths.value_bytes, &mut value);
+    })?;
+    let expires_in = || Duration::from_millis(read.expires_ms.saturating_sub(now_ms()));
+    (!read.is_expired).then(|| CacheEntry {
+        key,
+        value,
+        version: read.version,
+        expires_in: (read.expires_ms != 0).then(expires_in),
+    })
 }
 
 impl Iterator for Entries<'_> {

@@ -167,8 +167,12 @@ pub(super) fn plan(wish: &Wish) -> Result<(Shape, ExtentShape)> {
     let shards = 1 << most_shards.ilog2();
     let part_words = capacity / WORD_BYTES / shards;
     let slab_words_log2 = (part_words / SLABS).clamp(SLAB_LEAST_WORDS, SLAB_MOST_WORDS).ilog2();
-    let shape =
-        Shape { shards, slab_words_log2, pins: wish.pins as usize, participants: wish.participants as usize + 1 };
+    let shape = Shape {
+        shards,
+        slab_words_log2,
+        pins: wish.pins as usize,
+        participants: wish.participants.clamp(1, 4095) as usize + 1,
+    };
     if let Some(bytes) = wish.max_entry_bytes.filter(|bytes| *bytes > shape.max_entry_bytes() as u64) {
         return Err(refused(format!(
             "`max_entry_bytes` is {bytes}: with {capacity} bytes of capacity it can be {} at most",

@@ -8,11 +8,12 @@
 //! write        find, put, remove, under a shard's lock          flight  who computes what
 //! evict        who must go                                      repair  what a death leaves
 //! space        slabs and holes                                  pin     who looks at entries in place
-//! shard        reading without a lock, and the lock
+//! shard        reading without a lock, and the lock               alone   one entry, whatever its neighbours do
 //! index entry  buckets, and what their slots lead to
 //! memory       the words of it all, as layout divides them      head    what says how
 //! ```
 
+mod alone;
 mod compute;
 mod copy;
 mod counts;

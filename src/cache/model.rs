@@ -3,7 +3,7 @@
 //! Only under `--cfg cotenant_model`. Slabs of a few words, so that a few insertions evict.
 
 use super::entry::HEAD_WORDS;
-use super::flight::Flight;
+use super::flight::{Flight, Waited};
 use super::hash::Seed;
 use super::layout::{ExtentShape, Shape};
 use super::memory::{Memory, Words, publish_first};
@@ -95,7 +95,7 @@ impl ModelCache {
                 Flight::Untold => break None,
                 Flight::Theirs(awaited) => {
                     drop(shard);
-                    awaited.wait().expect("no nesting");
+                    assert!(awaited.wait(&self.memory).expect("no nesting") == Waited::LookAgain);
                 }
             }
         };

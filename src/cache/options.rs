@@ -74,8 +74,8 @@ impl CacheOptions {
         self
     }
 
-    /// Key and value of the longest entry, together. Without this about a thousandth of the capacity; at most a
-    /// fiftieth. The longer entries may be, the fewer writers can be at work at the same time.
+    /// Key and value of the longest entry, together. Without this a 400th to an 800th of the capacity (of less than
+    /// 4 MiB more: down to a fiftieth of the smallest); at most a fiftieth. The longer entries may be, the fewer writers can be at work at the same time.
     pub fn max_entry_bytes(mut self, bytes: u64) -> Self {
         self.wish.max_entry_bytes = Some(bytes);
         self
@@ -96,8 +96,7 @@ impl CacheOptions {
 
     /// How many processes may be attached at once; 1,024 without this.
     pub fn max_participants(mut self, participants: u32) -> Self {
-        self.wish.participants = participants.clamp(1, 4095);
-        self.segment = self.segment.max_participants(participants);
+        self.wish.participants = participants;
         self
     }
 
@@ -105,6 +104,13 @@ impl CacheOptions {
     /// [`in_segment`](CacheOptions::in_segment) under a name of its own.
     pub fn object(mut self, name: &str) -> Self {
         name.clone_into(&mut self.object);
+        self
+    }
+
+    /// Whatever [`SegmentOptions`] say of the segment, in the place of what was said of it before: backing, `keep`,
+    /// permissions, where it lies. How large it is, and how many may be attached, is said here alone.
+    pub fn segment(mut self, options: SegmentOptions) -> Self {
+        self.segment = options;
         self
     }
 
@@ -241,7 +247,10 @@ impl CacheOptions {
     }
 
     fn segment_options(&self) -> Result<SegmentOptions> {
-        let bytes = Cache::needed_bytes(&self.wish)?.max(self.max_capacity_bytes.unwrap_or(0));
-        Ok(self.segment.clone().max_bytes(bytes.saturating_add(BESIDE_BYTES)).max_objects(64))
+        // What participants and pins need comes on top of the capacity, whatever that grows to.
+        let more = self.max_capacity_bytes.unwrap_or(0).saturating_sub(self.wish.capacity_bytes);
+        let bytes = Cache::needed_bytes(&self.wish)?.saturating_add(more);
+        let segment = self.segment.clone().max_participants(self.wish.participants);
+        Ok(segment.max_bytes(bytes.saturating_add(BESIDE_BYTES)).max_objects(64))
     }
 }

@@ -27,7 +27,7 @@ pub struct Pinned<'a> {
 impl Cache {
     /// The value of an entry that has not expired, in place. Takes one of the cache's pins (`max_pins`), which names
     /// this participant: if it is killed, the pin is taken back. While a pin is held, the part of the cache that the
-    /// entry lies in (about a thousandth) is not used for other entries: copy what is kept for long.
+    /// entry lies in (a slab: what the longest entry fills) is not used for other entries: copy what is kept for long.
     ///
     /// Takes no lock and waits for nobody. In a child of a fork a pin of its parent's protects nothing.
     ///

@@ -5,14 +5,17 @@
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Acquire;
 
 use super::cache::{corrupt, extent_name, memory_of, words_of};
 use super::counts::{self, CacheStats};
+use super::entry::Entry;
 use super::head::CacheHead;
 use super::iter::Entries;
 use super::memory::Memory;
 use super::shard::Shard;
-use super::words::append_bytes;
+use super::words::{append_bytes, copy_bytes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::segment::reader::SegmentReader;
 
@@ -20,7 +23,8 @@ use crate::segment::reader::SegmentReader;
 /// [`CacheOptions::open_reader`](crate::cache::CacheOptions::open_reader).
 ///
 /// It holds no slot and no lock, and writes nothing: what it reads counts neither in the statistics nor for what is
-/// kept.
+/// kept. An entry that is written anew during each of some thousand attempts to copy it counts as missing. Of a cache in
+/// a file that nobody has written since the machine was started anew it finds nothing: its times mean nothing any more.
 ///
 /// ```
 /// use cotenant::cache::Cache;
@@ -35,6 +39,9 @@ use crate::segment::reader::SegmentReader;
 /// ```
 pub struct CacheReader {
     memory: Memory,
+    /// The cache's run of the machine, and this one; 0: not known.
+    boot: &'static AtomicU64,
+    this_boot: u64,
     /// Last: what `memory` refers to.
     segment: Arc<SegmentReader>,
 }
@@ -55,7 +62,17 @@ impl CacheReader {
             Some((unsafe { words_of(area.bytes.as_ptr(), area.byte_count) }, area.head.extent(number)?))
         };
         let memory = memory_of(area.head, words, true, Box::new(learn)).ok_or_else(|| corrupt(segment.path()))?;
-        Ok(CacheReader { memory, segment })
+        // SAFETY: in the area's head, mapped as its words are.
+        let boot = unsafe { &*std::ptr::from_ref(&area.head.boot) };
+        let this_boot = segment.this_boot();
+        Ok(CacheReader { memory, boot, this_boot, segment })
+    }
+
+    /// Whether somebody who may write has opened it in this run of the machine; memory that does not outlive that says 0.
+    fn is_of_this_boot(&self) -> bool {
+        // Acquire pairs with the Release of who has cleared it.
+        let boot = self.boot.load(Acquire);
+        boot == 0 || self.this_boot == 0 || boot == self.this_boot
     }
 
     /// A copy of the value of an entry that has not expired. Takes no lock and waits for nobody.
@@ -67,27 +84,61 @@ impl CacheReader {
     /// As [`get`](CacheReader::get), into a buffer whose memory is used again; `false`, and an empty buffer, if there
     /// is none.
     pub fn get_into(&self, key: impl AsRef<[u8]>, value: &mut Vec<u8>) -> bool {
-        let probe = self.memory.probe(key.as_ref());
-        let shard = Shard::of(&self.memory, probe.shard(self.memory.shape.shards));
-        let read = shard.read(probe, key.as_ref(), |_, entry| {
+        let found = self.read(key.as_ref(), |entry| {
             value.clear();
             append_bytes(entry.value(), entry.lengths.value_bytes, value);
         });
-        let found = read.is_some_and(|read| !read.is_expired);
         if !found {
             value.clear();
         }
         found
     }
 
+    /// As [`Cache::get_into_slice`](crate::cache::Cache::get_into_slice).
+    pub fn get_into_slice(&self, key: impl AsRef<[u8]>, to: &mut [u8]) -> Option<usize> {
+        let mut value_bytes = 0;
+        let found = self.read(key.as_ref(), |entry| {
+            value_bytes = entry.lengths.value_bytes;
+            copy_bytes(entry.value(), value_bytes, to);
+        });
+        found.then_some(value_bytes)
+    }
+
+    /// Whether there is an entry of that key that has not expired.
+    pub fn contains(&self, key: impl AsRef<[u8]>) -> bool {
+        self.read(key.as_ref(), |_| {})
+    }
+
+    fn read(&self, key: &[u8], mut copy: impl FnMut(Entry)) -> bool {
+        if !self.is_of_this_boot() {
+            return false;
+        }
+        let probe = self.memory.probe(key);
+        let shard = Shard::of(&self.memory, probe.shard(self.memory.shape.shards));
+        shard.read(probe, key, |_, entry| copy(entry)).is_some_and(|read| !read.is_expired)
+    }
+
     /// The entries, as [`Cache::iter`](crate::cache::Cache::iter) gives them.
     pub fn iter(&self) -> Entries<'_> {
-        Entries::new(&self.memory)
+        if self.is_of_this_boot() { Entries::new(&self.memory) } else { Entries::none(&self.memory) }
     }
 
     /// As [`Cache::stats`](crate::cache::Cache::stats).
     pub fn stats(&self) -> CacheStats {
-        counts::stats(&self.memory)
+        if self.is_of_this_boot() {
+            return counts::stats(&self.memory);
+        }
+        CacheStats { capacity_bytes: self.memory.capacity_bytes(), ..CacheStats::default() }
+    }
+
+    /// Key and value of the longest entry that the cache takes, together.
+    pub fn max_entry_bytes(&self) -> usize {
+        self.memory.shape.max_entry_bytes()
+    }
+
+    /// The budget in bytes, as far as the cache has grown.
+    pub fn capacity_bytes(&self) -> u64 {
+        self.memory.capacity_bytes()
     }
 
     /// The segment that it lies in.

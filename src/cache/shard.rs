@@ -6,10 +6,12 @@
 //! words 9 ..     versions, orders, open slabs, counts                                      written under the lock
 //! words 32 ..    flights: who computes which key                                           `flight`
 //! words 96 ..    heads of the lists of holes, by kind of slab and length                   `space`
+//! words 352 ..   what the holder of each flight waits for itself                           `flight`
 //! ```
 //!
 //! A reader: sequence number of the bucket - slot - entry, copied - sequence number again. It tries again if the bucket
-//! changed meanwhile, which only a writer that got its change done can cause.
+//! changed meanwhile, which only a writer that got its change done can cause; after some tries it looks at that entry
+//! alone, whatever happens to its neighbours, and if that is written anew all the time, it takes the lock (`alone`).
 //!
 //! A writer holds the lock. Every store of its leaves a shard that readers and the next writer can use; what a death
 //! leaves wrong are sums and lists, which the next holder works out anew (`repair`).
@@ -49,12 +51,13 @@ pub(super) const FLIGHTS_AT: usize = 32;
 pub(super) const FLIGHTS: usize = 32;
 pub(super) const FLIGHT_WORDS: usize = 2;
 pub(super) const HOLES_AT: usize = 96;
+pub(super) const WAITS_AT: usize = HOLES_AT + 2 * HOLE_WORDS_MAX;
+const _: () = assert!(WAITS_AT + FLIGHTS == super::layout::SHARD_WORDS);
 /// Holes up to so many words are used again at once; longer ones when their slab is emptied.
 pub(super) const HOLE_WORDS_MAX: usize = 128;
 
-/// How often a reader that meets a change tries again. Writers that change the very bucket so often while one entry is
-/// copied are hostile.
-const TRIES: usize = 1000;
+/// How often a reader that meets a change of the bucket tries again, before it looks at the entry alone (`alone`).
+pub(super) const TRIES: usize = 16;
 /// How long a writer waits for another one, which holds the lock for microseconds unless it is stopped there.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
@@ -75,7 +78,7 @@ pub(super) struct Read {
     pub(super) expires_ms: u64,
 }
 
-enum Seen {
+pub(super) enum Seen {
     Here(Read),
     /// Not in this bucket; whether it may be in the second.
     Absent(bool),
@@ -141,7 +144,8 @@ impl<'m> Shard<'m> {
     }
 
     /// Looks for a key, and has `copy` copy what it wants of the entry, which lies at a place: perhaps several times,
-    /// and what it copied counts only if this gives something. Takes no lock; waits for nobody.
+    /// and what it copied counts only if this gives something. Takes no lock and waits for nobody, unless others write
+    /// that very entry all the time.
     ///
     /// The first read of an entry in a period notes that in its slot: one store at most for each entry and period.
     #[inline]
@@ -159,7 +163,7 @@ impl<'m> Shard<'m> {
                 Seen::Changed => std::hint::spin_loop(),
             }
         }
-        None
+        self.read_alone(probe, key, &mut copy)
     }
 
     #[inline]
@@ -216,11 +220,17 @@ impl<'m> Shard<'m> {
 
     /// Takes the shard for writing, and puts right what a dead writer left.
     pub(super) fn lock(self) -> Result<Locked<'m>> {
+        self.lock_within(LONGEST_WAIT)
+    }
+
+    /// As [`lock`](Shard::lock), for who does not want to wait so long.
+    #[inline]
+    pub(super) fn lock_within(self, longest_wait: Duration) -> Result<Locked<'m>> {
         let lock = self.raw_lock();
         let taken = match lock.lock_at_once() {
             Some(ticket) => Ok((ticket, LockedHow::Clean)),
             // Nobody gives it up; damaged bytes may say so.
-            None => lock.lock_given_up_until(Instant::now() + LONGEST_WAIT),
+            None => lock.lock_given_up_until(Instant::now() + longest_wait),
         };
         let (ticket, how) = taken.map_err(|why| self.not_locked(why))?;
         let locked = Locked { shard: self, ticket };

@@ -56,6 +56,15 @@ pub(super) fn append_bytes(words: &[AtomicU64], byte_count: usize, to: &mut Vec<
     unsafe { to.set_len(begin + byte_count.min(words.len() * WORD_BYTES)) };
 }
 
+/// Copies the bytes of the words to the front of `to`; nothing if it is too short for them.
+#[inline]
+pub(super) fn copy_bytes(words: &[AtomicU64], byte_count: usize, to: &mut [u8]) {
+    let Some(to) = to.get_mut(..byte_count) else { return };
+    for (chunk, word) in to.chunks_mut(WORD_BYTES).zip(words) {
+        chunk.copy_from_slice(&word.load(Relaxed).to_ne_bytes()[..chunk.len()]);
+    }
+}
+
 /// Whether the words hold these bytes.
 #[inline]
 pub(super) fn hold_bytes(words: &[AtomicU64], bytes: &[u8]) -> bool {

@@ -28,6 +28,10 @@ impl Found {
         is_expired(self.entry.expires_ms().load(Relaxed))
     }
 
+    pub(super) fn place(&self) -> u32 {
+        self.slot.place()
+    }
+
     pub(super) fn version(&self) -> u64 {
         self.entry.version().load(Relaxed)
     }

@@ -132,6 +132,12 @@ impl SegmentReader {
         Ok(Some((address, found.entry.bytes)))
     }
 
+    /// This run of the machine; 0: not known. What lies in a file may be of an earlier one, as long as nobody has
+    /// attached to it who may write.
+    pub(crate) fn this_boot(&self) -> u64 {
+        self.attached.this_boot()
+    }
+
     /// As [`Segment::objects`](crate::Segment::objects).
     pub fn objects(&self) -> Objects<'_> {
         Objects::new(&self.directory)

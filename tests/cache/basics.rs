@@ -1,5 +1,6 @@
 //! What each call promises, in one process.
 
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
@@ -25,6 +26,9 @@ crate::tests![
     one_computes_and_the_others_wait,
     computing_that_fails_or_panics_leaves_it_to_the_next,
     computing_the_same_key_inside_is_refused,
+    who_compute_what_the_other_asks_for_do_not_wait_for_each_other,
+    who_waits_inside_a_computation_without_a_circle_waits,
+    a_circle_over_two_caches_is_none,
     stale_is_given_while_one_computes,
     statistics_count_what_happened,
     a_cache_lives_in_a_segment_with_other_things,
@@ -304,6 +308,74 @@ fn computing_the_same_key_inside_is_refused() {
         b"outer".to_vec()
     });
     assert_eq!(value.expect("no error"), b"outer");
+}
+
+/// As many threads as `of` names computations, each of which asks for what it says when all have begun.
+fn in_a_circle(of: &[(&Cache, &str, &Cache, &str)]) {
+    let begun = Barrier::new(of.len());
+    thread::scope(|scope| {
+        for &(cache, key, other, asks_for) in of {
+            let begun = &begun;
+            scope.spawn(move || {
+                let value = cache.get_or_insert_with(key, None, || {
+                    begun.wait();
+                    let inner = other.get_or_insert_with(asks_for, None, || asks_for.as_bytes().to_vec());
+                    [key.as_bytes(), &inner.expect("no error")].concat()
+                });
+                let value = value.expect("no error");
+                assert!(value.starts_with(key.as_bytes()), "{value:?} of {key}");
+            });
+        }
+    });
+}
+
+fn who_compute_what_the_other_asks_for_do_not_wait_for_each_other() {
+    let cache = small();
+    for round in 0..20 {
+        in_a_circle(&[(&cache, "a", &cache, "b"), (&cache, "b", &cache, "a")]);
+        cache.clear().expect("no error");
+        in_a_circle(&[(&cache, "a", &cache, "b"), (&cache, "b", &cache, "c"), (&cache, "c", &cache, "a")]);
+        assert!(cache.contains("a") && cache.contains("b"), "round {round}");
+        cache.clear().expect("no error");
+    }
+}
+
+fn a_circle_over_two_caches_is_none() {
+    let (one, other) = (small(), small());
+    in_a_circle(&[(&one, "a", &other, "b"), (&other, "b", &one, "a")]);
+    assert!(one.contains("a") && other.contains("b"));
+}
+
+fn who_waits_inside_a_computation_without_a_circle_waits() {
+    let cache = small();
+    let calls = AtomicU32::new(0);
+    let begun = Barrier::new(4);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let shared = cache.get_or_insert_with("shared", None, || {
+                begun.wait();
+                thread::sleep(Duration::from_millis(300));
+                calls.fetch_add(1, Relaxed);
+                b"shared".to_vec()
+            });
+            assert_eq!(shared.expect("no error"), b"shared");
+        });
+        for page in ["one", "two", "three"] {
+            let (cache, calls, begun) = (&cache, &calls, &begun);
+            scope.spawn(move || {
+                let value = cache.get_or_insert_with(page, None, || {
+                    begun.wait();
+                    let shared = cache.get_or_insert_with("shared", None, || {
+                        calls.fetch_add(1, Relaxed);
+                        b"computed twice".to_vec()
+                    });
+                    shared.expect("no error")
+                });
+                assert_eq!(value.expect("no error"), b"shared");
+            });
+        }
+    });
+    assert_eq!(calls.into_inner(), 1);
 }
 
 fn stale_is_given_while_one_computes() {

@@ -114,6 +114,7 @@ fn a_cache_of_another_run_of_the_machine_is_empty() {
     let path = sandbox.path().join("kept");
     let path = path.to_str().expect("UTF-8");
     let options = Cache::options().capacity_bytes(1 << 20).backing(cotenant::Backing::File).keep(Keep::UntilRemoved);
+    let options = options.mode(0o644);
     let cache = options.create(path).expect("a cache");
     cache.insert("k", "value", None).expect("room");
     drop(cache);
@@ -125,9 +126,13 @@ fn a_cache_of_another_run_of_the_machine_is_empty() {
     let mut data_at = [0; 8];
     file.read_exact_at(&mut data_at, 144).expect("the header");
     file.write_all_at(&[1; 8], u64::from_le_bytes(data_at) + 8).expect("a store");
+    let reader = options.open_reader(path).expect("a reader");
+    assert_eq!((reader.get("k"), reader.iter().count(), reader.stats().entries), (None, 0, 0));
     let cache = options.open(path).expect("kept");
     assert_eq!((cache.get("k"), cache.stats().entries), (None, 0));
     cache.insert("k", "again", None).expect("room");
+    assert_eq!(reader.get("k").as_deref(), Some(b"again".as_slice()), "it is of this run");
+    assert_eq!((reader.iter().count(), reader.stats().entries), (1, 1));
     drop(cache);
     assert!(options.open(path).expect("kept").contains("k"), "once in a run");
 }

@@ -17,6 +17,8 @@ mod actor;
 #[cfg(any(target_os = "linux", windows))]
 mod basics;
 #[cfg(any(target_os = "linux", windows))]
+mod contended;
+#[cfg(any(target_os = "linux", windows))]
 mod eviction;
 #[cfg(target_os = "linux")]
 mod hostile;
@@ -37,13 +39,13 @@ pub(crate) use tests;
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
-    let tests = [basics::TESTS, eviction::TESTS, processes::TESTS, hostile::TESTS];
+    let tests = [basics::TESTS, contended::TESTS, eviction::TESTS, processes::TESTS, hostile::TESTS];
     support::run(&tests.concat(), &[], &[("actor", actor::play)])
 }
 
 #[cfg(windows)]
 fn main() -> std::process::ExitCode {
-    support::run(&[basics::TESTS, eviction::TESTS].concat(), &[], &[])
+    support::run(&[basics::TESTS, contended::TESTS, eviction::TESTS].concat(), &[], &[])
 }
 
 #[cfg(not(any(target_os = "linux", windows)))]

@@ -23,7 +23,7 @@ use super::file::{self, Holder, LockKind, Stat, lock_byte};
 use super::folder::{self, Audience, Folder};
 use super::mapping::Mapping;
 use super::reopen::Reopen;
-use super::{process, segment_file};
+use super::{new_boot, process, segment_file};
 use crate::error::{Error, ErrorKind, Result};
 use crate::segment::header::{BackingKind, HEADER_BYTES, Header, PARTICIPANT_BYTES, SegmentKind};
 use crate::segment::live::Live;
@@ -56,6 +56,11 @@ impl Reading {
 
     pub(crate) fn live(&self) -> Live {
         self.live
+    }
+
+    /// This run of the machine, as `Header::boot` has it; 0: not known.
+    pub(crate) fn this_boot(&self) -> u64 {
+        new_boot::this_boot()
     }
 
     /// Whether the first `bytes` bytes of the segment can be read: they are mapped, and the file is that long.

@@ -47,6 +47,10 @@ impl Reading {
         match self.never {}
     }
 
+    pub(crate) fn this_boot(&self) -> u64 {
+        match self.never {}
+    }
+
     pub(crate) fn has_bytes(&self, _bytes: u64) -> bool {
         match self.never {}
     }
