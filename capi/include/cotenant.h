@@ -2749,6 +2749,554 @@ COTENANT_NOEXCEPT;
  */
 COTENANT_API void cotenant_limiter_close(struct cotenant_limiter *limiter) COTENANT_NOEXCEPT;
 
+/* --- Caches --- */
+
+/**
+ * A cache that all processes share: keys and values are bytes. Opaque: made by cotenant_cache_open_or_create and its
+ * kin, freed by cotenant_cache_close. Threads may share it. Rust's Cache of the same name is the same. A process that
+ * is killed in any call leaves a cache that the others go on with; what it was writing is there or not, whole.
+ *
+ * Nothing stays for sure: an entry may be thrown out at any time to make room for others. COTENANT_NOT_FOUND of the
+ * calls here is an answer, not a failure: it leaves cotenant_error_message alone.
+ */
+typedef struct cotenant_cache cotenant_cache;
+
+/**
+ * How a cache is to be. All zero are the defaults, so set what you want of `cotenant_cache_options options = {0};` (in
+ * C++ `{}`), or pass a null pointer. What describes the cache counts for the one who creates it; who finds it gets it
+ * as it is. docs/cache.md says more of each.
+ */
+typedef struct cotenant_cache_options {
+    /**
+     * The budget: bytes for entries, their index and the cache's own words. 0: 64 MiB.
+     */
+    uint64_t capacity_bytes;
+    /**
+     * What cotenant_cache_grow may come to make of it: address space, not memory. 0: it cannot grow.
+     */
+    uint64_t max_capacity_bytes;
+    /**
+     * Key and value of the longest entry, together. 0: a 400th to an 800th of the capacity, more of a small cache.
+     */
+    uint64_t max_entry_bytes;
+    /**
+     * Key and value of an entry on average, which the index is made for. 0: 256.
+     */
+    uint64_t mean_entry_bytes;
+    /**
+     * How many entries may be pinned at once, by all processes. 0: 256.
+     */
+    uint32_t max_pins;
+    /**
+     * How many processes may be attached at once, up to 4,095. 0: 1,024.
+     */
+    uint32_t max_participants;
+    /**
+     * What it is called among the objects of its segment; null: "cache". Of cotenant_cache_open_in its name.
+     */
+    const char *object;
+    /**
+     * How its segment is to be: backing, mode, keep_until_removed and so on; null: the defaults. Its max_bytes,
+     * max_objects and max_participants are not looked at.
+     */
+    const cotenant_segment_options *segment;
+    /**
+     * Zero: for options of later versions.
+     */
+    uint64_t reserved[4];
+} cotenant_cache_options;
+
+/**
+ * What happened in a cache, and what is in it: cotenant_cache_get_stats.
+ */
+typedef struct cotenant_cache_stats {
+    /**
+     * Reads that found an entry.
+     */
+    uint64_t hits;
+    /**
+     * Reads that found none, or one whose time was over.
+     */
+    uint64_t misses;
+    /**
+     * Reads that were content with an entry whose time was over, and found one.
+     */
+    uint64_t stale_hits;
+    /**
+     * Entries that were inserted, in the place of others or not.
+     */
+    uint64_t inserts;
+    /**
+     * Entries that were computed in single flight.
+     */
+    uint64_t computed;
+    /**
+     * How often somebody waited for another one's computation.
+     */
+    uint64_t awaited;
+    /**
+     * Entries, those that have expired and are still there included.
+     */
+    uint64_t entries;
+    /**
+     * Bytes of their keys and values.
+     */
+    uint64_t bytes;
+    /**
+     * The budget.
+     */
+    uint64_t capacity_bytes;
+    /**
+     * Entries that were thrown out to make room.
+     */
+    uint64_t evicted_for_space;
+    /**
+     * Entries whose time was over when their room was taken.
+     */
+    uint64_t evicted_expired;
+    /**
+     * Entries that were thrown out because the index was full around them: they are much shorter than
+     * mean_entry_bytes says.
+     */
+    uint64_t evicted_by_index;
+    /**
+     * Entries that were removed, cotenant_cache_clear not counted.
+     */
+    uint64_t removed;
+    /**
+     * How often a part was put right after the death of a writer.
+     */
+    uint64_t repairs;
+    /**
+     * Zero.
+     */
+    uint64_t reserved[2];
+} cotenant_cache_stats;
+
+/**
+ * Attaches to the cache of that name, and makes it, in a segment of that name, if there is none. Its memory is reserved
+ * then: COTENANT_NO_SPACE. COTENANT_INVALID_INPUT: sizes that do not go together. COTENANT_MISMATCH: an object of that
+ * name is no cache. Else as cotenant_segment_open_or_create; blocks as that does.
+ */
+COTENANT_API
+cotenant_status cotenant_cache_open_or_create(const char *name,
+                                              const struct cotenant_cache_options *options,
+                                              struct cotenant_cache **cache)
+COTENANT_NOEXCEPT;
+
+/**
+ * Makes a cache, and attaches to it: COTENANT_ALREADY_EXISTS if there is one. With COTENANT_BACKING_ANONYMOUS or
+ * COTENANT_BACKING_MEMFD the name is a label, and children of a fork inherit it. As cotenant_cache_open_or_create.
+ */
+COTENANT_API
+cotenant_status cotenant_cache_create(const char *name,
+                                      const struct cotenant_cache_options *options,
+                                      struct cotenant_cache **cache)
+COTENANT_NOEXCEPT;
+
+/**
+ * Attaches to a cache that is there: COTENANT_NOT_FOUND if there is none, with a message. As
+ * cotenant_cache_open_or_create.
+ */
+COTENANT_API
+cotenant_status cotenant_cache_open(const char *name,
+                                    const struct cotenant_cache_options *options,
+                                    struct cotenant_cache **cache)
+COTENANT_NOEXCEPT;
+
+/**
+ * Attaches to a cache to read it, as cotenant_reader_open: without permission to write, without a slot, and without a
+ * store. What writes or pins gives COTENANT_UNSUPPORTED then; reads do not count in the statistics.
+ */
+COTENANT_API
+cotenant_status cotenant_cache_open_reader(const char *name,
+                                           const struct cotenant_cache_options *options,
+                                           struct cotenant_cache **cache)
+COTENANT_NOEXCEPT;
+
+/**
+ * The cache of that name among the objects of a segment, with others; makes it if there is none. The segment's
+ * max_bytes must have room for the capacity, 64 bytes for each of max_participants, and a few KiB more. The options'
+ * object and segment are not looked at. It keeps the segment attached; the two may be closed in any order.
+ * COTENANT_NO_SPACE, COTENANT_MISMATCH, COTENANT_INVALID_INPUT, COTENANT_BUSY, COTENANT_CORRUPT. Blocks while another
+ * one makes it.
+ */
+COTENANT_API
+cotenant_status cotenant_cache_open_in(const cotenant_segment *segment,
+                                       const char *name,
+                                       const struct cotenant_cache_options *options,
+                                       struct cotenant_cache **cache)
+COTENANT_NOEXCEPT;
+
+/**
+ * Detaches, and frees the handle: no thread may use it any more, and no pin of it. Of a null pointer it does nothing.
+ * Does not block.
+ */
+COTENANT_API void cotenant_cache_close(struct cotenant_cache *cache) COTENANT_NOEXCEPT;
+
+/**
+ * Takes the name from a cache, in use or not, as cotenant_segment_unlink: of its segment. Of the options only those of
+ * the segment are looked at.
+ */
+COTENANT_API
+cotenant_status cotenant_cache_unlink(const char *name,
+                                      const struct cotenant_cache_options *options)
+COTENANT_NOEXCEPT;
+
+/**
+ * Whether the call that gave this handle made the cache. Does not block.
+ */
+COTENANT_API bool cotenant_cache_is_created(const struct cotenant_cache *cache) COTENANT_NOEXCEPT;
+
+/**
+ * Key and value of the longest entry that the cache takes, together, in bytes. 0 of a null pointer. Does not block.
+ */
+COTENANT_API size_t cotenant_cache_max_entry_bytes(const struct cotenant_cache *cache) COTENANT_NOEXCEPT;
+
+/**
+ * The budget in bytes, as far as the cache has grown. 0 of a null pointer. Does not block.
+ */
+COTENANT_API uint64_t cotenant_cache_capacity_bytes(const struct cotenant_cache *cache) COTENANT_NOEXCEPT;
+
+/**
+ * What happened in the cache, by all processes, and what is in it. Each thread of another process tells every 64th of
+ * what it did. Reads some kilobytes; waits for nobody.
+ */
+COTENANT_API
+cotenant_status cotenant_cache_get_stats(const struct cotenant_cache *cache,
+                                         struct cotenant_cache_stats *stats)
+COTENANT_NOEXCEPT;
+
+/**
+ * What this process did with the cache since it opened it: hits, misses, stale_hits, inserts, computed and awaited; the
+ * rest is 0. Waits for nobody.
+ */
+COTENANT_API
+cotenant_status cotenant_cache_get_process_stats(const struct cotenant_cache *cache,
+                                                 struct cotenant_cache_stats *stats)
+COTENANT_NOEXCEPT;
+
+/* --- Reading a cache --- */
+
+/**
+ * An entry's value in place, of cotenant_cache_pin.
+ */
+typedef struct cotenant_cache_pinned {
+    /**
+     * The value: not to be written. On 8 bytes.
+     */
+    const void *bytes;
+    /**
+     * Its length in bytes.
+     */
+    size_t length;
+    /**
+     * Its version, for cotenant_cache_compare_and_swap.
+     */
+    uint64_t version;
+    /**
+     * The library's own.
+     */
+    void *held;
+} cotenant_cache_pinned;
+
+/**
+ * An entry, of cotenant_cache_for_each: a copy that stays during the call that gets it.
+ */
+typedef struct cotenant_cache_entry {
+    /**
+     * The key.
+     */
+    const void *key;
+    /**
+     * Its length in bytes.
+     */
+    size_t key_length;
+    /**
+     * The value.
+     */
+    const void *value;
+    /**
+     * Its length in bytes.
+     */
+    size_t value_length;
+    /**
+     * Its version, for cotenant_cache_compare_and_swap.
+     */
+    uint64_t version;
+    /**
+     * How long it still lives, in milliseconds; UINT64_MAX: until it is thrown out.
+     */
+    uint64_t expires_in_ms;
+} cotenant_cache_entry;
+
+/**
+ * Gets one entry after the other; gives 0 to go on, anything else to end. It may use the cache. It must not throw, and
+ * not jump out.
+ */
+typedef int32_t (*cotenant_cache_visit)(const struct cotenant_cache_entry *entry, void *argument);
+
+/**
+ * Copies the value of an entry that has not expired to `buffer`, which has room for `capacity` bytes; `length` gets its
+ * length, and may be null. COTENANT_NOT_FOUND: there is none. COTENANT_NO_SPACE: it is longer than the buffer, which is
+ * as it was; `length` is told. Takes no lock and waits for nobody (docs/cache.md has the exception); of a process that
+ * writes it stores at most one word of the index, once for each entry and period.
+ */
+COTENANT_API
+cotenant_status cotenant_cache_get(const cotenant_cache *cache,
+                                   const void *key,
+                                   size_t key_length,
+                                   void *buffer,
+                                   size_t capacity,
+                                   size_t *length)
+COTENANT_NOEXCEPT;
+
+/**
+ * As cotenant_cache_get; `version` gets the value's, for cotenant_cache_compare_and_swap: no two values of a key have
+ * the same. Not of a reader: COTENANT_UNSUPPORTED.
+ */
+COTENANT_API
+cotenant_status cotenant_cache_get_versioned(const cotenant_cache *cache,
+                                             const void *key,
+                                             size_t key_length,
+                                             void *buffer,
+                                             size_t capacity,
+                                             size_t *length,
+                                             uint64_t *version)
+COTENANT_NOEXCEPT;
+
+/**
+ * As cotenant_cache_get, also of an entry whose time is over and which is still there: `expired_for_ms` gets since when
+ * that is, in milliseconds, and -1 if it is not over; it may be null. Not of a reader: COTENANT_UNSUPPORTED.
+ */
+COTENANT_API
+cotenant_status cotenant_cache_get_stale(const cotenant_cache *cache,
+                                         const void *key,
+                                         size_t key_length,
+                                         void *buffer,
+                                         size_t capacity,
+                                         size_t *length,
+                                         int64_t *expired_for_ms)
+COTENANT_NOEXCEPT;
+
+/**
+ * Whether there is an entry of that key that has not expired. Counts as neither hit nor miss. Waits for nobody.
+ */
+COTENANT_API
+bool cotenant_cache_contains(const cotenant_cache *cache,
+                             const void *key,
+                             size_t key_length)
+COTENANT_NOEXCEPT;
+
+/**
+ * The value of an entry that has not expired, in place, until cotenant_cache_unpin; before that the cache must not be
+ * closed. COTENANT_NOT_FOUND: there is none, and `pinned` is as it was. The entry may be replaced, removed or thrown out
+ * meanwhile: the bytes stay what they were, and the memory around them is not used for others; so copy what is kept for
+ * long. A process that is killed gives its pins back. In a child of a fork a pin of its parent's protects nothing.
+ *
+ * COTENANT_FULL: all pins of the cache are in use. COTENANT_UNSUPPORTED: of a reader. COTENANT_PERMISSION_DENIED. Waits
+ * for nobody.
+ */
+COTENANT_API
+cotenant_status cotenant_cache_pin(const cotenant_cache *cache,
+                                   const void *key,
+                                   size_t key_length,
+                                   struct cotenant_cache_pinned *pinned)
+COTENANT_NOEXCEPT;
+
+/**
+ * Gives a pin back, once, by any thread: its bytes must not be looked at any more. Of a null pointer, and of one that
+ * was given back or is all zero, it does nothing. Does not block.
+ */
+COTENANT_API void cotenant_cache_unpin(struct cotenant_cache_pinned *pinned) COTENANT_NOEXCEPT;
+
+/**
+ * Calls `visit` with a copy of each entry that has not expired, and with `argument`, until it gives anything but 0.
+ * What is inserted or removed meanwhile comes or not; what is there all the time comes, perhaps twice if the cache
+ * grows. Takes no lock.
+ */
+COTENANT_API
+cotenant_status cotenant_cache_for_each(const cotenant_cache *cache,
+                                        cotenant_cache_visit visit,
+                                        void *argument)
+COTENANT_NOEXCEPT;
+
+/* --- Writing a cache --- */
+
+/**
+ * Puts an entry into the cache, in the place of the one of its key. `ttl_ms` says how long it is to live, in
+ * milliseconds; 0: until it is thrown out.
+ *
+ * Waits for others who change the same part of the cache at that moment, which takes microseconds.
+ * COTENANT_INVALID_INPUT: longer than cotenant_cache_max_entry_bytes. COTENANT_NO_SPACE: all memory that could be freed
+ * is pinned. COTENANT_BUSY: another process has been stopped in the middle of a change for half a minute; one that is
+ * killed holds nobody up. COTENANT_UNSUPPORTED: of a reader. COTENANT_FULL, COTENANT_PERMISSION_DENIED: a child of a
+ * fork could not become a participant. COTENANT_CORRUPT. All calls that change the cache may give these.
+ */
+COTENANT_API
+cotenant_status cotenant_cache_insert(const cotenant_cache *cache,
+                                      const void *key,
+                                      size_t key_length,
+                                      const void *value,
+                                      size_t value_length,
+                                      uint64_t ttl_ms)
+COTENANT_NOEXCEPT;
+
+/**
+ * As cotenant_cache_insert, if there is no entry of that key or its time is over; else COTENANT_ALREADY_EXISTS, which
+ * is an answer and leaves no message.
+ */
+COTENANT_API
+cotenant_status cotenant_cache_insert_if_absent(const cotenant_cache *cache,
+                                                const void *key,
+                                                size_t key_length,
+                                                const void *value,
+                                                size_t value_length,
+                                                uint64_t ttl_ms)
+COTENANT_NOEXCEPT;
+
+/**
+ * As cotenant_cache_insert, if there is an entry of that key that has not expired; else COTENANT_NOT_FOUND.
+ */
+COTENANT_API
+cotenant_status cotenant_cache_replace(const cotenant_cache *cache,
+                                       const void *key,
+                                       size_t key_length,
+                                       const void *value,
+                                       size_t value_length,
+                                       uint64_t ttl_ms)
+COTENANT_NOEXCEPT;
+
+/**
+ * As cotenant_cache_insert, if the entry still has the version in `version`, of cotenant_cache_get_versioned; `version`
+ * gets that of the new value. COTENANT_ALREADY_EXISTS: somebody was first; `version` gets theirs, and nothing was
+ * changed. COTENANT_NOT_FOUND: there is no entry. These two are answers and leave no message.
+ */
+COTENANT_API
+cotenant_status cotenant_cache_compare_and_swap(const cotenant_cache *cache,
+                                                const void *key,
+                                                size_t key_length,
+                                                const void *value,
+                                                size_t value_length,
+                                                uint64_t ttl_ms,
+                                                uint64_t *version)
+COTENANT_NOEXCEPT;
+
+/**
+ * Removes an entry: COTENANT_NOT_FOUND if there was none that had not expired. As cotenant_cache_insert.
+ */
+COTENANT_API
+cotenant_status cotenant_cache_remove(const cotenant_cache *cache,
+                                      const void *key,
+                                      size_t key_length)
+COTENANT_NOEXCEPT;
+
+/**
+ * Adds `by` to a number; `sum` gets the sum, and may be null. Without an entry the number is `initial` (and `by` is not
+ * added), and lives for `ttl_ms_if_new` milliseconds, 0: until it is thrown out. The value is an int64_t in the
+ * machine's order. COTENANT_INVALID_INPUT: it is no number, or the sum has more than 64 bits; nothing was changed. As
+ * cotenant_cache_insert.
+ */
+COTENANT_API
+cotenant_status cotenant_cache_increment(const cotenant_cache *cache,
+                                         const void *key,
+                                         size_t key_length,
+                                         int64_t by,
+                                         int64_t initial,
+                                         uint64_t ttl_ms_if_new,
+                                         int64_t *sum)
+COTENANT_NOEXCEPT;
+
+/**
+ * Gives an entry another time to live, from now on, in milliseconds; 0: until it is thrown out. COTENANT_NOT_FOUND:
+ * there is none that has not expired. As cotenant_cache_insert.
+ */
+COTENANT_API
+cotenant_status cotenant_cache_touch(const cotenant_cache *cache,
+                                     const void *key,
+                                     size_t key_length,
+                                     uint64_t ttl_ms)
+COTENANT_NOEXCEPT;
+
+/**
+ * Removes all entries, one part of the cache after the other. As cotenant_cache_insert. Killed in it, a process leaves
+ * some parts cleared.
+ */
+COTENANT_API cotenant_status cotenant_cache_clear(const cotenant_cache *cache) COTENANT_NOEXCEPT;
+
+/**
+ * Makes the budget so many bytes, while others use the cache; nothing if it is as large already. It can grow fifteen
+ * times, and up to max_capacity_bytes: else COTENANT_NO_SPACE, and nothing was changed. COTENANT_UNSUPPORTED,
+ * COTENANT_CORRUPT.
+ */
+COTENANT_API
+cotenant_status cotenant_cache_grow(const cotenant_cache *cache,
+                                    uint64_t capacity_bytes)
+COTENANT_NOEXCEPT;
+
+/* --- Single flight --- */
+
+/**
+ * A value that is being computed. Opaque: a cotenant_cache_make gets it, and appends to it.
+ */
+typedef struct cotenant_cache_made cotenant_cache_made;
+
+/**
+ * Computes the value of a key: appends it to `made` by cotenant_cache_made_append, piece by piece. `argument` is what
+ * was passed beside it. Gives 0, or anything else if it cannot: nothing is inserted then, and one of those who wait
+ * computes. It holds no lock of the cache, and may ask for other keys. It must not throw, and not jump out.
+ */
+typedef int32_t (*cotenant_cache_make)(struct cotenant_cache_made *made, void *argument);
+
+/**
+ * Appends bytes to a value that is being computed: in the call that gets it, and by its thread. COTENANT_INVALID_INPUT.
+ * Does not block.
+ */
+COTENANT_API
+cotenant_status cotenant_cache_made_append(struct cotenant_cache_made *made,
+                                           const void *bytes,
+                                           size_t length)
+COTENANT_NOEXCEPT;
+
+/**
+ * The value of a key, as cotenant_cache_get copies it; if there is none, `make` computes it and it is inserted for
+ * `ttl_ms` milliseconds (0: until it is thrown out). Of all who ask for it meanwhile, in all processes, one computes and
+ * the others wait; if that one is killed, or cannot (COTENANT_CANCELLED of it alone), one of those who wait computes.
+ *
+ * What is computed is given also if the cache cannot take it. COTENANT_NO_SPACE: the value is longer than the buffer;
+ * `length` is told, and the next call finds the value, if the cache took it. COTENANT_WOULD_DEADLOCK: `make` asked for
+ * the key that it computes. Those who compute what the other one asks for do not wait for each other. Else as
+ * cotenant_cache_insert.
+ */
+COTENANT_API
+cotenant_status cotenant_cache_get_or_insert(const cotenant_cache *cache,
+                                             const void *key,
+                                             size_t key_length,
+                                             uint64_t ttl_ms,
+                                             cotenant_cache_make make,
+                                             void *argument,
+                                             void *buffer,
+                                             size_t capacity,
+                                             size_t *length)
+COTENANT_NOEXCEPT;
+
+/**
+ * Stale while it is computed: as cotenant_cache_get_or_insert, but an entry whose time has been over for at most
+ * `stale_for_ms` milliseconds is given while somebody else computes it anew. `ttl_ms` is not 0: COTENANT_INVALID_INPUT.
+ */
+COTENANT_API
+cotenant_status cotenant_cache_get_or_refresh(const cotenant_cache *cache,
+                                              const void *key,
+                                              size_t key_length,
+                                              uint64_t ttl_ms,
+                                              uint64_t stale_for_ms,
+                                              cotenant_cache_make make,
+                                              void *argument,
+                                              void *buffer,
+                                              size_t capacity,
+                                              size_t *length)
+COTENANT_NOEXCEPT;
+
 
 /* --- Variables: one word each, which every process reads and changes in one step. ---
  *

@@ -93,6 +93,30 @@ template <class Duration> std::uint64_t milliseconds(Duration timeout)
     return count < 0 ? 0 : static_cast<std::uint64_t>(count);
 }
 
+/* A function that C calls once for each of many things, and what it threw. */
+template <class Function> struct caught {
+    Function &function;
+    std::exception_ptr thrown;
+
+    template <class Thing> std::int32_t run(const Thing &thing) noexcept
+    {
+        try {
+            function(thing);
+            return 0;
+        } catch (...) {
+            thrown = std::current_exception();
+            return 1;
+        }
+    }
+    void end(cotenant_status status) const
+    {
+        if (thrown) {
+            std::rethrow_exception(thrown);
+        }
+        check(status);
+    }
+};
+
 } // namespace detail
 
 /// A lock, held, and the value that it guards: of a word that COTENANT_MUTEX or COTENANT_RWLOCK declares.
@@ -784,6 +808,301 @@ inline bool is_on_for(const cotenant_flag &it, std::string_view key) noexcept
 }
 /// Has a flag be on for so many of a hundred keys, in all processes.
 inline void set_percent(cotenant_flag &it, double percent) { check(cotenant_flag_set(&it, percent, nullptr)); }
+
+/// A cache that processes share: keys and values are bytes. Copies are one attachment; the last one detaches. Calls
+/// that change it, and only those, wait for others who change it at that moment.
+class cache {
+public:
+    using options = cotenant_cache_options;
+    using milliseconds = std::chrono::milliseconds;
+    /// As a time to live: until it is thrown out.
+    static constexpr milliseconds for_ever{0};
+
+    /// An entry's value in place; given back when it goes. The cache outlives it.
+    class [[nodiscard]] pinned {
+    public:
+        pinned(std::shared_ptr<cotenant_cache> cache, const cotenant_cache_pinned &pin) noexcept
+            : cache_(std::move(cache)), pin_(pin)
+        {
+        }
+        pinned(pinned &&other) noexcept
+            : cache_(std::move(other.cache_)), pin_(std::exchange(other.pin_, cotenant_cache_pinned{}))
+        {
+        }
+        pinned &operator=(pinned &&other) noexcept
+        {
+            std::swap(cache_, other.cache_);
+            std::swap(pin_, other.pin_);
+            return *this;
+        }
+        ~pinned() { cotenant_cache_unpin(&pin_); }
+
+        std::string_view value() const noexcept { return {static_cast<const char *>(pin_.bytes), pin_.length}; }
+        std::uint64_t version() const noexcept { return pin_.version; }
+
+    private:
+        std::shared_ptr<cotenant_cache> cache_;
+        cotenant_cache_pinned pin_;
+    };
+
+    /// Makes it if there is none.
+    static cache open_or_create(const char *name, const options &options = {})
+    {
+        return opened(cotenant_cache_open_or_create, name, options);
+    }
+    /// There must be none of that name.
+    static cache create(const char *name, const options &options = {})
+    {
+        return opened(cotenant_cache_create, name, options);
+    }
+    /// To read it: without permission to write, a slot, or a store.
+    static cache open_reader(const char *name, const options &options = {})
+    {
+        return opened(cotenant_cache_open_reader, name, options);
+    }
+    /// Nothing if there is none.
+    static std::optional<cache> open(const char *name, const options &options = {})
+    {
+        cotenant_cache *handle = nullptr;
+        cotenant_status status = cotenant_cache_open(name, &options, &handle);
+        if (status == COTENANT_NOT_FOUND) {
+            return std::nullopt;
+        }
+        check(status);
+        return cache(handle);
+    }
+    /// Among the objects of a segment; makes it if there is none.
+    static cache open_in(const segment &segment, const char *name, const options &options = {})
+    {
+        cotenant_cache *handle = nullptr;
+        check(cotenant_cache_open_in(segment.handle(), name, &options, &handle));
+        return cache(handle);
+    }
+    static void unlink(const char *name, const options &options = {}) { check(cotenant_cache_unlink(name, &options)); }
+
+    /// A copy of the value of an entry that has not expired.
+    std::optional<std::string> get(std::string_view key) const
+    {
+        std::string value;
+        return get_into(key, value) ? std::optional<std::string>(std::move(value)) : std::nullopt;
+    }
+    /// The same, into a string whose memory is used again; whether there is one.
+    bool get_into(std::string_view key, std::string &value) const
+    {
+        return filled(value, [&](char *buffer, std::size_t capacity, std::size_t *length) {
+            return cotenant_cache_get(handle_.get(), key.data(), key.size(), buffer, capacity, length);
+        });
+    }
+    /// The value and its version.
+    std::optional<std::pair<std::string, std::uint64_t>> get_versioned(std::string_view key) const
+    {
+        std::pair<std::string, std::uint64_t> read{};
+        bool is_there = filled(read.first, [&](char *buffer, std::size_t capacity, std::size_t *length) {
+            return cotenant_cache_get_versioned(handle_.get(), key.data(), key.size(), buffer, capacity, length,
+                                                &read.second);
+        });
+        return is_there ? std::optional(std::move(read)) : std::nullopt;
+    }
+    /// The value, also if its time is over and it is still there, and since when that is (else -1 ms).
+    std::optional<std::pair<std::string, milliseconds>> get_stale(std::string_view key) const
+    {
+        std::string value;
+        std::int64_t expired_for_ms = -1;
+        bool is_there = filled(value, [&](char *buffer, std::size_t capacity, std::size_t *length) {
+            return cotenant_cache_get_stale(handle_.get(), key.data(), key.size(), buffer, capacity, length,
+                                            &expired_for_ms);
+        });
+        return is_there ? std::optional(std::pair(std::move(value), milliseconds(expired_for_ms))) : std::nullopt;
+    }
+    bool contains(std::string_view key) const noexcept
+    {
+        return cotenant_cache_contains(handle_.get(), key.data(), key.size());
+    }
+    /// The value in place; nothing if there is none.
+    std::optional<pinned> pin(std::string_view key) const
+    {
+        cotenant_cache_pinned pin{};
+        if (!found(cotenant_cache_pin(handle_.get(), key.data(), key.size(), &pin))) {
+            return std::nullopt;
+        }
+        return std::optional<pinned>(std::in_place, handle_, pin);
+    }
+
+    void insert(std::string_view key, std::string_view value, milliseconds ttl = for_ever) const
+    {
+        check(cotenant_cache_insert(handle_.get(), key.data(), key.size(), value.data(), value.size(), ms(ttl)));
+    }
+    /// Whether it was inserted.
+    bool insert_if_absent(std::string_view key, std::string_view value, milliseconds ttl = for_ever) const
+    {
+        return is_new(cotenant_cache_insert_if_absent(handle_.get(), key.data(), key.size(), value.data(),
+                                                      value.size(), ms(ttl)));
+    }
+    /// Whether there was one.
+    bool replace(std::string_view key, std::string_view value, milliseconds ttl = for_ever) const
+    {
+        return found(
+            cotenant_cache_replace(handle_.get(), key.data(), key.size(), value.data(), value.size(), ms(ttl)));
+    }
+    /// Whether it was done: the entry still had the version, which becomes that of the new value; else that of whoever
+    /// was first, or, if there is no entry, stays.
+    bool compare_and_swap(std::string_view key, std::uint64_t &version, std::string_view value,
+                          milliseconds ttl = for_ever) const
+    {
+        cotenant_status status = cotenant_cache_compare_and_swap(handle_.get(), key.data(), key.size(), value.data(),
+                                                                 value.size(), ms(ttl), &version);
+        return status != COTENANT_NOT_FOUND && is_new(status);
+    }
+    /// Whether there was one.
+    bool remove(std::string_view key) const
+    {
+        return found(cotenant_cache_remove(handle_.get(), key.data(), key.size()));
+    }
+    std::int64_t increment(std::string_view key, std::int64_t by = 1, std::int64_t initial = 1,
+                           milliseconds ttl_if_new = for_ever) const
+    {
+        std::int64_t sum = 0;
+        check(cotenant_cache_increment(handle_.get(), key.data(), key.size(), by, initial, ms(ttl_if_new), &sum));
+        return sum;
+    }
+    /// Whether there is one.
+    bool touch(std::string_view key, milliseconds ttl) const
+    {
+        return found(cotenant_cache_touch(handle_.get(), key.data(), key.size(), ms(ttl)));
+    }
+    void clear() const { check(cotenant_cache_clear(handle_.get())); }
+    void grow(std::uint64_t capacity_bytes) const { check(cotenant_cache_grow(handle_.get(), capacity_bytes)); }
+
+    /// Calls `visit(entry)` for each, a const cotenant_cache_entry &; an exception of it ends it and comes out here.
+    template <class Visit> void for_each(Visit &&visit) const
+    {
+        detail::caught<Visit> by{visit, nullptr};
+        auto run = [](const cotenant_cache_entry *entry, void *argument) -> std::int32_t {
+            return static_cast<detail::caught<Visit> *>(argument)->run(*entry);
+        };
+        by.end(cotenant_cache_for_each(handle_.get(), run, &by));
+    }
+    /// The value of a key; if there is none, `make()` computes it, a string, once in all processes while others wait.
+    /// An exception of it comes out here, and leaves it to the next one.
+    template <class Make> std::string get_or_insert(std::string_view key, milliseconds ttl, Make &&make) const
+    {
+        return computed(make, [&](cotenant_cache_make run, void *argument, char *to, std::size_t capacity,
+                                  std::size_t *length) {
+            return cotenant_cache_get_or_insert(handle_.get(), key.data(), key.size(), ms(ttl), run, argument, to,
+                                                capacity, length);
+        });
+    }
+    /// The same; a value whose time has been over for at most `stale_for` is given while another one computes.
+    template <class Make>
+    std::string get_or_refresh(std::string_view key, milliseconds ttl, milliseconds stale_for, Make &&make) const
+    {
+        return computed(make, [&](cotenant_cache_make run, void *argument, char *to, std::size_t capacity,
+                                  std::size_t *length) {
+            return cotenant_cache_get_or_refresh(handle_.get(), key.data(), key.size(), ms(ttl), ms(stale_for), run,
+                                                 argument, to, capacity, length);
+        });
+    }
+
+    cotenant_cache_stats stats() const
+    {
+        cotenant_cache_stats stats{};
+        check(cotenant_cache_get_stats(handle_.get(), &stats));
+        return stats;
+    }
+    std::size_t max_entry_bytes() const noexcept { return cotenant_cache_max_entry_bytes(handle_.get()); }
+    std::uint64_t capacity_bytes() const noexcept { return cotenant_cache_capacity_bytes(handle_.get()); }
+    bool is_created() const noexcept { return cotenant_cache_is_created(handle_.get()); }
+    cotenant_cache *handle() const noexcept { return handle_.get(); }
+
+private:
+    explicit cache(cotenant_cache *handle) : handle_(handle, cotenant_cache_close) {}
+
+    template <class Open> static cache opened(Open open, const char *name, const options &options)
+    {
+        cotenant_cache *handle = nullptr;
+        check(open(name, &options, &handle));
+        return cache(handle);
+    }
+    static std::uint64_t ms(milliseconds time) noexcept { return detail::milliseconds(time); }
+    static bool found(cotenant_status status)
+    {
+        if (status == COTENANT_NOT_FOUND) {
+            return false;
+        }
+        check(status);
+        return true;
+    }
+    static bool is_new(cotenant_status status)
+    {
+        if (status == COTENANT_ALREADY_EXISTS) {
+            return false;
+        }
+        check(status);
+        return true;
+    }
+    /// Has `get` fill a string, which is made longer until the value fits.
+    template <class Get> static bool filled(std::string &value, Get &&get)
+    {
+        value.resize(value.capacity());
+        for (;;) {
+            std::size_t length = 0;
+            cotenant_status status = get(value.data(), value.size(), &length);
+            if (status == COTENANT_NO_SPACE && length > value.size()) {
+                value.resize(length);
+                continue;
+            }
+            bool is_there = found(status);
+            value.resize(is_there ? length : 0);
+            return is_there;
+        }
+    }
+    /// What a `make` came to: kept here, so that a value that is longer than was thought, and that the cache does not
+    /// take, is not computed twice.
+    template <class Make> struct attempt {
+        Make &make;
+        std::optional<std::string> made;
+        std::exception_ptr thrown;
+
+        static std::int32_t run(cotenant_cache_made *to, void *argument) noexcept
+        {
+            auto &by = *static_cast<attempt *>(argument);
+            try {
+                by.made.emplace(by.make());
+                return cotenant_cache_made_append(to, by.made->data(), by.made->size());
+            } catch (...) {
+                by.thrown = std::current_exception();
+                return 1;
+            }
+        }
+    };
+    template <class Make, class Call> static std::string computed(Make &make, Call &&call)
+    {
+        attempt<Make> by{make, std::nullopt, nullptr};
+        std::string value;
+        value.resize(value.capacity());
+        for (;;) {
+            std::size_t length = 0;
+            cotenant_status status = call(&attempt<Make>::run, &by, value.data(), value.size(), &length);
+            if (by.thrown) {
+                std::rethrow_exception(by.thrown);
+            }
+            if (by.made) {
+                if (status != COTENANT_NO_SPACE) {
+                    check(status);
+                }
+                return *std::move(by.made);
+            }
+            if (status != COTENANT_NO_SPACE || length <= value.size()) {
+                check(status);
+                value.resize(length);
+                return value;
+            }
+            value.resize(length);
+        }
+    }
+
+    std::shared_ptr<cotenant_cache> handle_;
+};
 
 } // namespace cotenant
 

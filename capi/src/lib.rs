@@ -52,7 +52,19 @@ mod cells;
 
 mod limits;
 
+mod cache;
+
+mod cache_read;
+
+mod cache_write;
+
+mod cache_compute;
+
 pub use block::*;
+pub use cache::*;
+pub use cache_compute::*;
+pub use cache_read::*;
+pub use cache_write::*;
 pub use cells::*;
 pub use descriptor::*;
 pub use ends::*;

@@ -2,6 +2,7 @@
 
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr::NonNull;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cotenant_rust::__c::ObjectType;
@@ -14,7 +15,7 @@ use crate::status::{Failure, Result, call, invalid};
 /// A segment that this process is attached to. Opaque: made by cotenant_segment_create and its kin, freed by
 /// cotenant_segment_close.
 pub struct cotenant_segment {
-    pub(crate) segment: Segment,
+    pub(crate) segment: Arc<Segment>,
     path: CString,
 }
 
@@ -184,7 +185,7 @@ pub(crate) unsafe fn out<'a, T>(place: *mut *mut T) -> Result<&'a mut *mut T> {
 
 pub(crate) fn handle(segment: Segment) -> *mut cotenant_segment {
     let path = CString::new(segment.path()).unwrap_or_default();
-    Box::into_raw(Box::new(cotenant_segment { segment, path }))
+    Box::into_raw(Box::new(cotenant_segment { segment: Arc::new(segment), path }))
 }
 
 /// Makes a segment and attaches to it: COTENANT_ALREADY_EXISTS if a process is attached to one of that name, or it is

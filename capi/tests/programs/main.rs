@@ -9,6 +9,7 @@ mod support;
 mod abi;
 mod actor;
 mod both;
+mod cache;
 mod examples;
 mod queues;
 mod refused;
@@ -31,10 +32,24 @@ pub(crate) use tests;
 fn main() {
     // A role: this program as a process of a test.
     if let Some(role) = std::env::var_os("COTENANT_CAPI_ROLE") {
-        return if role == queues::ROLE { queues::run() } else { actor::run() };
+        return if role == queues::ROLE {
+            queues::run()
+        } else if role == cache::ROLE {
+            cache::run()
+        } else {
+            actor::run()
+        };
     }
-    let groups =
-        [abi::TESTS, both::TESTS, examples::TESTS, queues::TESTS, refused::TESTS, tools::TESTS, versions::TESTS];
+    let groups = [
+        abi::TESTS,
+        both::TESTS,
+        cache::TESTS,
+        examples::TESTS,
+        queues::TESTS,
+        refused::TESTS,
+        tools::TESTS,
+        versions::TESTS,
+    ];
     let trial = |(name, test): &Test| {
         let test = *test;
         Trial::test(*name, move || {
