@@ -1,5 +1,5 @@
-//! Reading one entry whatever happens to its neighbours: for who found the bucket changed at each of some tries, and for
-//! iteration.
+//! Reading one entry whatever happens to its neighbours: for who found the bucket changed at each of some tries, and
+//! for iteration.
 //!
 //! ```text
 //! reader   slot | order, version | slot, the same? | copy | slot, order, version: the same?

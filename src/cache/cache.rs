@@ -186,8 +186,8 @@ impl Cache {
         found
     }
 
-    /// As [`get`](Cache::get), into memory of the caller's. Gives the length of the value; if that is more than `to` has,
-    /// nothing was copied.
+    /// As [`get`](Cache::get), into memory of the caller's. Gives the length of the value; if that is more than `to`
+    /// has, nothing was copied.
     ///
     /// ```
     /// # use cotenant::cache::Cache;

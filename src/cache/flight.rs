@@ -8,11 +8,11 @@
 //! Begun under the shard's lock, which is not held while somebody computes. The cell names its holder: when that ends,
 //! by a panic or a death too, those who wait look again, and one of them computes.
 //!
-//! Who computes may ask for other keys, and wait for those who compute them; if these wait for it in turn, nobody would
-//! ever go on. So who holds a flight says which one it waits for, in `waits` of each that it holds, then follows what
-//! the others say: if that leads back to it, it does not wait and computes itself. Of those who close a circle at the
-//! same moment one at least sees it. Flights of other caches, whose `waits` cannot be followed from here, are not waited
-//! for at all by who holds one.
+//! Who computes may ask for other keys, and wait for those who compute them; if these wait for it in turn, nobody
+//! would ever go on. So who holds a flight says which one it waits for, in `waits` of each that it holds, then follows
+//! what the others say: if that leads back to it, it does not wait and computes itself. Of those who close a circle at
+//! the same moment one at least sees it. Flights of other caches, whose `waits` cannot be followed from here, are not
+//! waited for at all by who holds one.
 
 use std::cell::RefCell;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};

@@ -74,8 +74,8 @@ impl CacheOptions {
         self
     }
 
-    /// Key and value of the longest entry, together. Without this a 400th to an 800th of the capacity (of less than
-    /// 4 MiB more: down to a fiftieth of the smallest); at most a fiftieth. The longer entries may be, the fewer writers can be at work at the same time.
+    /// Key and value of the longest entry, together. Without this a 400th to an 800th of the capacity, and more of less
+    /// than 4 MiB; at most a fiftieth. The longer entries may be, the fewer writers can be at work at the same time.
     pub fn max_entry_bytes(mut self, bytes: u64) -> Self {
         self.wish.max_entry_bytes = Some(bytes);
         self

@@ -23,8 +23,9 @@ use crate::segment::reader::SegmentReader;
 /// [`CacheOptions::open_reader`](crate::cache::CacheOptions::open_reader).
 ///
 /// It holds no slot and no lock, and writes nothing: what it reads counts neither in the statistics nor for what is
-/// kept. An entry that is written anew during each of some thousand attempts to copy it counts as missing. Of a cache in
-/// a file that nobody has written since the machine was started anew it finds nothing: its times mean nothing any more.
+/// kept. An entry that is written anew during each of some thousand attempts to copy it counts as missing. Of a cache
+/// in a file that nobody has written since the machine was started anew it finds nothing: its times mean nothing any
+/// more.
 ///
 /// ```
 /// use cotenant::cache::Cache;
@@ -68,7 +69,8 @@ impl CacheReader {
         Ok(CacheReader { memory, boot, this_boot, segment })
     }
 
-    /// Whether somebody who may write has opened it in this run of the machine; memory that does not outlive that says 0.
+    /// Whether somebody who may write has opened it in this run of the machine; memory that does not outlive that says
+    /// 0.
     fn is_of_this_boot(&self) -> bool {
         // Acquire pairs with the Release of who has cleared it.
         let boot = self.boot.load(Acquire);
