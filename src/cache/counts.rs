@@ -210,7 +210,7 @@ fn stripe_of_this_thread() -> usize {
 fn take_stripe() -> usize {
     // A thread that is about to end has none.
     let may_give_back = TO_GIVE_BACK.try_with(|_| ()).is_ok();
-    let free = |taken: u32| (may_give_back && taken != u32::MAX).then(|| taken | taken + 1);
+    let free = |taken: u32| (may_give_back && taken != u32::MAX).then(|| taken | (taken + 1));
     let stripe = match TAKEN.fetch_update(Acquire, Relaxed, free) {
         Ok(taken) => taken.trailing_ones() as usize,
         Err(_) => STRIPES - 1,
