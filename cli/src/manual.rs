@@ -80,11 +80,40 @@ impl Completions {
 }
 
 fn page(command: &Command) -> Result<Vec<u8>> {
-    // The template of `--help` is for terminals; a manual page has sections of its own.
-    let command = command.clone().help_template("{about}");
+    let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    // The template of `--help` is for terminals; a manual page has sections of its own. And clap's would have filled the
+    // lines of examples to one paragraph.
+    let command = command.clone().help_template("{about}").after_help("").after_long_help("");
     let mut page = Vec::new();
     clap_mangen::Man::new(command).render(&mut page).context("cannot make the manual page")?;
+    page.extend(sections(&examples).into_bytes());
     Ok(page)
+}
+
+/// What stands below the options of `--help`, line by line: a section for each heading, and for what has none.
+fn sections(text: &str) -> String {
+    let mut page = String::new();
+    for paragraph in text.split("\n\n") {
+        let (first, rest) = paragraph.split_once('\n').unwrap_or((paragraph, ""));
+        let heading = first.strip_suffix(':').filter(|heading| heading.len() < 30 && !rest.is_empty());
+        let lines = if heading.is_some() { rest } else { paragraph };
+        if let Some(heading) = heading {
+            page.push_str(&format!(".SH \"{}\"\n", heading.to_uppercase()));
+        } else if page.is_empty() {
+            page.push_str(".SH NOTES\n");
+        } else {
+            page.push_str(".PP\n");
+        }
+        page.push_str(".nf\n");
+        for line in lines.lines() {
+            let line = line.replace('\\', "\\e").replace('-', "\\-");
+            // A line that begins so would be a request.
+            let guard = if line.starts_with(['.', '\'']) { "\\&" } else { "" };
+            page.push_str(&format!("{guard}{line}\n"));
+        }
+        page.push_str(".fi\n");
+    }
+    page
 }
 
 fn write(folder: &Path, name: &str, page: &[u8]) -> Result<()> {

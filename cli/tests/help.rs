@@ -4,6 +4,9 @@
 
 #![cfg(target_os = "linux")]
 
+#[path = "../../tests/support/skip.rs"]
+mod not_tried;
+
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -66,11 +69,37 @@ fn completions_know_the_commands() {
             assert!(script.contains(command), "{shell}: no {command}");
         }
     }
-    let script = run(&["completions", "bash"]).stdout;
-    let file = tempfile::NamedTempFile::new().expect("a file");
-    std::fs::write(file.path(), script).expect("it can be written");
-    let ran = Command::new("bash").args(["-n"]).arg(file.path()).status();
-    assert!(ran.is_ok_and(|status| status.success()), "bash reads it");
+}
+
+/// Loads the completions in a shell, and asks what it makes of `cotenant sn`.
+fn completed(shell: &str, arguments: &[&str], extension: &str) -> Option<String> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join(extension);
+    std::fs::write(&file, run(&["completions", shell]).stdout).expect("it can be written");
+    let ran = Command::new(shell).args(arguments).current_dir(folder.path()).env("HOME", folder.path()).output();
+    let Ok(ran) = ran else {
+        not_tried::say_skipped(&format!("no {shell} here to load completions"));
+        return None;
+    };
+    let says = String::from_utf8_lossy(&ran.stdout).into_owned();
+    assert!(ran.status.success() && ran.stderr.is_empty(), "{shell}: {ran:?}");
+    Some(says)
+}
+
+#[test]
+fn shells_load_the_completions_and_complete_with_them() {
+    let bash = "source ./it && COMP_WORDS=(cotenant sn) COMP_CWORD=1 && _cotenant cotenant sn cotenant; \
+                echo \"${COMPREPLY[@]}\"";
+    let says = completed("bash", &["--norc", "-c", bash], "it").unwrap_or_default();
+    assert_eq!(says.trim(), "snapshot");
+    if let Some(says) = completed("fish", &["--no-config", "-c", "source ./it; complete -C 'cotenant sn'"], "it") {
+        assert!(says.starts_with("snapshot\t"), "{says}");
+    }
+    let zsh = "fpath=($PWD $fpath); autoload -U compinit; compinit -u -D; print ${_comps[cotenant]}; \
+               autoload +X _cotenant && whence -w _cotenant";
+    if let Some(says) = completed("zsh", &["-f", "-c", zsh], "_cotenant") {
+        assert_eq!(says.trim(), "_cotenant\n_cotenant: function");
+    }
 }
 
 #[test]
@@ -85,6 +114,8 @@ fn every_command_has_a_manual_page() {
         let page = page(&format!("cotenant-{command}.1"));
         assert!(page.contains(&format!(".TH cotenant-{command} 1")), "{command}: {page}");
         assert!(page.contains(".SH NAME") && page.contains(".SH SYNOPSIS"), "{command}: {page}");
+        // Line by line, as in `--help`.
+        assert!(command == "demo" || page.contains(".SH \"EXAMPLES\"\n.nf\n  cotenant "), "{command}: {page}");
     }
     assert!(text(&run(&["completions", "man"])).contains(".TH cotenant 1"));
 }

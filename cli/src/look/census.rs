@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use cotenant::inspect::live::MappedPart;
 
-use super::view::namespace_inode;
+use super::view::{namespace_inode, pid_namespace_of};
 
 /// Bytes of one process's maps that are read: a million mappings are nobody's business.
 const MAPS_BYTES_MAX: usize = 64 << 20;
@@ -58,6 +58,7 @@ pub(crate) struct Mapped {
 pub(crate) struct Census {
     files: HashMap<FileKey, Vec<Mapped>>,
     known: RefCell<HashMap<u32, Option<Rc<Process>>>>,
+    namespaces: RefCell<HashMap<u32, Option<u64>>>,
     taken_at: Option<Instant>,
     /// Processes whose maps may not be read.
     pub(crate) unseen: Vec<Process>,
@@ -117,6 +118,11 @@ impl Census {
             return true;
         }
         read_small(Path::new(&format!("/proc/{pid}/statm"))).is_ok_and(|statm| !statm.starts_with(b"0 "))
+    }
+
+    /// Inode of a process's PID namespace; asked once.
+    pub(crate) fn pid_namespace(&self, pid: u32) -> Option<u64> {
+        *self.namespaces.borrow_mut().entry(pid).or_insert_with(|| pid_namespace_of(pid))
     }
 
     /// What can be known of a process; asked once.

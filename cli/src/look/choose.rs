@@ -90,8 +90,9 @@ fn offered(rows: &[&Row]) -> String {
     names.join(", ")
 }
 
-/// The file's name, which is exact in a folder; with the folder where another one has the same.
+/// The shortest of its names that none of the others has, too; its path is its own in any case.
 fn name_for(row: &Row, rows: &[&Row]) -> String {
-    let is_shared = rows.iter().filter(|other| other.file_name == row.file_name).count() > 1;
-    if is_shared { row.path() } else { printable(&row.file_name) }
+    let is_others = |name: &String| rows.iter().any(|it| !std::ptr::eq(*it, row) && it.names().contains(name));
+    let name = row.names().into_iter().rev().find(|name| !is_others(name));
+    name.map_or_else(|| row.path(), |name| printable(&name))
 }

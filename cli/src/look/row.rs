@@ -15,7 +15,7 @@ use cotenant::inspect::printable;
 
 use super::census::{Census, FileKey, Mapped, Process, condition};
 use super::folders::Folder;
-use super::view::{own_pid_namespace, pid_namespace_of};
+use super::view::own_pid_namespace;
 use super::words;
 
 /// What a segment of a Windows program under Wine says that it is made of.
@@ -163,7 +163,8 @@ impl Row {
         let life = segment.life();
         self.put_together(mapped, census, life);
         self.has_unseen = life == Life::Mapped && self.may_have_unseen(census);
-        let is_mapped = mapped.iter().any(|mapped| census.is_there(mapped.pid));
+        // Where the lock says it, nobody else need be asked.
+        let is_mapped = life == Life::Mapped || mapped.iter().any(|mapped| census.is_there(mapped.pid));
         self.is_told_by_maps = life == Life::Nobody && is_mapped;
         self.state = self.judge(&segment, life, is_mapped);
         self.segment = Some(segment);
@@ -179,7 +180,7 @@ impl Row {
         // costs most where there are many. Of a process that has not said how it counts it is asked.
         let is_known = |said: &LiveParticipant| match said.pid_namespace {
             _ if said.lives != Some(true) || said.pid == 0 || own_namespace.is_none() => false,
-            0 => writes.get(&said.pid) == Some(&true) && pid_namespace_of(said.pid) == own_namespace,
+            0 => writes.get(&said.pid) == Some(&true) && census.pid_namespace(said.pid) == own_namespace,
             namespace => Some(namespace) == own_namespace,
         };
         let known: HashSet<u32> = self.participants.iter().filter(|it| is_known(it)).map(|it| it.slot).collect();
