@@ -68,6 +68,9 @@ enum Action {
         /// How long to wait for others who publish
         #[arg(long, value_name = "DUR", default_value = "1s", value_parser = human::duration)]
         timeout: Duration,
+        /// Writes one JSON document (docs/tool.md)
+        #[arg(long)]
+        json: bool,
     },
     /// Prints each snapshot as it is published
     Watch {
@@ -105,7 +108,7 @@ impl Published {
         finish(match &self.action {
             Action::Get { json } => shown.write(&shown.snapshots()?[..1], *json, true),
             Action::History { json } => shown.write(&shown.snapshots()?, *json, false),
-            Action::Set { value, timeout } => return set(&row, segment, &object, value, *timeout),
+            Action::Set { value, timeout, json } => return set(&row, segment, &object, value, *timeout, *json),
             Action::Watch { interval, duration, changes, json } => {
                 let end = duration.map(|duration| Instant::now() + duration);
                 return shown.watch(*interval, end, *changes, *json);
@@ -241,6 +244,7 @@ pub(crate) fn set(
     object: &LiveObject,
     value: &str,
     timeout: Duration,
+    json: bool,
 ) -> Result<ExitCode> {
     let Some(path) = row.access() else {
         bail!("{} has no name by which it could be joined: its own programs must publish", row.path());
@@ -253,8 +257,13 @@ pub(crate) fn set(
         Ok(bytes)
     });
     let sequence = published.map_err(|error| anyhow!("{}", row.by_its_name(&error.to_string())))?;
-    let name = printable(object.name());
-    finish(writeln!(std::io::stdout().lock(), "{name}: published as number {sequence}"))?;
+    let (name, mut out) = (object.name(), std::io::stdout().lock());
+    finish(if json {
+        let document = json!({ "schema": SCHEMA, "segment": row.path(), "object": name, "sequence": sequence });
+        writeln!(out, "{document}")
+    } else {
+        writeln!(out, "{}: published as number {sequence}", printable(name))
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 

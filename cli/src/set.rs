@@ -94,7 +94,7 @@ impl Set {
                     printable(found.object.name())
                 );
             }
-            return published::set(&row, segment, &found.object, &self.words()?, self.timeout);
+            return published::set(&row, segment, &found.object, &self.words()?, self.timeout, self.json);
         }
         let value = typed::from_words(&self.words()?, &found.part.layout)?;
         let before = segment

@@ -188,4 +188,8 @@ fn get_set_and_watch_know_what_is_published() {
     let watched = place.run(&["watch", "acme.limits", "published.burst", "--for", "20ms"]);
     assert!(watched.out.ends_with("published.burst: 30\n"), "{watched:#?}");
     assert_eq!(place.json(&["get", "acme.limits"])["values"]["published"]["burst"], json!(30));
+    for (nth, set) in [(2, ["set", "acme.limits", "published"].as_slice()), (3, &["published", "acme.limits", "set"])] {
+        let document = place.json(&[set, &["{\"burst\": 1}"]].concat());
+        assert_eq!((&document["sequence"], &document["object"]), (&nth.into(), &"published".into()), "{document:#}");
+    }
 }
