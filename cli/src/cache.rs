@@ -161,7 +161,9 @@ impl Cache {
                 return writeln!(out, "{key}");
             }
             let expires_in_ms = entry.expires_in.map(|time| time.as_millis() as u64);
-            let document = json!({ "schema": SCHEMA, "key": key, "value_bytes": entry.value.len(), "expires_in_ms": expires_in_ms });
+            let value_bytes = entry.value.len();
+            let document =
+                json!({ "schema": SCHEMA, "key": key, "value_bytes": value_bytes, "expires_in_ms": expires_in_ms });
             writeln!(out, "{document}")
         }))?;
         Ok(ExitCode::SUCCESS)
