@@ -35,6 +35,7 @@ thread_local! {
     static HELD: RefCell<Vec<Held>> = const { RefCell::new(Vec::new()) };
 }
 
+#[derive(Clone, Copy)]
 struct Held {
     cell: &'static RawLock,
     waits: &'static AtomicU64,
@@ -107,14 +108,12 @@ impl Awaited {
             return Err(not_had(NotLocked::WouldDeadlock));
         }
         // In a child of a fork the list is its parent's.
-        let held = HELD.with_borrow(|held| {
-            let mine = held.iter().filter(|held| held.cell.is_held_by_this_thread());
-            mine.map(|held| (held.waits, held.cache)).collect::<Vec<_>>()
-        });
-        if held.iter().any(|(_, cache)| *cache != cache_of(memory)) {
+        let mut held = HELD.with_borrow(Vec::clone);
+        held.retain(|held| held.cell.is_held_by_this_thread());
+        if held.iter().any(|held| held.cache != cache_of(memory)) {
             return Ok(Waited::InCircle);
         }
-        held.iter().for_each(|(waits, _)| waits.store(self.name(), SeqCst));
+        held.iter().for_each(|held| held.waits.store(self.name(), SeqCst));
         // Pairs with the same of who closes a circle at this moment: one of the two sees what the other one stored.
         fence(SeqCst);
         let waited = if !held.is_empty() && self.leads_to_this_thread(memory) {
@@ -128,7 +127,7 @@ impl Awaited {
             }
         };
         // Killed before it: the next holder of the cell begins with no such word.
-        held.iter().for_each(|(waits, _)| waits.store(0, Relaxed));
+        held.iter().for_each(|held| held.waits.store(0, Relaxed));
         waited
     }
 
@@ -146,6 +145,12 @@ impl Awaited {
         // A circle of others, one of whom sees it, too.
         false
     }
+}
+
+/// Forgets what tasks of the model held that have ended: all tasks are one thread.
+#[cfg(cotenant_model)]
+pub(super) fn forget_held() {
+    HELD.with_borrow_mut(Vec::clear);
 }
 
 fn cache_of(memory: &Memory) -> *const AtomicU64 {

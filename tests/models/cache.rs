@@ -83,6 +83,52 @@ fn values_are_whole_while_others_are_evicted() {
     });
 }
 
+/// The same, when an entry is looked at alone: slots that lead to the same place again, and slabs that are opened again.
+#[test]
+fn values_that_are_read_alone_are_whole_and_in_order() {
+    explore(1, || {
+        let (cache, told) = (share(ModelCache::new(3)), share(AtomicU64::new(0)));
+        let mut tasks = Tasks::default();
+        tasks.spawn(|| {
+            for round in 1..=4 {
+                cache.insert(&0_u64.to_ne_bytes(), &value(0, round));
+                told.store(round, SeqCst);
+                if round == 2 {
+                    (1..4).for_each(|key: u64| assert!(cache.insert(&key.to_ne_bytes(), &value(key, 1))));
+                }
+            }
+        });
+        for _ in 0..3 {
+            let before = told.load(SeqCst);
+            if let Some(found) = cache.get_alone(&0_u64.to_ne_bytes()) {
+                assert!(round_of(0, &found) >= before, "older than what was told");
+            }
+        }
+        tasks.join();
+        is_whole(cache, 2);
+    });
+}
+
+/// Each computes what the other one asks for meanwhile: both come to their end.
+#[test]
+fn a_circle_of_computations_comes_to_its_end() {
+    explore(1, || {
+        let cache = share(ModelCache::new(4));
+        let compute = |one: u64, other: u64| {
+            let found = cache.compute(&one.to_ne_bytes(), || {
+                let inner = cache.compute(&other.to_ne_bytes(), || value(other, 1));
+                assert_eq!(round_of(other, &inner), 1);
+                value(one, 1)
+            });
+            assert_eq!(round_of(one, &found), 1);
+        };
+        let mut tasks = Tasks::default();
+        tasks.spawn(move || compute(0, 1));
+        compute(1, 0);
+        tasks.join();
+    });
+}
+
 /// What is pinned stays as it was, whatever becomes of the entry.
 #[test]
 fn pinned_values_stay() {
