@@ -21,6 +21,8 @@ use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, fence};
 
 #[cfg_attr(cotenant_model, allow(unused_imports))]
 pub(crate) use super::crowd::{Turn, take_turn};
+// The model checker has a clock of its own.
+#[cfg_attr(cotenant_model, allow(unused_imports))]
 pub(crate) use super::process::uptime_ms;
 use super::{Attached, owner, process};
 use crate::segment::events::{Happened, Who, hand_over_place};
