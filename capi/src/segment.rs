@@ -89,7 +89,8 @@ pub struct cotenant_segment_options {
 
 /// Makes the value of an object: `object` is its memory, all zero, and `argument` what was passed beside it. Gives 0, or
 /// anything else if it cannot: then there is no object, and the next one who asks makes it. It may ask for other objects
-/// of the segment. It must not throw, and not jump out.
+/// of the segment. (A flag's seed and a histogram's usual ranges are there already.) It must not throw, and not jump
+/// out.
 pub type cotenant_init = Option<unsafe extern "C" fn(object: *mut c_void, argument: *mut c_void) -> i32>;
 
 /// # Safety
