@@ -48,8 +48,10 @@ pub(crate) fn in_two_processes(work: &Work<'_>) -> anyhow::Result<[[f64; 2]; 2]>
     let has_answered = between.has_answered.load(Acquire) == 1;
     // SAFETY: mapped above, and not used again.
     unsafe { libc::munmap(page.as_ptr().cast(), size_of::<Between>()) };
+    // The other one may have failed because this one did.
+    let mine = mine?;
     ensure!(has_answered && status? == 0, "the second process failed");
-    Ok([mine?, theirs])
+    Ok([mine, theirs])
 }
 
 fn be_the_child(between: &Between, work: impl Fn() -> anyhow::Result<[f64; 2]>) -> ! {
