@@ -8,6 +8,7 @@ use std::fmt::Write;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::thread::Builder;
 use std::time::{Duration, Instant};
 
 use cotenant::inspect::live::MappedPart;
@@ -59,6 +60,8 @@ pub(crate) struct Census {
     files: HashMap<FileKey, Vec<Mapped>>,
     known: RefCell<HashMap<u32, Option<Rc<Process>>>>,
     namespaces: RefCell<HashMap<u32, Option<u64>>>,
+    /// Of processes that came after it: which file they map for writing.
+    later: RefCell<HashMap<(FileKey, u32), bool>>,
     taken_at: Option<Instant>,
     /// Processes whose maps may not be read.
     pub(crate) unseen: Vec<Process>,
@@ -70,14 +73,7 @@ impl Census {
         let pids: Vec<u32> = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
         let processors = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
         let threads = pids.len().div_ceil(PIDS_OF_A_THREAD).clamp(1, processors);
-        if threads == 1 {
-            return Census::of_looks(vec![look_at(&pids)]);
-        }
-        let parts = pids.chunks(pids.len().div_ceil(threads));
-        Census::of_looks(std::thread::scope(|scope| {
-            let looks: Vec<_> = parts.map(|part| scope.spawn(|| look_at(part))).collect();
-            looks.into_iter().map(|look| look.join().unwrap_or_default()).collect()
-        }))
+        Census::of_looks(if threads == 1 { vec![look_at(&pids)] } else { looks(&pids, threads, Builder::new) })
     }
 
     /// In the order of their ids.
@@ -120,6 +116,13 @@ impl Census {
         read_small(Path::new(&format!("/proc/{pid}/statm"))).is_ok_and(|statm| !statm.starts_with(b"0 "))
     }
 
+    /// Whether a process that came after the census maps one of these for writing, by its id as we count; asked once.
+    pub(crate) fn came_later(&self, files: &[FileKey], pid: u32) -> bool {
+        let maps_it = |file: FileKey| look_at(&[pid]).mapped.iter().any(|(key, it)| *key == file && it.can_write);
+        let mut later = self.later.borrow_mut();
+        files.iter().any(|file| *later.entry((*file, pid)).or_insert_with(|| maps_it(*file)))
+    }
+
     /// Inode of a process's PID namespace; asked once.
     pub(crate) fn pid_namespace(&self, pid: u32) -> Option<u64> {
         *self.namespaces.borrow_mut().entry(pid).or_insert_with(|| pid_namespace_of(pid))
@@ -136,6 +139,19 @@ impl Census {
 struct Look {
     mapped: Vec<(FileKey, Mapped)>,
     unseen: Vec<Process>,
+}
+
+/// By several threads; what one that cannot be started was to do, this one does: people look where limits are reached.
+fn looks(pids: &[u32], threads: usize, builder: impl Fn() -> Builder) -> Vec<Look> {
+    let parts = pids.chunks(pids.len().div_ceil(threads).max(1));
+    std::thread::scope(|scope| {
+        let started: Vec<_> = parts.map(|part| (part, builder().spawn_scoped(scope, move || look_at(part)))).collect();
+        let ended = started.into_iter().map(|(part, started)| match started {
+            Ok(thread) => thread.join().unwrap_or_default(),
+            Err(_) => look_at(part),
+        });
+        ended.collect()
+    })
 }
 
 fn look_at(pids: &[u32]) -> Look {
@@ -277,7 +293,21 @@ fn parse(line: &[u8]) -> Option<Line<'_>> {
 
 #[cfg(test)]
 mod tests {
+    use cotenant::inspect::live::LiveSegment;
+
     use super::*;
+
+    #[test]
+    fn census_is_taken_where_no_thread_can_be_started() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let segment = cotenant::Segment::options().folder(folder.path()).max_bytes(1 << 16).create("seen");
+        let segment = segment.expect("a segment");
+        let facts = LiveSegment::open(segment.path().as_ref()).expect("it is there").facts().expect("a file");
+        let own = std::process::id();
+        let census = Census::of_looks(looks(&[own, own], 2, || Builder::new().stack_size(1 << 60)));
+        let found = census.of(FileKey::File { device: facts.device, inode: facts.inode });
+        assert_eq!(found.iter().map(|it| it.pid).collect::<Vec<_>>(), [own, own], "by each look");
+    }
 
     #[test]
     fn shared_mapping_of_a_file_is_read() {

@@ -161,7 +161,7 @@ impl Row {
             Err(error) => self.error = Some(error.to_string()),
         }
         let life = segment.life();
-        self.put_together(mapped, census, life);
+        self.put_together(&keys(&segment).collect::<Vec<_>>(), mapped, census, life);
         self.has_unseen = life == Life::Mapped && self.may_have_unseen(census);
         // Where the lock says it, nobody else need be asked.
         let is_mapped = life == Life::Mapped || mapped.iter().any(|mapped| census.is_there(mapped.pid));
@@ -170,7 +170,7 @@ impl Row {
         self.segment = Some(segment);
     }
 
-    fn put_together(&mut self, mapped: &[&Mapped], census: &Census, life: Life) {
+    fn put_together(&mut self, files: &[FileKey], mapped: &[&Mapped], census: &Census, life: Life) {
         let mut writes: BTreeMap<u32, bool> = BTreeMap::new();
         for mapped in mapped {
             *writes.entry(mapped.pid).or_default() |= mapped.can_write;
@@ -211,7 +211,12 @@ impl Row {
             if !lives {
                 continue;
             }
-            let pid = at.map(|at| others.remove(at).0.pid);
+            // Whoever came after the census is asked alone.
+            let came_later = || {
+                let counts_as_we_do = said.pid_namespace == 0 && census.pid_namespace(said.pid) == own_namespace;
+                counts_as_we_do && own_namespace.is_some() && census.came_later(files, said.pid)
+            };
+            let pid = at.map(|at| others.remove(at).0.pid).or_else(|| came_later().then_some(said.pid));
             self.members.push(Member { said: said.clone(), pid });
         }
         // Of those who merely map it no lock says that they still do.

@@ -161,7 +161,7 @@ fn unseen_processes(view: &View, census: &Census, all: bool) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use std::io::{BufRead, BufReader};
-    use std::process::{Command, Stdio};
+    use std::process::{Child, Command, Stdio};
     use std::time::Duration;
 
     use cotenant::Segment;
@@ -184,21 +184,47 @@ mod tests {
         let _ = std::io::stdin().read_line(&mut String::new());
     }
 
-    #[test]
-    fn whoever_was_killed_since_the_census_is_nobody() {
-        let folder = tempfile::tempdir().expect("a folder");
+    /// A process that is in a segment of that folder.
+    fn start(folder: &Path) -> Child {
         let mut child = Command::new(std::env::current_exe().expect("our own program"));
         child.args(["--exact", "look::survey::tests::play", "--ignored", "--nocapture", "--test-threads=1"]);
-        child.env(FOLDER, folder.path()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        child.env(FOLDER, folder).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = child.spawn().expect("it starts");
         let output = BufReader::new(child.stdout.take().expect("piped"));
         assert!(output.lines().map_while(std::io::Result::ok).any(|line| line == "#done"), "it comes so far");
+        child
+    }
+
+    fn view_of(folder: &Path) -> View {
         let mut view = View::new(&From::default()).expect("our own eyes");
-        view.given_folder = Some(folder.path().to_owned());
-        let wanted = Wanted { all: false, elsewhere: false };
+        view.given_folder = Some(folder.to_owned());
+        view
+    }
+
+    const WANTED: Wanted = Wanted { all: false, elsewhere: false };
+
+    #[test]
+    fn whoever_came_after_the_census_is_known() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let census = Census::take();
+        let mut child = start(folder.path());
+        let survey = Survey::by(&view_of(folder.path()), WANTED, Rc::new(census)).expect("a look");
+        let row = survey.rows.iter().find(|row| row.file_name == "seen").expect("the segment");
+        let members: Vec<_> = row.members.iter().map(|it| (it.pid, it.said.pid_namespace)).collect();
+        // It has said nothing of how it counts: it has not waited for anybody.
+        assert_eq!(members, [(Some(child.id()), 0)]);
+        child.kill().expect("it can be killed");
+        child.wait().expect("our child");
+    }
+
+    #[test]
+    fn whoever_was_killed_since_the_census_is_nobody() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut child = start(folder.path());
+        let view = view_of(folder.path());
         let mut census = Rc::new(Census::take());
         let state = |census: &Rc<Census>| {
-            let survey = Survey::by(&view, wanted, Rc::clone(census)).expect("a look");
+            let survey = Survey::by(&view, WANTED, Rc::clone(census)).expect("a look");
             let row = survey.rows.iter().find(|row| row.file_name == "seen").expect("the segment");
             (row.state, row.readers.len() + row.children.len(), row.is_told_by_maps)
         };

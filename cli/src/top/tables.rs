@@ -36,7 +36,7 @@ pub(super) fn segments(survey: &Survey, gone: &VecDeque<Gone>) -> Page {
         let since = it.and_then(|it| since_unix(it.created_unix_ns));
         let names = row.members.iter().map(|member| format!("{} {}", member.id(), printable(&member.said.program)));
         let went: Vec<_> = gone.iter().filter(|it| it.path == row.path() && it.is_news()).collect();
-        let who = went.iter().take(3).map(|it| format!("{} is gone", it.who)).chain(names.take(20));
+        let who = went.iter().take(3).map(|it| format!("gone: {}", it.who)).chain(names.take(20));
         let people = row.members.len() + row.readers.len() + row.children.len();
         Line {
             cells: vec![

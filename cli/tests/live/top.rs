@@ -121,8 +121,8 @@ fn segments_and_who_is_in_them_are_shown_and_a_death_is_seen() {
     screen.await_text(&format!("{} live", other.pid()).replace(" live", ""));
     let gone = other.pid().to_string();
     other.kill();
-    // Where one looks, not only among the events.
-    let is_told = |screen: &str| row(screen, "acme.jobs").contains(&format!("{gone} live"));
+    // Where one looks, not only among the events; first, because the column may be narrow.
+    let is_told = |screen: &str| row(screen, "acme.jobs").contains(&format!("gone: {gone}"));
     screen.await_that("the dead one is told", |screen| row(screen, "acme.jobs").contains(" 1 ") && is_told(screen));
     // Nobody has noticed but us.
     screen.press("8");
