@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::rc::Rc;
 
 use anyhow::{Context, Result};
 use cotenant::inspect::live::SegmentUse;
@@ -17,7 +18,7 @@ use cotenant::inspect::{Block, Contents, Image, inspect, printable};
 use serde_json::{Value, json};
 
 use super::input;
-use crate::look::{From, Row, Survey, View, Wanted};
+use crate::look::{Census, From, Row, Survey, View, Wanted};
 use crate::output::finish;
 use crate::table::{BOLD, WARNING};
 
@@ -38,13 +39,16 @@ struct Mapping {
 }
 
 pub(super) fn run(pid: u32, json: bool) -> Result<ExitCode> {
-    let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).with_context(|| {
+    let maps = std::fs::read(format!("/proc/{pid}/maps")).with_context(|| {
         format!("cannot look into process {pid}: it has ended, or is another user's (root sees it)")
     })?;
-    let maps: Vec<_> = maps.lines().filter_map(parse).collect();
-    let view = View::new(&From::default())?;
-    let survey = Survey::take(&view, Wanted { all: true, elsewhere: true })?;
-    let segments: Vec<_> = survey.rows.iter().filter_map(|row| Some((row, role(row, pid)?))).collect();
+    // A file's name may hold any bytes.
+    let maps: Vec<_> = String::from_utf8_lossy(&maps).lines().filter_map(parse).collect();
+    // Our folders, and those of its user and its COTENANT_DIR.
+    let (wanted, census) = (Wanted { all: true, elsewhere: true }, Rc::new(Census::take()));
+    let ours = Survey::by(&View::new(&From::default())?, wanted, Rc::clone(&census))?;
+    let its = Survey::by(&View::new(&From::process(pid))?, wanted, census)?;
+    let segments = segments_of(pid, ours.rows.iter().chain(&its.rows));
     let mut images = Vec::new();
     for (path, base) in image_files(&maps) {
         let Ok(bytes) = read(pid, &path, &maps) else { continue };
@@ -55,7 +59,8 @@ pub(super) fn run(pid: u32, json: bool) -> Result<ExitCode> {
         let blocks: Vec<_> = image.blocks.iter().map(|it| block(&image, it, base, &maps, &segments)).collect();
         images.push(json!({ "path": path, "blocks": blocks, "faults": image.block_faults }));
     }
-    let program = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    let program = std::fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
+    let program = String::from_utf8_lossy(&program);
     let document = json!({
         "schema": SCHEMA,
         "pid": pid,
@@ -71,6 +76,24 @@ pub(super) fn run(pid: u32, json: bool) -> Result<ExitCode> {
         words(BufWriter::new(anstream::stdout().lock()), &document)
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the process is in, and how; of what is seen twice, what a folder lists: there it has its name.
+fn segments_of<'a>(pid: u32, rows: impl Iterator<Item = &'a Row>) -> Vec<(&'a Row, String)> {
+    let mut segments: Vec<(&Row, String)> = Vec::new();
+    for (row, role) in rows.filter_map(|row| Some((row, role(row, pid)?))) {
+        match segments.iter().position(|(known, _)| is_same(known, row)) {
+            Some(at) if segments[at].0.home.is_none() && row.home.is_some() => segments[at] = (row, role),
+            Some(_) => {}
+            None => segments.push((row, role)),
+        }
+    }
+    segments
+}
+
+fn is_same(a: &Row, b: &Row) -> bool {
+    let file = |row: &Row| row.facts.map(|facts| (facts.device, facts.inode));
+    if file(a).is_some() { file(a) == file(b) } else { a.path() == b.path() }
 }
 
 /// How the process is in a segment: `slot 3`, `reader`, `child`; `None`: it is not.

@@ -25,6 +25,13 @@ pub(crate) struct From {
     root: Option<PathBuf>,
 }
 
+impl From {
+    /// With the eyes of that process.
+    pub(crate) fn process(pid: u32) -> From {
+        From { pid: Some(pid), root: None }
+    }
+}
+
 /// Where and as whom to look.
 pub(crate) struct View {
     /// The folder that is `/` there, and a descriptor of it.
@@ -69,8 +76,10 @@ impl View {
 
     fn of_process(pid: u32) -> Result<View> {
         let process = PathBuf::from(format!("/proc/{pid}"));
-        let status = std::fs::read_to_string(process.join("status"))
+        let status = std::fs::read(process.join("status"))
             .with_context(|| format!("cannot look at process {pid}: there is none that we can see"))?;
+        // A program's name may hold any bytes.
+        let status = String::from_utf8_lossy(&status);
         let uid = status.lines().find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().nth(1)?.parse().ok());
         let environment = std::fs::read(process.join("environ")).unwrap_or_default();
         let given = environment.split(|byte| *byte == 0).find_map(|pair| pair.strip_prefix(b"COTENANT_DIR="));

@@ -1,5 +1,7 @@
 //! `cotenant inspect --process`: which images of a process are attached to what.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
@@ -43,6 +45,8 @@ fn image_and_segment_of_a_running_process_are_named() {
     let path = block["attached_to"].as_str().expect("attached");
     assert!(path.starts_with(&place.folder().display().to_string()) && path.contains("image-"), "{document:#}");
     assert!(block["as"].as_str().is_some_and(|role| role.starts_with("slot ")), "{document:#}");
+    let from_elsewhere = look(&Place::new(), pid);
+    assert_eq!(from_elsewhere["images"][0]["blocks"][0]["attached_to"], path, "by its COTENANT_DIR, not by ours");
     let names = block["variables"].to_string();
     assert!(names.contains("GUARDED") && names.contains("ATOMIC"), "{document:#}");
     let text = place.run(&["inspect", "--process", &pid.to_string()]);
@@ -59,6 +63,19 @@ fn process_that_only_has_segments_of_objects_says_so() {
     let path = place.file("acme.jobs").display().to_string();
     let found = segments.iter().find(|it| it["path"] == path.as_str()).expect("it is attached");
     assert_eq!((&found["used_for"], &found["as"]), (&"objects".into(), &"slot 1".into()), "{document:#}");
+}
+
+#[test]
+fn program_whose_name_is_no_text_is_looked_into() {
+    let place = Place::new();
+    // Not where segments lie: nothing may be run from there, on some machines.
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = folder.path().join(OsStr::from_bytes(b"\xff"));
+    // By another process: one that we have written, and that a thread forks meanwhile, could not be run.
+    assert!(Command::new("cp").arg("/bin/sleep").arg(&program).status().is_ok_and(|status| status.success()));
+    let sleeper = Demo(Command::new(&program).arg("100").spawn().expect("it starts"));
+    let document = look(&place, sleeper.0.id());
+    assert_eq!(document["images"].as_array().map(Vec::len), Some(0), "{document:#}");
 }
 
 #[test]
