@@ -10,7 +10,7 @@ use cotenant::inspect::printable;
 use cotenant::schema::Kind;
 use serde_json::{Map, Value, json};
 
-use crate::look::{Addressed, From, Row, View, addressed, find, object};
+use crate::look::{Addressed, From, Row, View, addressed, find, is_a_slip, object};
 use crate::output::{complain, finish};
 use crate::{cache, current, series, typed};
 
@@ -73,7 +73,10 @@ impl Get {
             (Some(address), None) => match addressed(segment, &row, address) {
                 Ok(found) => self.one(&row, segment, &found),
                 Err(error) => match holder(segment, address)? {
-                    Some(object) => self.within(&row, segment, &object, address),
+                    // Nothing has that key, and an object's name is like it: that was meant.
+                    Some(object) => self
+                        .within(&row, segment, &object, address)
+                        .map_err(|of_key| if is_a_slip(segment, address) { error } else { of_key }),
                     None => Err(error),
                 },
             },

@@ -7,6 +7,8 @@ use serde_json::{Map, Value, json};
 
 /// What a counter's name ends with where it is printed.
 const TOTAL: &str = "_total";
+/// What stands beside each gauge of processes in a snapshot.
+const MISSED: &str = "cotenant_metrics_missed";
 
 /// One metric.
 pub(crate) struct Series {
@@ -17,10 +19,12 @@ pub(crate) struct Series {
     pub(crate) held: Held,
 }
 
-/// All of an object, or nothing of one that holds none.
+/// All of an object, or nothing of one that holds none. Of a gauge that is what it holds; how often it was set by those
+/// who found no cell is for scrapers.
 pub(crate) fn of(segment: &LiveSegment, object: &LiveObject, participants: &[LiveParticipant]) -> Vec<Series> {
     let Some(snapshot) = segment.metrics_of(object, participants) else { return Vec::new() };
-    let families = snapshot.families().iter();
+    let is_table = object.kind() == Some(Kind::Metrics);
+    let families = snapshot.families().iter().filter(|family| is_table || family.name != MISSED);
     let series = families.flat_map(|family| family.samples.iter().map(|sample| one(&family.name, sample)));
     series.collect()
 }

@@ -12,7 +12,7 @@ use cotenant::schema::Kind;
 use serde_json::Value;
 
 use crate::get::{document, document_of_key, holder};
-use crate::look::{From, Row, View, addressed, bytes, find_exactly, object};
+use crate::look::{From, Row, View, addressed, bytes, find_exactly, is_a_slip, object};
 use crate::output::finish;
 use crate::{cache, human, published, typed};
 
@@ -125,6 +125,8 @@ impl Set {
                 }
                 Ok(Some((object, key.clone(), value)))
             }
+            // A slip in an object's name makes no entry.
+            (None, None) if is_a_slip(segment, &self.object) => Ok(None),
             (None, None) => {
                 let holder = holder(segment, &self.object)?.filter(|object| object.kind() == Some(Kind::Cache));
                 Ok(holder.map(|cache| (cache, self.object.clone(), self.value.as_str())))

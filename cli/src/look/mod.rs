@@ -22,7 +22,7 @@ mod words;
 pub(crate) use census::{Census, FRESH, FileKey, Process};
 pub(crate) use choose::{find, find_exactly};
 pub(crate) use folders::{Folder, by_descriptor, names};
-pub(crate) use object::{Addressed, addressed, object};
+pub(crate) use object::{Addressed, addressed, is_a_slip, object};
 pub(crate) use row::{Member, Row, State};
 pub(crate) use survey::{Survey, Wanted};
 pub(crate) use view::{From, View};

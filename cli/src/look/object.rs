@@ -6,6 +6,7 @@
 use anyhow::{Result, anyhow, bail};
 use cotenant::inspect::live::{LiveObject, LiveSegment, ObjectState};
 use cotenant::inspect::{Part, printable};
+use cotenant::schema::Kind;
 
 use super::row::Row;
 
@@ -51,6 +52,24 @@ pub(crate) fn addressed(segment: &LiveSegment, row: &Row, address: &str) -> Resu
     Ok(Addressed { object, part, path: path.to_owned() })
 }
 
+/// Whether an address that leads nowhere has the name of an object, or one like it, that has no keys: then it is a slip
+/// rather than a key of something else.
+pub(crate) fn is_a_slip(segment: &LiveSegment, address: &str) -> bool {
+    let objects = segment.objects().into_iter().flatten().flatten().filter(|it| it.state == ObjectState::Ready);
+    let mut others = objects.filter(|it| it.kind() != Some(Kind::Cache));
+    others.any(|it| is_alike(it.name(), first_name(address)))
+}
+
+/// What of an address is likely to be meant as an object's name.
+fn first_name(address: &str) -> &str {
+    address.split(['.', '[']).next().unwrap_or(address)
+}
+
+fn is_alike(name: &str, asked: &str) -> bool {
+    let last = name.rsplit("::").next().unwrap_or_default();
+    strsim::jaro_winkler(last, asked) > ALIKE || strsim::jaro_winkler(name, asked) > ALIKE
+}
+
 /// The object whose name `begins` says the address begins with, and what of the address is left.
 fn choose<'a>(
     segment: &LiveSegment,
@@ -78,11 +97,8 @@ fn choose<'a>(
     if let Some((index, rest)) = found.or(only) {
         return Ok((objects.swap_remove(index), rest));
     }
-    let asked = address.split(['.', '[']).next().unwrap_or(address);
-    let alike = |it: &&LiveObject| {
-        let last = it.name().rsplit("::").next().unwrap_or_default();
-        strsim::jaro_winkler(last, asked) > ALIKE || strsim::jaro_winkler(it.name(), asked) > ALIKE
-    };
+    let asked = first_name(address);
+    let alike = |it: &&LiveObject| is_alike(it.name(), asked);
     let offered: Vec<_> = match ending.is_empty() {
         true => objects.iter().filter(alike).map(|it| printable(it.name())).take(OFFERED_MAX).collect(),
         false => ending.iter().map(|(index, _)| printable(objects[*index].name())).take(OFFERED_MAX).collect(),

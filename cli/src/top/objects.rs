@@ -35,9 +35,9 @@ pub(super) fn numbers(row: &Row, object: &LiveObject) -> Vec<(String, f64, Strin
     let mut found = Vec::new();
     if series::is_metric(object) {
         let series = series::of(segment, object, &row.participants);
-        let is_table = object.kind() == Some(Kind::Metrics);
-        // Of a table each has a name of its own; the table's says where.
-        let name = |one: &Series| if is_table { format!(" {}", one.name) } else { String::new() };
+        let is_one = object.kind() != Some(Kind::Metrics) && series.len() < 2;
+        // Of several each has a name of its own; the object's says where.
+        let name = |one: &Series| if !is_one { format!(" {}", one.name) } else { String::new() };
         return series.iter().map(|one| (name(one), series::rank(&one.held), series::words(&one.held))).collect();
     }
     match segment.thing(object) {

@@ -1,7 +1,10 @@
 //! One door to each thing: `get` and `set` reach what is in caches, queues and tables of metrics, too.
 
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+
 use cotenant::cache::Cache;
-use cotenant::metrics::{Across, Metrics};
+use cotenant::metrics::{Across, Gauge, Metrics};
 use cotenant::{Segment, SegmentOptions};
 use serde_json::json;
 
@@ -63,6 +66,29 @@ fn wrong_keys_and_things_without_keys_are_said_in_one_line() {
 }
 
 #[test]
+fn slip_in_an_objects_name_is_no_key_of_a_cache_beside_it() {
+    let place = Place::new();
+    let cache = Cache::options().folder(place.folder()).capacity_bytes(1 << 20).create("acme.jobs").expect("a cache");
+    let limits = cache.segment().get_or_init("limits", || AtomicU64::new(7)).expect("there is room");
+    for (arguments, says) in [
+        (["set", "acme.jobs", "limts", "5"].as_slice(), "did you mean limits?"),
+        (&["set", "acme.jobs", "limits.burst", "5"], "limits"),
+        (&["get", "acme.jobs", "limts"], "did you mean limits?"),
+        (&["get", "acme.jobs", "limits.burst"], "limits"),
+    ] {
+        let ran = place.run(arguments);
+        assert!(ran.status == Some(1) && ran.out.is_empty() && ran.err.contains(says), "{arguments:?}: {ran:#?}");
+        assert!(!ran.err.contains("no entry"), "{ran:#?}");
+    }
+    assert_eq!((cache.iter().count(), limits.load(Relaxed)), (0, 7));
+    // Whoever names the cache means a key.
+    let ran = place.run(&["set", "acme.jobs", "cache", "limts", "5"]);
+    assert_eq!((ran.status, cache.get("limts").as_deref()), (Some(0), Some(b"5".as_slice())), "{ran:#?}");
+    assert_eq!(place.run(&["get", "acme.jobs", "limts"]).out, "5");
+    assert_eq!(place.run(&["set", "acme.jobs", "motd", "hello"]).status, Some(0));
+}
+
+#[test]
 fn metrics_are_got_by_the_names_that_scrapers_see() {
     let place = Place::new();
     let segment = options(&place).create("acme.web").expect("a segment");
@@ -77,6 +103,21 @@ fn metrics_are_got_by_the_names_that_scrapers_see() {
     assert_eq!(place.run(&["get", "acme.web", "working"]).out, "1.5\n");
     let all = place.json(&["get", "acme.web", "metrics"]);
     assert_eq!(all["value"]["jobs_total{queue=\"slow\"}"], json!(2), "{all:#}");
+}
+
+#[test]
+fn gauge_is_its_value_or_that_of_each_process() {
+    let place = Place::new();
+    let segment = options(&place).create("acme.web").expect("a segment");
+    let in_flight = segment.get_or_init("in_flight", || Gauge::<64>::new(Across::Sum)).expect("there is room");
+    let load = segment.get_or_init("load", || Gauge::<64>::new(Across::EachProcess)).expect("there is room");
+    assert_eq!(place.run(&["get", "acme.web", "in_flight"]).out, "null\n");
+    in_flight.set(1.5);
+    load.set(0.5);
+    assert_eq!(place.run(&["get", "acme.web", "in_flight"]).out, "1.5\n");
+    assert_eq!(place.json(&["get", "acme.web"])["values"]["in_flight"], json!(1.5));
+    // One alone is told as its value, too.
+    assert_eq!(place.run(&["get", "acme.web", "load"]).out, "0.5\n");
 }
 
 #[test]
