@@ -53,7 +53,7 @@ pub(crate) struct Trace {
     /// Goes on with what happens
     #[arg(long, short)]
     follow: bool,
-    /// Only the last events of what happened
+    /// Only the last events of what happened, of those that --only picks
     #[arg(long, value_name = "N")]
     last: Option<usize>,
     /// Only these; several with commas
@@ -96,13 +96,13 @@ impl Trace {
             bail!("{} has no events: an older version made it", row.path());
         };
         let places = Places::of(segment);
-        let skipped = events.list.len().saturating_sub(self.last.unwrap_or(usize::MAX));
+        let wanted: Vec<_> = events.list.iter().filter(|event| self.wants(event.kind.name())).collect();
+        let skipped = wanted.len().saturating_sub(self.last.unwrap_or(usize::MAX));
         let lost = events.count.saturating_sub(events.list.len() as u64);
         if lost > 0 && !self.json && self.last.is_none() {
             complain(&format!("{lost} earlier events are forgotten"));
         }
-        let shown = events.list.iter().skip(skipped);
-        let written = shown.filter(|event| self.wants(event.kind.name())).try_for_each(|event| {
+        let written = wanted.into_iter().skip(skipped).try_for_each(|event| {
             self.write(event.unix_ns, &happenings::words(&row, segment, &places, event), || {
                 happenings::document(&row, segment, &places, event)
             })

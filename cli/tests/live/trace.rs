@@ -45,6 +45,7 @@ fn death_in_a_lock_and_its_repair_are_told_in_order() {
     assert!(text.out.lines().all(|line| line.get(10..11) == Some("T") && line.get(23..24) == Some("Z")), "{text:#?}");
     assert_eq!(kinds(&events(&place, &["--last", "1"])), ["repaired"]);
     assert_eq!(kinds(&events(&place, &["--only", "died,owner-died"])), ["died", "owner-died"]);
+    assert_eq!(kinds(&events(&place, &["--only", "attached,died", "--last", "2"])), ["attached", "died"]);
 }
 
 #[test]
