@@ -83,7 +83,8 @@ fn page(command: &Command) -> Result<Vec<u8>> {
     let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
     // The template of `--help` is for terminals; a manual page has sections of its own. And clap's would have filled
     // the lines of examples to one paragraph.
-    let command = command.clone().help_template("{about}").after_help("").after_long_help("");
+    let nothing = None::<&'static str>;
+    let command = command.clone().help_template("{about}").after_help(nothing).after_long_help(nothing);
     let mut page = Vec::new();
     clap_mangen::Man::new(command).render(&mut page).context("cannot make the manual page")?;
     page.extend(sections(&examples).into_bytes());

@@ -114,6 +114,7 @@ fn every_command_has_a_manual_page() {
         let page = page(&format!("cotenant-{command}.1"));
         assert!(page.contains(&format!(".TH cotenant-{command} 1")), "{command}: {page}");
         assert!(page.contains(".SH NAME") && page.contains(".SH SYNOPSIS"), "{command}: {page}");
+        assert!(!page.contains("EXTRA"), "a heading with nothing below it: {page}");
         // Line by line, as in `--help`.
         assert!(command == "demo" || page.contains(".SH \"EXAMPLES\"\n.nf\n  cotenant "), "{command}: {page}");
     }
