@@ -37,6 +37,7 @@ pub(crate) mod space;
 pub(crate) mod survey;
 pub(crate) mod sysv;
 pub(crate) mod sysv_call;
+mod thread_cell;
 #[cfg(feature = "inspect")]
 pub(crate) mod visit;
 

@@ -20,6 +20,7 @@ use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, fence};
 
 use super::mapping::{Mapping, page_bytes};
+use super::thread_cell::own_cell;
 use super::{process, robust};
 use crate::error::Error;
 use crate::sys::ranges;
@@ -90,9 +91,8 @@ impl Me {
     const NOBODY: Me = Me { last: Known::NONE, other: Known::NONE, epoch: 0, thread_id: 0, robust: robust::Head::OFF };
 }
 
-thread_local! {
-    static ME: Cell<Me> = const { Cell::new(Me::NOBODY) };
-}
+// All zero is nobody, too: a range of no bytes, of which nothing is followed.
+own_cell!(fn own() -> Me = Me::NOBODY);
 
 impl Mine {
     /// The word that names this thread.
@@ -140,7 +140,7 @@ impl Mine {
 /// Who this thread is to the lock at `word`, if that is what it asked last.
 #[inline(always)]
 pub(crate) fn remembered(word: &AtomicU64) -> Option<Mine> {
-    let last = ME.get().last;
+    let last = own().get().last;
     last.holds(std::ptr::from_ref(word) as usize).then_some(last.mine)
 }
 
@@ -148,17 +148,17 @@ pub(crate) fn remembered(word: &AtomicU64) -> Option<Mine> {
 #[inline]
 pub(crate) fn mine(word: &AtomicU64) -> Result<Mine, Box<Error>> {
     let address = std::ptr::from_ref(word) as usize;
-    if !ME.get().last.holds(address) {
+    if !own().get().last.holds(address) {
         look_again(address)?;
     }
-    Ok(ME.get().last.mine)
+    Ok(own().get().last.mine)
 }
 
 /// Has what this thread remembers be about `address`.
 #[cold]
 #[inline(never)]
 fn look_again(address: usize) -> Result<(), Box<Error>> {
-    let mut me = ME.get();
+    let mut me = own().get();
     std::mem::swap(&mut me.last, &mut me.other);
     if !me.last.holds(address) {
         let process_word = process_word();
@@ -173,7 +173,7 @@ fn look_again(address: usize) -> Result<(), Box<Error>> {
         }
         me.last = ask(address, process_word, epoch, &me)?;
     }
-    ME.set(me);
+    own().set(me);
     Ok(())
 }
 
@@ -201,7 +201,7 @@ fn ask(address: usize, process_word: &'static AtomicU64, epoch: u32, me: &Me) ->
 
 /// A thread ends: it may have leaked a guard, which its process keeps.
 pub(super) fn forget_robust_list() {
-    ME.set(Me::NOBODY);
+    own().set(Me::NOBODY);
 }
 
 /// A number that threads which run at the same time, of whatever process, rarely share: for spreading them over cells.
