@@ -12,8 +12,8 @@
  *
  * Conventions: functions return a cotenant_status; out-parameters come last and are set only if it is COTENANT_OK (or
  * COTENANT_OWNER_DIED, of calls that lock); texts are UTF-8 that ends with a zero byte; times are in milliseconds and
- * have _ms in their names; all functions may be called by any thread. None throws, and none ends the program but those
- * that COTENANT_SHARED has called before main.
+ * have _ms in their names; all functions may be called by any thread, but must not be cancelled (pthread_cancel).
+ * None throws, and none ends the program but those that COTENANT_SHARED has called before main.
  *
  * This file is made by `cargo xtask header` from capi/header and the comments in capi/src. */
 #ifndef COTENANT_H

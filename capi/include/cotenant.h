@@ -12,8 +12,8 @@
  *
  * Conventions: functions return a cotenant_status; out-parameters come last and are set only if it is COTENANT_OK (or
  * COTENANT_OWNER_DIED, of calls that lock); texts are UTF-8 that ends with a zero byte; times are in milliseconds and
- * have _ms in their names; all functions may be called by any thread. None throws, and none ends the program but those
- * that COTENANT_SHARED has called before main.
+ * have _ms in their names; all functions may be called by any thread, but must not be cancelled (pthread_cancel).
+ * None throws, and none ends the program but those that COTENANT_SHARED has called before main.
  *
  * This file is made by `cargo xtask header` from capi/header and the comments in capi/src. */
 #ifndef COTENANT_H
@@ -140,7 +140,7 @@ COTENANT_X_STATIC_ASSERT(sizeof(cotenant_block) == 96, "cotenant_block has the l
 /* --- Statuses --- */
 
 /**
- * What a call came to. The numbers are fixed: they stay what they are in every version, and none is a number of errno.
+ * What a call came to. The numbers are fixed: they stay what they are in every version, and are not those of errno.
  *
  * Only COTENANT_OK and, of calls that lock, COTENANT_OWNER_DIED mean that the call did what it was asked to.
  * cotenant_error_message() says more.
@@ -1148,32 +1148,35 @@ cotenant_status cotenant_condvar_wait(struct cotenant_condvar *condvar,
 COTENANT_NOEXCEPT;
 
 /**
- * Wakes one who waits; change what it waits for under the lock before. Does not block.
+ * Wakes one who waits; change what it waits for under the lock before. Of a null pointer it does nothing. Does not
+ * block.
  */
 COTENANT_API void cotenant_condvar_notify_one(struct cotenant_condvar *condvar) COTENANT_NOEXCEPT;
 
 /**
- * Wakes all who wait; change what they wait for under the lock before. Does not block.
+ * Wakes all who wait; change what they wait for under the lock before. Of a null pointer it does nothing. Does not
+ * block.
  */
 COTENANT_API void cotenant_condvar_notify_all(struct cotenant_condvar *condvar) COTENANT_NOEXCEPT;
 
 /**
- * Sets the event, and wakes all who wait. What was written before it is seen after a wait that it ended.
+ * Sets the event, and wakes all who wait. What was written before it is seen after a wait that it ended. Of a null
+ * pointer it does nothing.
  */
 COTENANT_API void cotenant_event_set(struct cotenant_event *event) COTENANT_NOEXCEPT;
 
 /**
- * Makes it an event that is not set. Does not block.
+ * Makes it an event that is not set. Of a null pointer it does nothing. Does not block.
  */
 COTENANT_API void cotenant_event_reset(struct cotenant_event *event) COTENANT_NOEXCEPT;
 
 /**
- * Whether it is set. Does not block.
+ * Whether it is set; false of a null pointer. Does not block.
  */
 COTENANT_API bool cotenant_event_is_set(const struct cotenant_event *event) COTENANT_NOEXCEPT;
 
 /**
- * Waits until the event is set. Who was to set it may be dead: then nobody does.
+ * Waits until the event is set. Who was to set it may be dead: then nobody does. Of a null pointer it does not wait.
  */
 COTENANT_API void cotenant_event_wait(struct cotenant_event *event) COTENANT_NOEXCEPT;
 
@@ -1198,7 +1201,7 @@ cotenant_status cotenant_once_call(struct cotenant_once *once,
 COTENANT_NOEXCEPT;
 
 /**
- * Whether it was done. Does not block.
+ * Whether it was done; false of a null pointer. Does not block.
  */
 COTENANT_API bool cotenant_once_is_completed(const struct cotenant_once *once) COTENANT_NOEXCEPT;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use cotenant_rust::__c::{self, Kept, NotOwner, UnguardedMutex, UnguardedRwLock};
 use cotenant_rust::sync::{Barrier, Condvar, Event, Leader, Once, Semaphore};
 
-use crate::mutex::{cotenant_mutex, locked, not_owner};
+use crate::mutex::{cotenant_mutex, locked, not_owner, null};
 use crate::segment::cotenant_init;
 use crate::status::cotenant_status::{self, *};
 use crate::status::{Failure, Result, call, invalid};
@@ -98,16 +98,16 @@ const _: () = {
 /// What a struct of C is to Rust.
 ///
 /// # Safety
-/// `at` is one, in memory that stays mapped during the call.
+/// Null, or one in memory that stays mapped during the call.
 #[inline(always)]
-unsafe fn as_rust<'a, C, R>(at: *mut C) -> &'a R {
+unsafe fn as_rust<'a, C, R>(at: *mut C) -> Option<&'a R> {
     // SAFETY: the caller's promise; of the same layout, and changed by atomic operations only.
-    unsafe { &*at.cast::<R>() }
+    unsafe { at.cast::<R>().as_ref() }
 }
 
 /// # Safety
 /// A lock, as of [`as_rust`].
-unsafe fn rwlock<'a>(lock: *mut cotenant_rwlock) -> &'a UnguardedRwLock {
+unsafe fn rwlock<'a>(lock: *mut cotenant_rwlock) -> Option<&'a UnguardedRwLock> {
     // SAFETY: the caller's promise.
     unsafe { as_rust(lock) }
 }
@@ -122,7 +122,7 @@ fn ms(timeout_ms: u64) -> Duration {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cotenant_rwlock_read(lock: *mut cotenant_rwlock) -> cotenant_status {
     // SAFETY: the caller passes a lock.
-    let lock = unsafe { rwlock(lock) };
+    let Some(lock) = (unsafe { rwlock(lock) }) else { return null() };
     locked(|| Ok(lock.read(None)?))
 }
 
@@ -130,7 +130,7 @@ pub unsafe extern "C" fn cotenant_rwlock_read(lock: *mut cotenant_rwlock) -> cot
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cotenant_rwlock_try_read(lock: *mut cotenant_rwlock) -> cotenant_status {
     // SAFETY: the caller passes a lock.
-    let lock = unsafe { rwlock(lock) };
+    let Some(lock) = (unsafe { rwlock(lock) }) else { return null() };
     locked(|| Ok(lock.read(Some(Duration::ZERO))?))
 }
 
@@ -138,7 +138,7 @@ pub unsafe extern "C" fn cotenant_rwlock_try_read(lock: *mut cotenant_rwlock) ->
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cotenant_rwlock_read_timeout(lock: *mut cotenant_rwlock, timeout_ms: u64) -> cotenant_status {
     // SAFETY: the caller passes a lock.
-    let lock = unsafe { rwlock(lock) };
+    let Some(lock) = (unsafe { rwlock(lock) }) else { return null() };
     locked(|| Ok(lock.read(Some(ms(timeout_ms).max(SHORTEST)))?))
 }
 
@@ -150,7 +150,7 @@ const SHORTEST: Duration = Duration::from_nanos(1);
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cotenant_rwlock_write(lock: *mut cotenant_rwlock) -> cotenant_status {
     // SAFETY: the caller passes a lock.
-    let lock = unsafe { rwlock(lock) };
+    let Some(lock) = (unsafe { rwlock(lock) }) else { return null() };
     locked(|| Ok(lock.write(None, false)?))
 }
 
@@ -158,7 +158,7 @@ pub unsafe extern "C" fn cotenant_rwlock_write(lock: *mut cotenant_rwlock) -> co
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cotenant_rwlock_try_write(lock: *mut cotenant_rwlock) -> cotenant_status {
     // SAFETY: the caller passes a lock.
-    let lock = unsafe { rwlock(lock) };
+    let Some(lock) = (unsafe { rwlock(lock) }) else { return null() };
     locked(|| Ok(lock.write(Some(Duration::ZERO), false)?))
 }
 
@@ -166,7 +166,7 @@ pub unsafe extern "C" fn cotenant_rwlock_try_write(lock: *mut cotenant_rwlock) -
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cotenant_rwlock_write_timeout(lock: *mut cotenant_rwlock, timeout_ms: u64) -> cotenant_status {
     // SAFETY: the caller passes a lock.
-    let lock = unsafe { rwlock(lock) };
+    let Some(lock) = (unsafe { rwlock(lock) }) else { return null() };
     locked(|| Ok(lock.write(Some(ms(timeout_ms).max(SHORTEST)), false)?))
 }
 
@@ -174,7 +174,7 @@ pub unsafe extern "C" fn cotenant_rwlock_write_timeout(lock: *mut cotenant_rwloc
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cotenant_rwlock_write_given_up(lock: *mut cotenant_rwlock) -> cotenant_status {
     // SAFETY: the caller passes a lock.
-    let lock = unsafe { rwlock(lock) };
+    let Some(lock) = (unsafe { rwlock(lock) }) else { return null() };
     locked(|| Ok(lock.write(None, true)?))
 }
 
@@ -182,7 +182,7 @@ pub unsafe extern "C" fn cotenant_rwlock_write_given_up(lock: *mut cotenant_rwlo
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cotenant_rwlock_unlock(lock: *mut cotenant_rwlock) -> cotenant_status {
     // SAFETY: the caller passes a lock.
-    let lock = unsafe { rwlock(lock) };
+    let Some(lock) = (unsafe { rwlock(lock) }) else { return null() };
     call(|| lock.unlock().map_err(not_owner))
 }
 
@@ -190,7 +190,7 @@ pub unsafe extern "C" fn cotenant_rwlock_unlock(lock: *mut cotenant_rwlock) -> c
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cotenant_rwlock_abandon(lock: *mut cotenant_rwlock) -> cotenant_status {
     // SAFETY: the caller passes a lock.
-    let lock = unsafe { rwlock(lock) };
+    let Some(lock) = (unsafe { rwlock(lock) }) else { return null() };
     call(|| lock.abandon().map_err(not_owner))
 }
 
@@ -198,7 +198,7 @@ pub unsafe extern "C" fn cotenant_rwlock_abandon(lock: *mut cotenant_rwlock) -> 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cotenant_rwlock_consistent(lock: *mut cotenant_rwlock) -> cotenant_status {
     // SAFETY: the caller passes a lock.
-    let lock = unsafe { rwlock(lock) };
+    let Some(lock) = (unsafe { rwlock(lock) }) else { return null() };
     call(|| lock.mark_consistent().map_err(not_owner))
 }
 
@@ -206,7 +206,7 @@ pub unsafe extern "C" fn cotenant_rwlock_consistent(lock: *mut cotenant_rwlock) 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cotenant_rwlock_give_up(lock: *mut cotenant_rwlock) -> cotenant_status {
     // SAFETY: the caller passes a lock.
-    let lock = unsafe { rwlock(lock) };
+    let Some(lock) = (unsafe { rwlock(lock) }) else { return null() };
     call(|| lock.give_up().map_err(not_owner))
 }
 
@@ -222,9 +222,9 @@ pub unsafe extern "C" fn cotenant_condvar_wait(
     timeout_ms: u64,
 ) -> cotenant_status {
     // SAFETY: the caller passes a mutex.
-    let mutex: &UnguardedMutex = unsafe { as_rust(mutex) };
+    let Some(mutex) = (unsafe { as_rust::<_, UnguardedMutex>(mutex) }) else { return null() };
     // SAFETY: the caller passes a condition variable.
-    let condvar: &Condvar = unsafe { as_rust(condvar) };
+    let Some(condvar) = (unsafe { as_rust::<_, Condvar>(condvar) }) else { return null() };
     locked(|| match mutex.wait(condvar, ms(timeout_ms)) {
         Ok(taken) => Ok(taken),
         Err(Some(error)) => Err(error.into()),
@@ -232,53 +232,66 @@ pub unsafe extern "C" fn cotenant_condvar_wait(
     })
 }
 
-/// Wakes one who waits; change what it waits for under the lock before. Does not block.
+/// Wakes one who waits; change what it waits for under the lock before. Of a null pointer it does nothing. Does not
+/// block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cotenant_condvar_notify_one(condvar: *mut cotenant_condvar) {
     // SAFETY: the caller passes a condition variable.
-    unsafe { as_rust::<_, Condvar>(condvar) }.notify_one();
+    if let Some(condvar) = unsafe { as_rust::<_, Condvar>(condvar) } {
+        condvar.notify_one();
+    }
 }
 
-/// Wakes all who wait; change what they wait for under the lock before. Does not block.
+/// Wakes all who wait; change what they wait for under the lock before. Of a null pointer it does nothing. Does not
+/// block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cotenant_condvar_notify_all(condvar: *mut cotenant_condvar) {
     // SAFETY: the caller passes a condition variable.
-    unsafe { as_rust::<_, Condvar>(condvar) }.notify_all();
+    if let Some(condvar) = unsafe { as_rust::<_, Condvar>(condvar) } {
+        condvar.notify_all();
+    }
 }
 
-/// Sets the event, and wakes all who wait. What was written before it is seen after a wait that it ended.
+/// Sets the event, and wakes all who wait. What was written before it is seen after a wait that it ended. Of a null
+/// pointer it does nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cotenant_event_set(event: *mut cotenant_event) {
     // SAFETY: the caller passes an event.
-    unsafe { as_rust::<_, Event>(event) }.set();
+    if let Some(event) = unsafe { as_rust::<_, Event>(event) } {
+        event.set();
+    }
 }
 
-/// Makes it an event that is not set. Does not block.
+/// Makes it an event that is not set. Of a null pointer it does nothing. Does not block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cotenant_event_reset(event: *mut cotenant_event) {
     // SAFETY: the caller passes an event.
-    unsafe { as_rust::<_, Event>(event) }.reset();
+    if let Some(event) = unsafe { as_rust::<_, Event>(event) } {
+        event.reset();
+    }
 }
 
-/// Whether it is set. Does not block.
+/// Whether it is set; false of a null pointer. Does not block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cotenant_event_is_set(event: *const cotenant_event) -> bool {
     // SAFETY: the caller passes an event.
-    unsafe { as_rust::<_, Event>(event.cast_mut()) }.is_set()
+    unsafe { as_rust::<_, Event>(event.cast_mut()) }.is_some_and(Event::is_set)
 }
 
-/// Waits until the event is set. Who was to set it may be dead: then nobody does.
+/// Waits until the event is set. Who was to set it may be dead: then nobody does. Of a null pointer it does not wait.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cotenant_event_wait(event: *mut cotenant_event) {
     // SAFETY: the caller passes an event.
-    unsafe { as_rust::<_, Event>(event) }.wait();
+    if let Some(event) = unsafe { as_rust::<_, Event>(event) } {
+        event.wait();
+    }
 }
 
 /// As cotenant_event_wait, but at most timeout_ms milliseconds: then COTENANT_TIMED_OUT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cotenant_event_wait_timeout(event: *mut cotenant_event, timeout_ms: u64) -> cotenant_status {
     // SAFETY: the caller passes an event.
-    let event: &Event = unsafe { as_rust(event) };
+    let Some(event) = (unsafe { as_rust::<_, Event>(event) }) else { return null() };
     call(|| event.wait_timeout(ms(timeout_ms)).map_err(timed_out))
 }
 
@@ -297,7 +310,7 @@ pub unsafe extern "C" fn cotenant_once_call(
     argument: *mut c_void,
 ) -> cotenant_status {
     // SAFETY: the caller passes a once.
-    let once: &Once = unsafe { as_rust(once) };
+    let Some(once) = (unsafe { as_rust::<_, Once>(once) }) else { return null() };
     if once.is_completed() {
         return COTENANT_OK;
     }
@@ -313,11 +326,11 @@ pub unsafe extern "C" fn cotenant_once_call(
     })
 }
 
-/// Whether it was done. Does not block.
+/// Whether it was done; false of a null pointer. Does not block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cotenant_once_is_completed(once: *const cotenant_once) -> bool {
     // SAFETY: the caller passes a once.
-    unsafe { as_rust::<_, Once>(once.cast_mut()) }.is_completed()
+    unsafe { as_rust::<_, Once>(once.cast_mut()) }.is_some_and(Once::is_completed)
 }
 
 /// Waits until nobody else leads, and leads. `kept` is for cotenant_leader_step_down; who ends or is killed leads no more.
@@ -361,7 +374,7 @@ unsafe fn lead(
     lead: impl FnOnce(&'static Leader) -> Result<cotenant_rust::sync::Leadership<'static>>,
 ) -> cotenant_status {
     // SAFETY: the caller's promise; it is used during the call only.
-    let leader: &'static Leader = unsafe { as_rust(leader) };
+    let Some(leader) = (unsafe { as_rust::<_, Leader>(leader) }) else { return null() };
     call(|| {
         // SAFETY: the caller's promise.
         let place = unsafe { kept.as_mut() }.ok_or_else(|| invalid("the place for what is kept is a null pointer"))?;
@@ -380,7 +393,7 @@ pub unsafe extern "C" fn cotenant_leader_step_down(
     kept: *const cotenant_kept,
 ) -> cotenant_status {
     // SAFETY: the caller passes a leader.
-    let leader: &Leader = unsafe { as_rust(leader) };
+    let Some(leader) = (unsafe { as_rust::<_, Leader>(leader) }) else { return null() };
     call(|| {
         // SAFETY: the caller passes what it kept.
         let kept = unsafe { self::kept(kept) }?;
@@ -402,7 +415,8 @@ macro_rules! with_cells {
         match $count {
             $($number => {
                 // SAFETY: the caller passes one of so many cells.
-                let $rust: &'static $kind<$number> = unsafe { as_rust($at) };
+                let at: Option<&'static $kind<$number>> = unsafe { as_rust($at) };
+                let $rust = at.ok_or_else(|| invalid("the lock is a null pointer"))?;
                 $body
             })*
             other => Err(invalid(&format!("{other} is no number that the header's macro allows"))),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use cotenant_rust::__c::{NotOwner, Taken, UnguardedMutex};
 
 use crate::status::cotenant_status::{self, *};
-use crate::status::{Failure, Result, call, remember};
+use crate::status::{Failure, Result, call, invalid, remember};
 
 /// Mutual exclusion between the threads of all processes that share it; 8 bytes, all zero when nobody holds it.
 ///
@@ -23,11 +23,18 @@ pub struct cotenant_mutex {
 const _: () = assert!(size_of::<cotenant_mutex>() == size_of::<UnguardedMutex>());
 
 /// # Safety
-/// `mutex` is one, in memory that stays mapped during the call.
+/// Null, or a mutex in memory that stays mapped during the call.
 #[inline(always)]
-unsafe fn at<'a>(mutex: *mut cotenant_mutex) -> &'a UnguardedMutex {
+unsafe fn at<'a>(mutex: *mut cotenant_mutex) -> Option<&'a UnguardedMutex> {
     // SAFETY: the caller's promise; the word is only ever changed by atomic operations.
-    unsafe { &*mutex.cast() }
+    unsafe { mutex.cast::<UnguardedMutex>().as_ref() }
+}
+
+/// Of a null pointer.
+#[cold]
+#[inline(never)]
+pub(crate) fn null() -> cotenant_status {
+    call(|| Err(invalid("the lock is a null pointer")))
 }
 
 /// What the lock was found like, as a status. The lock is held.
@@ -65,7 +72,7 @@ pub(crate) fn not_owner(_: NotOwner) -> Failure {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cotenant_mutex_lock(mutex: *mut cotenant_mutex) -> cotenant_status {
     // SAFETY: the caller passes a mutex.
-    let mutex = unsafe { at(mutex) };
+    let Some(mutex) = (unsafe { at(mutex) }) else { return null() };
     if mutex.lock_at_once() {
         return COTENANT_OK;
     }
@@ -82,7 +89,7 @@ fn lock_slowly(mutex: &UnguardedMutex) -> cotenant_status {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cotenant_mutex_try_lock(mutex: *mut cotenant_mutex) -> cotenant_status {
     // SAFETY: the caller passes a mutex.
-    let mutex = unsafe { at(mutex) };
+    let Some(mutex) = (unsafe { at(mutex) }) else { return null() };
     if mutex.lock_at_once() {
         return COTENANT_OK;
     }
@@ -93,7 +100,7 @@ pub unsafe extern "C" fn cotenant_mutex_try_lock(mutex: *mut cotenant_mutex) -> 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cotenant_mutex_lock_timeout(mutex: *mut cotenant_mutex, timeout_ms: u64) -> cotenant_status {
     // SAFETY: the caller passes a mutex.
-    let mutex = unsafe { at(mutex) };
+    let Some(mutex) = (unsafe { at(mutex) }) else { return null() };
     if mutex.lock_at_once() {
         return COTENANT_OK;
     }
@@ -105,7 +112,7 @@ pub unsafe extern "C" fn cotenant_mutex_lock_timeout(mutex: *mut cotenant_mutex,
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cotenant_mutex_lock_given_up(mutex: *mut cotenant_mutex) -> cotenant_status {
     // SAFETY: the caller passes a mutex.
-    let mutex = unsafe { at(mutex) };
+    let Some(mutex) = (unsafe { at(mutex) }) else { return null() };
     locked(|| Ok(mutex.lock_given_up()?))
 }
 
@@ -116,7 +123,7 @@ pub unsafe extern "C" fn cotenant_mutex_lock_given_up(mutex: *mut cotenant_mutex
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cotenant_mutex_unlock(mutex: *mut cotenant_mutex) -> cotenant_status {
     // SAFETY: the caller passes a mutex.
-    let mutex = unsafe { at(mutex) };
+    let Some(mutex) = (unsafe { at(mutex) }) else { return null() };
     if mutex.unlock().is_ok() {
         return COTENANT_OK;
     }
@@ -128,7 +135,7 @@ pub unsafe extern "C" fn cotenant_mutex_unlock(mutex: *mut cotenant_mutex) -> co
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cotenant_mutex_abandon(mutex: *mut cotenant_mutex) -> cotenant_status {
     // SAFETY: the caller passes a mutex.
-    let mutex = unsafe { at(mutex) };
+    let Some(mutex) = (unsafe { at(mutex) }) else { return null() };
     call(|| mutex.abandon().map_err(not_owner))
 }
 
@@ -139,7 +146,7 @@ pub unsafe extern "C" fn cotenant_mutex_abandon(mutex: *mut cotenant_mutex) -> c
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cotenant_mutex_consistent(mutex: *mut cotenant_mutex) -> cotenant_status {
     // SAFETY: the caller passes a mutex.
-    let mutex = unsafe { at(mutex) };
+    let Some(mutex) = (unsafe { at(mutex) }) else { return null() };
     call(|| mutex.mark_consistent().map_err(not_owner))
 }
 
@@ -150,6 +157,6 @@ pub unsafe extern "C" fn cotenant_mutex_consistent(mutex: *mut cotenant_mutex) -
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cotenant_mutex_give_up(mutex: *mut cotenant_mutex) -> cotenant_status {
     // SAFETY: the caller passes a mutex.
-    let mutex = unsafe { at(mutex) };
+    let Some(mutex) = (unsafe { at(mutex) }) else { return null() };
     call(|| mutex.give_up().map_err(not_owner))
 }

@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use cotenant_rust::sync::{LockError, TryLockError};
 use cotenant_rust::{Error, ErrorKind};
 
-/// What a call came to. The numbers are fixed: they stay what they are in every version, and none is a number of errno.
+/// What a call came to. The numbers are fixed: they stay what they are in every version, and are not those of errno.
 ///
 /// Only COTENANT_OK and, of calls that lock, COTENANT_OWNER_DIED mean that the call did what it was asked to.
 /// cotenant_error_message() says more.

@@ -157,6 +157,36 @@ static void deaths(void)
 }
 #endif
 
+static void nulls(void)
+{
+    cotenant_kept kept = {0, 0, 0, 0};
+    CHECK(cotenant_mutex_lock(NULL) == COTENANT_INVALID_INPUT);
+    CHECK(cotenant_mutex_try_lock(NULL) == COTENANT_INVALID_INPUT);
+    CHECK(strstr(cotenant_error_message(), "null pointer") != NULL);
+    CHECK(cotenant_mutex_lock_timeout(NULL, 1) == COTENANT_INVALID_INPUT);
+    CHECK(cotenant_mutex_lock_given_up(NULL) == COTENANT_INVALID_INPUT);
+    CHECK(cotenant_mutex_unlock(NULL) == COTENANT_INVALID_INPUT);
+    CHECK(cotenant_mutex_abandon(NULL) == COTENANT_INVALID_INPUT);
+    CHECK(cotenant_mutex_consistent(NULL) == COTENANT_INVALID_INPUT);
+    CHECK(cotenant_rwlock_read(NULL) == COTENANT_INVALID_INPUT);
+    CHECK(cotenant_rwlock_write(NULL) == COTENANT_INVALID_INPUT);
+    CHECK(cotenant_rwlock_unlock(NULL) == COTENANT_INVALID_INPUT);
+    CHECK(cotenant_condvar_wait(NULL, &all()->mutex, 1) == COTENANT_INVALID_INPUT);
+    CHECK(cotenant_condvar_wait(&all()->changed, NULL, 1) == COTENANT_INVALID_INPUT);
+    cotenant_condvar_notify_one(NULL);
+    cotenant_condvar_notify_all(NULL);
+    cotenant_event_set(NULL);
+    cotenant_event_reset(NULL);
+    cotenant_event_wait(NULL);
+    CHECK(!cotenant_event_is_set(NULL) && cotenant_event_wait_timeout(NULL, 1) == COTENANT_INVALID_INPUT);
+    CHECK(!cotenant_once_is_completed(NULL));
+    CHECK(cotenant_once_call(NULL, refuse, NULL, NULL) == COTENANT_INVALID_INPUT);
+    CHECK(cotenant_leader_lead(NULL, &kept) == COTENANT_INVALID_INPUT);
+    CHECK(cotenant_leader_step_down(NULL, &kept) == COTENANT_INVALID_INPUT);
+    CHECK(cotenant_semaphore_acquire(NULL, 8, &kept) == COTENANT_INVALID_INPUT);
+    CHECK(cotenant_barrier_wait(NULL, 2, NULL) == COTENANT_INVALID_INPUT);
+}
+
 int main(void)
 {
     cotenant_rwlock *lock = &all()->guarded.lock;
@@ -216,6 +246,7 @@ int main(void)
     CHECK(cotenant_once_call(&all()->made.once, make, &all()->made.value, &rate) == COTENANT_OK);
     CHECK(cotenant_once_is_completed(&all()->made.once) && all()->made.value.rate == 5);
     CHECK(cotenant_once_call(&all()->first, NULL, NULL, NULL) == COTENANT_INVALID_INPUT);
+    nulls();
 #ifndef _WIN32
     deaths();
 #endif
