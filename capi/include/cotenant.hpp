@@ -89,6 +89,10 @@ struct write_calls {
 
 template <class Duration> std::uint64_t milliseconds(Duration timeout)
 {
+    // What does not fit into a number of milliseconds is for ever: std::chrono::hours::max().
+    if (std::chrono::duration<double, std::milli>(timeout).count() > 9e18) {
+        return UINT64_MAX;
+    }
     auto count = std::chrono::ceil<std::chrono::milliseconds>(timeout).count();
     return count < 0 ? 0 : static_cast<std::uint64_t>(count);
 }

@@ -215,19 +215,28 @@ unsafe fn say_unsaid(declaration: &'static Declaration, nodes: &[Node]) -> Resul
     for place in [declaration.block, declaration.pristine].into_iter().filter(|place| !place.is_null()) {
         for node in nodes {
             let variable = place.cast_mut().wrapping_add(node.at as usize);
-            if tables::is_flag(node) {
-                let percent = variable.wrapping_add(tables::FLAG_PERCENT_AT as usize).cast::<u64>();
-                // SAFETY: inside of the variable and aligned; in a section that the loader shares, others may set it.
-                let percent = f64::from_bits(unsafe { AtomicU64::from_ptr(percent) }.load(Relaxed));
-                if !(0.0..=100.0).contains(&percent) {
-                    let what = format!("the flag `{}` is on for {percent} per cent, which is not 0 to 100", node.name);
-                    return Err(unknown(&what));
-                }
-            }
             for unsaid in tables::Unsaid::all(node) {
+                if let Some(percent_at) = unsaid.percent_at() {
+                    let percent = variable.wrapping_add(percent_at as usize).cast::<u64>();
+                    // SAFETY: inside of the variable and aligned; where the loader shares it, others may set it.
+                    let percent = f64::from_bits(unsafe { AtomicU64::from_ptr(percent) }.load(Relaxed));
+                    if !(0.0..=100.0).contains(&percent) {
+                        let name = unsaid.name(&node.name);
+                        let what = format!("the flag `{name}` is on for {percent} per cent, which is not 0 to 100");
+                        return Err(unknown(&what));
+                    }
+                }
                 // SAFETY: the variable lies there, in writable pages of the image; others that share the section write
                 // the same.
                 unsafe { unsaid.say(variable, &node.name) };
+            }
+            if place != declaration.block {
+                continue;
+            }
+            // SAFETY: as above, and this copy is the image's own until the block is attached.
+            if let Some(part) = unsafe { tables::no_value(node, variable) } {
+                let what = format!("`{}` begins with a number that is no value of `{}`", node.name, part.type_name);
+                return Err(unknown(&what));
             }
         }
     }

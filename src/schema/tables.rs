@@ -139,6 +139,9 @@ unsafe fn part_node(part: &PartTable, depth: usize) -> Result<Node> {
     if table.kind == Kind::Published as u8 {
         check_published(&children)?;
     }
+    if table.kind == Kind::PerProcess as u8 {
+        check_cells(&children)?;
+    }
     // SAFETY: the caller's promise.
     let type_name = unsafe { text(table.name) }?;
     Ok(Node {
@@ -189,6 +192,29 @@ fn check_published(parts: &[Node]) -> Result<()> {
     }
 }
 
+/// Refuses cells whose values have parts that two threads cannot change at a time.
+fn check_cells(parts: &[Node]) -> Result<()> {
+    let shared = parts.iter().find(|part| part.name == "shared").and_then(|cells| cells.children.first());
+    match shared.and_then(torn) {
+        None => Ok(()),
+        Some(part) => {
+            let what = "cells are changed by several threads at a time, and";
+            Err(damaged(&format!("{what} `{}` ({}) is no atomic", part.name, part.type_name)))
+        }
+    }
+}
+
+/// The first part of a value that is a plain number.
+fn torn(node: &Node) -> Option<&Node> {
+    match node.kind() {
+        Some(Kind::Unsigned | Kind::Signed | Kind::Float | Kind::Bool | Kind::Char | Kind::Enum) => {
+            (!node.is_atomic).then_some(node)
+        }
+        Some(Kind::Struct | Kind::Array | Kind::List | Kind::Optional) => node.children.iter().find_map(torn),
+        _ => None,
+    }
+}
+
 /// Whether a value and all of its parts are bytes that may be copied; else the first that may not.
 fn plain(node: &Node) -> std::result::Result<(), &Node> {
     match node.kind() {
@@ -206,8 +232,13 @@ fn plain(node: &Node) -> std::result::Result<(), &Node> {
 pub(crate) struct Unsaid {
     /// In the object.
     at: u64,
-    /// `None`: a flag's seed, its name's hash.
-    word: Option<u64>,
+    word: Word,
+}
+
+enum Word {
+    Buckets,
+    /// A flag's seed, its name's hash; `None`: the object's name.
+    Seed(Option<String>),
 }
 
 /// Where a flag keeps its percentage and its seed, which `published::flag` has it agree with.
@@ -220,21 +251,43 @@ impl Unsaid {
     /// Those of a variable or an object.
     pub(crate) fn all(node: &Node) -> Vec<Unsaid> {
         let mut found = Vec::new();
-        Unsaid::find(node, 0, &mut found);
+        Unsaid::find(node, 0, None, &mut found);
         found
     }
 
-    fn find(node: &Node, at: u64, found: &mut Vec<Unsaid>) {
+    /// `name`: that of the struct's field which the node is, or is an element of; `None`: of the object.
+    fn find(node: &Node, at: u64, name: Option<&str>, found: &mut Vec<Unsaid>) {
         match node.kind() {
-            Some(Kind::Published) if is_flag(node) => found.push(Unsaid { at: at + FLAG_SEED_AT, word: None }),
-            Some(Kind::Histogram) => found.push(Unsaid { at, word: Some(SECONDS) }),
+            Some(Kind::Published) if is_flag(node) => {
+                found.push(Unsaid { at: at + FLAG_SEED_AT, word: Word::Seed(name.map(str::to_owned)) });
+            }
+            Some(Kind::Histogram) => found.push(Unsaid { at, word: Word::Buckets }),
             Some(Kind::Array) => {
                 for element in &node.children {
                     let step = |index: u32| at + u64::from(index) * element.size_bytes;
-                    (0..node.count).for_each(|index| Unsaid::find(element, step(index), found));
+                    (0..node.count).for_each(|index| Unsaid::find(element, step(index), name, found));
                 }
             }
+            Some(Kind::Struct) => {
+                node.children.iter().for_each(|part| Unsaid::find(part, at + part.at, Some(&part.name), found));
+            }
+            Some(Kind::Mutex | Kind::RwLock) => {
+                node.children.iter().for_each(|part| Unsaid::find(part, at + part.at, name, found));
+            }
             _ => {}
+        }
+    }
+
+    /// Where the percentage lies in the object, of a flag.
+    pub(crate) fn percent_at(&self) -> Option<u64> {
+        matches!(self.word, Word::Seed(_)).then(|| self.at - FLAG_SEED_AT + FLAG_PERCENT_AT)
+    }
+
+    /// What the flag is called, in an object of that name.
+    pub(crate) fn name<'a>(&'a self, object: &'a str) -> &'a str {
+        match &self.word {
+            Word::Seed(Some(name)) => name,
+            _ => object,
         }
     }
 
@@ -246,9 +299,59 @@ impl Unsaid {
         let place = object.wrapping_add(self.at as usize).cast::<u64>();
         // SAFETY: inside of the object and aligned, says the caller.
         let word = unsafe { AtomicU64::from_ptr(place) };
-        let said = self.word.unwrap_or_else(|| super::hash(super::FNV_SEED, name.as_bytes()));
+        let said = match self.word {
+            Word::Buckets => SECONDS,
+            Word::Seed(_) => super::hash(super::FNV_SEED, self.name(name).as_bytes()),
+        };
         let _ = word.compare_exchange(0, said, Relaxed, Relaxed);
     }
+}
+
+/// The first part of a variable or an object of which the bytes are no value: an enum that has none of its numbers.
+/// Rust could not look at it. Of published values the first, of cells one, of what is made once nothing.
+///
+/// # Safety
+/// `at` is one of the type, readable, and nobody changes its enums.
+pub(crate) unsafe fn no_value(node: &Node, at: *const u8) -> Option<&Node> {
+    // SAFETY: parts lie inside of what they are parts of, says the caller.
+    let part = |part| unsafe { no_value_at(part, at) };
+    match node.kind() {
+        Some(Kind::Enum) => {
+            let mut bytes = [0; 8];
+            let size_bytes = (node.size_bytes as usize).min(8);
+            // SAFETY: as many bytes, says the caller.
+            unsafe { bytes.as_mut_ptr().copy_from_nonoverlapping(at, size_bytes) };
+            let unused = 64 - 8 * size_bytes as u32;
+            let seen = u64::from_le_bytes(bytes);
+            let is_one = |variant: &Node| variant.at.checked_shl(unused) == seen.checked_shl(unused);
+            if node.children.iter().any(is_one) { None } else { Some(node) }
+        }
+        Some(Kind::Struct | Kind::Mutex | Kind::RwLock) => node.children.iter().find_map(part),
+        Some(Kind::Array) => {
+            let element = node.children.first().filter(|element| has_enum(element))?;
+            (0..u64::from(node.count)).find_map(|index| {
+                let at = at.wrapping_add((index * element.size_bytes) as usize);
+                // SAFETY: elements lie one behind the other.
+                unsafe { no_value(element, at) }
+            })
+        }
+        Some(Kind::Published | Kind::PerProcess) => node.children.iter().find_map(|array| {
+            // SAFETY: the first buffer or cell, where the array is.
+            array.children.first().and_then(|first| unsafe { no_value(first, at.wrapping_add(array.at as usize)) })
+        }),
+        _ => None,
+    }
+}
+
+/// # Safety
+/// As of [`no_value`], of what the part is of.
+unsafe fn no_value_at(part: &Node, whole: *const u8) -> Option<&Node> {
+    // SAFETY: it lies there.
+    unsafe { no_value(part, whole.wrapping_add(part.at as usize)) }
+}
+
+fn has_enum(node: &Node) -> bool {
+    node.kind() == Some(Kind::Enum) || node.children.iter().any(has_enum)
 }
 
 /// Whether C declared it as a flag: a published value in all else.

@@ -15,8 +15,8 @@ use super::make::Claim;
 use super::object::TypeLayout;
 use super::reader::SegmentReader;
 use super::segment::Segment;
-use crate::error::Result;
-use crate::schema::tables::{TypeTable, Unsaid};
+use crate::error::{Error, ErrorKind, Result};
+use crate::schema::tables::{self, TypeTable, Unsaid};
 
 /// A type that is described.
 pub struct ObjectType {
@@ -67,7 +67,8 @@ impl Segment {
     }
 
     /// As [`Segment::get_or_init`] and, with a timeout, [`Segment::get_or_init_timeout`]. `init` gets the object's
-    /// bytes, all zero; if it says `false` the object is left to the next one who asks, and there is none here.
+    /// bytes, all zero but for what is unsaid; if it says `false` the object is left to the next one who asks, and
+    /// there is none here.
     pub fn get_or_make_described(
         &self,
         name: &str,
@@ -94,6 +95,12 @@ impl Segment {
         // A `false`, like a panic, drops `making`, which leaves it to the next one.
         if !init(ready.address) {
             return Ok(None);
+        }
+        let address = ready.address.as_ptr();
+        // SAFETY: as above.
+        if let Some(part) = of.layout.node().and_then(|node| unsafe { tables::no_value(node, address) }) {
+            let what = format!("the object `{name}` was made with a number that is no value of `{}`", part.type_name);
+            return Err(Error::new(ErrorKind::InvalidInput, what).hint("have its init write one that is"));
         }
         if making.finish() {
             return Ok(self.note(name, &of.layout, ready).place());

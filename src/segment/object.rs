@@ -75,6 +75,14 @@ impl TypeLayout {
         })
     }
 
+    /// The type, if it is described while running.
+    pub(crate) fn node(&self) -> Option<&Node> {
+        match &self.form {
+            Form::Described(node) => Some(node),
+            Form::Compiled(_) => None,
+        }
+    }
+
     /// An area: a head of type `H`, and `area_bytes` bytes behind it if this one makes it. Which kinds of types are
     /// heads is told by [`Kind::is_area`](crate::schema::Kind::is_area).
     pub(crate) const fn area_of<H: ProcessSync>(area_bytes: u64) -> TypeLayout {

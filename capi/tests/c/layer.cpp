@@ -220,6 +220,9 @@ static void published()
 int main()
 {
     CHECK(cotenant::status_of(web_block) == COTENANT_OK);
+    CHECK(cotenant::detail::milliseconds(std::chrono::hours::max()) == UINT64_MAX);
+    CHECK(cotenant::detail::milliseconds(std::chrono::nanoseconds(1)) == 1);
+    CHECK(cotenant::detail::milliseconds(std::chrono::seconds(-1)) == 0);
     variables();
     mutexes();
     readers_and_writers();

@@ -9,7 +9,14 @@ COTENANT_PUBLISHED(limits);
 COTENANT_PUBLISHED(f64);
 COTENANT_VARIABLE_ARRAY(flags, flag, 3);
 
+#define MODES(F) F(flag, dark) F(flag, new_checkout) F(histogram, seconds)
+COTENANT_STRUCT(modes, MODES);
+#define STATES(V) V(STATE_UP, Up, 1) V(STATE_DOWN, Down, -2)
+COTENANT_ENUM(state, i16, STATES);
+COTENANT_PUBLISHED(state);
+
 #define WEB(F)                                                                                                         \
+    F(published_state, state, COTENANT_FIRST(STATE_DOWN))                                                              \
     F(published_limits, limits, COTENANT_FIRST({100, 20, {0, ""}}))                                                    \
     F(published_f64, threshold, COTENANT_FIRST(0.5))                                                                   \
     F(published_f64, zero)                                                                                             \
@@ -120,6 +127,13 @@ static void flags_of_the_block(void)
     CHECK(strstr(cotenant_error_message(), "100.5 per cent") != NULL && cotenant_flag_percent(&web()->off) == 50.0);
 }
 
+static int is_up(void *object, void *argument)
+{
+    (void)argument;
+    ((published_state *)object)->buffers[0].value = STATE_UP;
+    return 0;
+}
+
 static void in_a_segment(void)
 {
     cotenant_segment *segment = NULL;
@@ -135,6 +149,24 @@ static void in_a_segment(void)
     CHECK(cotenant_segment_get_or_init(segment, "plain", COTENANT_TYPE(flag), NULL, NULL, &other) == COTENANT_OK);
     CHECK(cotenant_flag_set((cotenant_flag *)other, 50.0, NULL) == COTENANT_OK);
     CHECK(on((cotenant_flag *)other) > 430 && on((cotenant_flag *)other) < 570);
+
+    /* In a struct its field's name decides, and ranges are those for seconds. */
+    CHECK(cotenant_segment_get_or_init(segment, "modes", COTENANT_VALUE_TYPE(modes), NULL, NULL, &other) == COTENANT_OK);
+    modes *both = (modes *)other;
+    CHECK(cotenant_flag_set(&both->dark, 18.0, NULL) == COTENANT_OK);
+    CHECK(cotenant_flag_set(&both->new_checkout, 18.0, NULL) == COTENANT_OK);
+    CHECK(cotenant_flag_is_on_for(&both->new_checkout, "user-1", 6) && on(&both->dark) > 130 && on(&both->dark) < 230);
+    CHECK(both->dark.buffers[1].seed != both->new_checkout.buffers[1].seed && both->dark.buffers[1].seed != 0);
+    double whole = 0;
+    cotenant_shared_histogram_observe(&both->seconds, 40.0);
+    CHECK(cotenant_shared_histogram_read(&both->seconds, NULL, NULL, 1.0, &whole) == COTENANT_OK && whole > 30.0);
+
+    /* Zero is no state. */
+    CHECK(cotenant_segment_get_or_init(segment, "state", COTENANT_TYPE(published_state), NULL, NULL, &other) ==
+          COTENANT_INVALID_INPUT);
+    CHECK(strstr(cotenant_error_message(), "`state`") != NULL);
+    CHECK(cotenant_segment_get_or_init(segment, "state", COTENANT_TYPE(published_state), is_up, NULL, &other) ==
+          COTENANT_OK);
 
     void *made = NULL;
     CHECK(cotenant_segment_get_or_init(segment, "limits", COTENANT_TYPE(published_limits), NULL, NULL, &made) ==

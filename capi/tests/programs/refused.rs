@@ -167,7 +167,7 @@ fn struct_that_was_packed_is_refused() {
 }
 
 /// Of what the compiler of C cannot see: ended when the program is loaded, by a line.
-fn what_cannot_be_published_is_refused_at_load() {
+fn what_the_compiler_cannot_see_is_refused_at_load() {
     let folder = folder();
     for (text, part) in [
         (
@@ -177,6 +177,22 @@ fn what_cannot_be_published_is_refused_at_load() {
         ),
         ("COTENANT_PUBLISHED(mutex);\n#define B(F) F(published_mutex, p)", "Mutex"),
         ("#define B(F) F(flag, dark_mode, COTENANT_PERCENT(250.0))", "`dark_mode` is on for 250 per cent"),
+        (
+            "COTENANT_VARIABLE_ARRAY(two, flag, 2);\n\
+             #define B(F) F(two, modes, {{COTENANT_PERCENT(1.0)}, {COTENANT_PERCENT(250.0)}})",
+            "`modes` is on for 250 per cent",
+        ),
+        // Zero is none of its values, and Rust would look at it.
+        (
+            "#define V(X) X(A, A, 1)\nCOTENANT_ENUM(e, i16, V);\nCOTENANT_PUBLISHED(e);\n\
+             #define B(F) F(published_e, p)",
+            "`e`",
+        ),
+        (
+            "#define V(X) X(A, A, 1)\nCOTENANT_ENUM(e, u8, V);\nCOTENANT_MUTEX(e);\n#define B(F) F(mutex_e, m, {0}, 2)",
+            "`e`",
+        ),
+        ("COTENANT_PER_PROCESS(u64);\n#define B(F) F(per_process_u64, sent)", "no atomic"),
     ] {
         let source = folder.path().join("published.c");
         let text = format!("#include \"cotenant.h\"\n{text}\nCOTENANT_SHARED(b, B);\nint main(void) {{ return 0; }}\n");
@@ -187,7 +203,7 @@ fn what_cannot_be_published_is_refused_at_load() {
 }
 
 tests! {
-    what_cannot_be_published_is_refused_at_load,
+    what_the_compiler_cannot_see_is_refused_at_load,
     block_that_a_program_copies_is_refused,
     block_of_the_header_cannot_be_copied,
     library_that_does_not_say_what_is_to_happen_on_failure_is_refused,
