@@ -1417,7 +1417,7 @@ COTENANT_NOEXCEPT;
 /**
  * Waits until there is a newer snapshot than the one of number `seen`, at most timeout_ms milliseconds: then
  * COTENANT_TIMED_OUT. Load it after that. Who may publish sleeps and is woken; a reader looks, after 50 us, doubling to
- * 10 ms. A publisher that is killed just before it wakes the others is noticed within 0.1 s. COTENANT_CORRUPT.
+ * 10 ms. A publisher that is killed just before it wakes the others is noticed within 0.1 s.
  */
 COTENANT_API
 cotenant_status cotenant_published_wait_newer(const struct cotenant_published *published,

@@ -271,7 +271,7 @@ fn read_only() -> Failure {
 
 /// Waits until there is a newer snapshot than the one of number `seen`, at most timeout_ms milliseconds: then
 /// COTENANT_TIMED_OUT. Load it after that. Who may publish sleeps and is woken; a reader looks, after 50 us, doubling to
-/// 10 ms. A publisher that is killed just before it wakes the others is noticed within 0.1 s. COTENANT_CORRUPT.
+/// 10 ms. A publisher that is killed just before it wakes the others is noticed within 0.1 s.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cotenant_published_wait_newer(
     published: *const cotenant_published,
@@ -282,8 +282,8 @@ pub unsafe extern "C" fn cotenant_published_wait_newer(
         let timeout = Duration::from_millis(timeout_ms);
         // SAFETY: the caller passes a handle.
         let newer = match unsafe { bytes_of(published) }? {
-            Handle::Writable(bytes) => bytes.wait_newer(seen, timeout)?.is_some(),
-            Handle::ReadOnly(bytes) => bytes.wait_newer(seen, timeout)?.is_some(),
+            Handle::Writable(bytes) => bytes.is_newer_within(seen, timeout),
+            Handle::ReadOnly(bytes) => bytes.is_newer_within(seen, timeout),
         };
         newer.then_some(()).ok_or_else(|| timed_out(seen))
     })

@@ -249,6 +249,12 @@ impl<'a> BytesReader<'a> {
         if self.ring.look_for_newer(seen, timeout) { self.load().map(Some) } else { Ok(None) }
     }
 
+    /// As [`wait_newer`](BytesReader::wait_newer), and loads nothing: whether there is a newer one. For C.
+    #[doc(hidden)]
+    pub fn is_newer_within(&self, seen: u64, timeout: Duration) -> bool {
+        self.ring.look_for_newer(seen, timeout)
+    }
+
     /// The last snapshots, as of [`Published::history`](super::Published::history): all that is kept is copied.
     pub fn history(&self) -> Vec<HistoryEntry<Vec<u8>>> {
         self.ring.history(|sequence, stamp, buffer| {
@@ -334,6 +340,12 @@ impl PublishedBytes<'_> {
     /// As of [`load`](BytesReader::load).
     pub fn wait_newer(&self, seen: u64, timeout: Duration) -> Result<Option<Snapshot<Vec<u8>>>> {
         if self.ring.wait_newer(seen, timeout) { self.load().map(Some) } else { Ok(None) }
+    }
+
+    /// As [`wait_newer`](PublishedBytes::wait_newer), and loads nothing: whether there is a newer one. For C.
+    #[doc(hidden)]
+    pub fn is_newer_within(&self, seen: u64, timeout: Duration) -> bool {
+        self.ring.wait_newer(seen, timeout)
     }
 
     fn publish_within(&self, bytes: &[u8], timeout: Option<Duration>) -> Result<u64> {
