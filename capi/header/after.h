@@ -536,7 +536,7 @@ COTENANT_X_BOTH_AS(gauge, cotenant_shared_gauge, "Gauge", cotenant_x_parts_gauge
 static cotenant_part cotenant_x_parts_rate_limiter[] COTENANT_X_TABLE = {
     {"interval_ns", 0, &cotenant_value_type_atomic_u64},
     {"span_ns", 8, &cotenant_value_type_atomic_u64},
-    {"used_up_to_ns", 16, &cotenant_value_type_atomic_u64},
+    {"used_up_to", 16, &cotenant_value_type_atomic_u64},
     {"denied", 24, &cotenant_value_type_atomic_u64}};
 COTENANT_X_BOTH_AS(rate_limiter, cotenant_rate_limiter, "RateLimiter", cotenant_x_parts_rate_limiter, 4, 0, 27);
 COTENANT_X_ARRAY_TYPE(keys, atomic_u64, 1024);
