@@ -85,15 +85,9 @@ impl LiveSegment {
             let read = self.source.read(&mut word, PARTICIPANT_DEATHS_AT as u64);
             read.map(|()| u64::from_le_bytes(word)).map_err(|cause| self.cannot_read("header", &cause))
         };
-        let mut bits = [0; BITMAP_WORDS * 8];
         let mut before = told()?;
         for _ in 0..DEATHS_ATTEMPTS {
-            self.source.read(&mut bits, BITMAP_AT as u64).map_err(|cause| self.cannot_read("header", &cause))?;
-            let is_set = |slot: u32| bits[slot as usize / 8 % bits.len()] & 1 << (slot % 8) != 0;
-            let is_untold = |it: &&LiveParticipant| {
-                it.lives == Some(false) && it.pid != 0 && it.waits_for_at != DEATH_IS_TOLD && is_set(it.slot)
-            };
-            let untold = self.participants()?.iter().filter(is_untold).count() as u64;
+            let untold = self.untold_deaths()?;
             // A death that was told of meanwhile would be counted twice, or not at all.
             let after = told()?;
             if after == before {
@@ -103,6 +97,19 @@ impl LiveSegment {
             before = after;
         }
         Ok(before)
+    }
+
+    /// Participants that are dead and of whose death nobody has told.
+    fn untold_deaths(&self) -> Result<u64> {
+        let mut dead = self.participants()?;
+        dead.retain(|it| it.lives == Some(false) && is_untold(it));
+        if dead.is_empty() {
+            return Ok(0);
+        }
+        let mut bits = [0; BITMAP_WORDS * 8];
+        self.source.read(&mut bits, BITMAP_AT as u64).map_err(|cause| self.cannot_read("header", &cause))?;
+        let behind = self.participants()?;
+        Ok(dead.iter().filter(|dead| is_death(dead, &bits, &behind)).count() as u64)
     }
 
     /// A copy of all its words; `None`: it cannot be read, or is not of this processor's kind.
@@ -123,6 +130,18 @@ impl LiveObject {
     pub fn holds_metrics(&self) -> bool {
         self.state == ObjectState::Ready && (self.node.kind() == Some(Kind::Metrics) || holds_metric(&self.node))
     }
+}
+
+fn is_untold(participant: &LiveParticipant) -> bool {
+    participant.pid != 0 && participant.waits_for_at != DEATH_IS_TOLD
+}
+
+/// Whether who does not live has ended without letting go. `bits` and `behind` were read after it was asked whether it
+/// lives: an end in good order is written down before the slot's lock falls, so that what was read before the question
+/// may be of when the process was still running.
+fn is_death(dead: &LiveParticipant, bits: &[u8], behind: &[LiveParticipant]) -> bool {
+    let is_set = bits[dead.slot as usize / 8 % bits.len()] & 1 << (dead.slot % 8) != 0;
+    is_set && behind.iter().any(|it| (it.slot, it.generation) == (dead.slot, dead.generation) && is_untold(it))
 }
 
 /// Process ids of the living, by slot and generation.
@@ -155,4 +174,33 @@ fn table(words: &[AtomicU64]) -> Option<Table<'_>> {
     let head = unsafe { &*head.as_ptr().cast::<Head>() };
     // SAFETY: so many atomics, which nobody else has.
     unsafe { Table::new(head, std::ptr::NonNull::from(bytes).cast(), bytes.len() * 8) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_in_good_order_while_entries_are_read_is_no_death() {
+        let dead = LiveParticipant {
+            slot: 9,
+            generation: 3,
+            pid: 77,
+            pid_namespace: 0,
+            program: String::new(),
+            uid: 0,
+            attached_boottime_ns: 1,
+            lives: Some(false),
+            waits_for_at: 0,
+            waits_ms: 0,
+        };
+        let (set, clear) = ([0, 2, 0, 0], [0; 4]);
+        let is_death = |bits, behind: LiveParticipant| super::is_death(&dead, bits, &[behind]);
+        assert!(is_death(&set, dead.clone()));
+        assert!(!is_death(&set, LiveParticipant { waits_for_at: DEATH_IS_TOLD, ..dead.clone() }), "it has said so");
+        assert!(!is_death(&clear, dead.clone()), "it has let go of its slot");
+        assert!(!is_death(&set, LiveParticipant { pid: 0, ..dead.clone() }), "it has given its slot back");
+        assert!(!is_death(&set, LiveParticipant { generation: 4, ..dead.clone() }), "somebody else has the slot");
+        assert!(!super::is_death(&dead, &set, &[]));
+    }
 }
