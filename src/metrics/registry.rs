@@ -213,7 +213,7 @@ impl<'a> Metrics<'a> {
     /// - `NoSpace`: there are as many series as fit, or their bytes are full; the message says which, and what to do.
     ///   It is counted, too (`cotenant_metrics_refused_total`).
     /// - `Mismatch`: there are metrics of that name and of another kind, or of a name that scrapers could not tell from
-    ///   this one: the counter `x` and the gauge `x_total`, the histogram `x` and the gauge `x_count`.
+    ///   this one: the counter `x` and the gauges `x_total` and `x_created`, the histogram `x` and the gauge `x_count`.
     /// - `InvalidInput`: a name or a label that scrapers do not read, or one that begins with `cotenant_`.
     /// - `Busy`: another process is stopped in the middle of adding a metric, for half a minute.
     /// - `Full`, `PermissionDenied`: a child of a fork could not become a participant, to add it.

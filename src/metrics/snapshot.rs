@@ -81,7 +81,8 @@ impl FamilyKind {
     }
 
     /// What lines of a family of that name begin with, in one text format or the other, the family's name included:
-    /// scrapers cannot tell families apart that have one in common.
+    /// scrapers cannot tell families apart that have one in common. Lines that end in `_created` are not written, but
+    /// OpenMetrics keeps them for the time since when counters and histograms count.
     pub(super) fn lines_of(self, name: &str) -> impl Iterator<Item = String> {
         self.endings().iter().map(move |ending| format!("{name}{ending}"))
     }
@@ -89,9 +90,9 @@ impl FamilyKind {
     /// What is added to the name.
     pub(super) fn endings(self) -> &'static [&'static str] {
         match self {
-            FamilyKind::Counter => &["", "_total"],
+            FamilyKind::Counter => &["", "_created", "_total"],
             FamilyKind::Gauge => &[""],
-            FamilyKind::Histogram => &["", "_bucket", "_count", "_sum"],
+            FamilyKind::Histogram => &["", "_bucket", "_count", "_created", "_sum"],
         }
     }
 }

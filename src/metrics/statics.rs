@@ -138,9 +138,23 @@ fn from(words: &[AtomicU64], at: u64) -> Option<&[AtomicU64]> {
 pub(crate) fn tell_variable(node: &Node, words: &[AtomicU64], living: &mut Living<'_>, all: &mut Vec<Told>) {
     let module_bytes = node.name.rfind("::").unwrap_or(0);
     let name = node.name.get(module_bytes..).unwrap_or_default().trim_start_matches(':');
-    let name = text::name_of(&name.to_lowercase());
-    let path = Path { variable: node.name.clone(), module_bytes, name, at: 0, labels: Vec::new(), depth: 0 };
+    let mut name = text::name_of(&name.to_lowercase());
+    if text::is_kept(&name) {
+        name.insert_str(0, "exported_");
+    }
+    let variable = unlike_others(&node.name, all);
+    let path = Path { variable, module_bytes, name, at: 0, labels: Vec::new(), depth: 0 };
     tell(node, &path, &node.doc, words, living, all);
+}
+
+/// The variable's name, and `#2` behind it if that of another one is the same: of two functions of one module.
+fn unlike_others(variable: &str, all: &[Told]) -> String {
+    let is_of = |told: &Told, name: &str| {
+        told.variable.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    let names = (2..).map(|number: u32| format!("{variable}#{number}"));
+    let mut names = std::iter::once(variable.to_owned()).chain(names);
+    names.find(|name| !all.iter().any(|told| is_of(told, name))).unwrap_or_default()
 }
 
 /// What has led to a part of a variable.
