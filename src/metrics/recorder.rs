@@ -52,7 +52,8 @@ const PAUSE_NS: u64 = 1_000_000_000;
 /// [`Buckets::new`] ([`buckets`](Recorder::buckets)). What there is no room for, or is of another kind under the same
 /// name, is not counted, and `cotenant_metrics_refused_total` says how many were refused. If a metric cannot be added
 /// for a reason that may pass (somebody is stopped while adding one, a child of a fork gets no slot), it is not counted
-/// meanwhile, and tried again a second later; nobody waits for longer than a second.
+/// meanwhile, and tried again a second later; nobody waits for longer than a second. A description that cannot be added
+/// is not kept. A handle that is kept from such a moment (`let served = counter!(..)`) counts nothing for good.
 ///
 /// Forks and threads may be mixed: a child counts what it and its parent have met, and what it meets anew, whatever
 /// other threads of the parent were doing when it was forked.
@@ -159,32 +160,51 @@ impl Recorder {
         let name = text::name_of(key.name());
         let labels: Vec<(String, &str)> = key.labels().map(|it| (text::label_of(it.key()), it.value())).collect();
         let labels: Vec<(&str, &str)> = labels.iter().map(|(label, value)| (label.as_str(), *value)).collect();
-        let is_paused = process::boottime_ns() < self.paused_until_ns.load(Relaxed);
-        let metrics = self.metrics.with_patience(if is_paused { None } else { Some(PATIENCE) });
-        let error = match look_up(&metrics, &name, &labels) {
+        let is_paused = self.is_paused();
+        let error = match look_up(&self.patient(is_paused), &name, &labels) {
             Ok(found) => return Some(known.insert(key, found)),
             Err(error) => error,
         };
-        match error.kind() {
-            ErrorKind::NoSpace | ErrorKind::Mismatch | ErrorKind::InvalidInput => {
-                self.refused.add(key, kind);
-                self.metrics.note_refused(&error);
-            }
-            _ if is_paused => {}
-            _ => {
-                self.paused_until_ns.store(process::boottime_ns().saturating_add(PAUSE_NS), Relaxed);
-                self.metrics.note_refused(&error);
-            }
+        if is_for_good(&error) {
+            self.refused.add(key, kind);
+            self.metrics.note_refused(&error);
+        } else {
+            self.note_passing(&error, is_paused);
         }
         None
     }
+
+    /// Whether nothing is added, because that failed a moment ago.
+    fn is_paused(&self) -> bool {
+        process::boottime_ns() < self.paused_until_ns.load(Relaxed)
+    }
+
+    fn patient(&self, is_paused: bool) -> Metrics<'static> {
+        self.metrics.with_patience(if is_paused { None } else { Some(PATIENCE) })
+    }
+
+    /// Nothing could be added, for a reason that may pass: begins a pause, unless this was in one.
+    fn note_passing(&self, error: &Error, is_paused: bool) {
+        if !is_paused {
+            self.paused_until_ns.store(process::boottime_ns().saturating_add(PAUSE_NS), Relaxed);
+            self.metrics.note_refused(error);
+        }
+    }
+}
+
+/// Whether it will fail the next time, too.
+fn is_for_good(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::NoSpace | ErrorKind::Mismatch | ErrorKind::InvalidInput)
 }
 
 impl metrics::Recorder for Recorder {
     fn describe_counter(&self, key: KeyName, _unit: Option<Unit>, description: SharedString) {
-        let metrics = self.metrics.with_patience(Some(PATIENCE));
-        let described = metrics.describe(&text::name_of(key.as_str()), &description);
-        described.unwrap_or_else(|error| self.metrics.note_refused(&error));
+        let is_paused = self.is_paused();
+        match self.patient(is_paused).describe(&text::name_of(key.as_str()), &description) {
+            Err(error) if is_for_good(&error) => self.metrics.note_refused(&error),
+            Err(error) => self.note_passing(&error, is_paused),
+            Ok(()) => {}
+        }
     }
 
     fn describe_gauge(&self, key: KeyName, unit: Option<Unit>, description: SharedString) {
@@ -294,5 +314,26 @@ mod tests {
         assert!(matches!(snapshot.get("size", &[]), Some(Value::Histogram(it)) if it.count() == 1 && it.sum() == 3.0));
         assert_eq!(all.series(), 8);
         assert_eq!(all.refused(), 1 + 17, "the gauge, and what there was no room for");
+    }
+
+    #[test]
+    fn who_is_held_up_once_is_not_held_up_by_the_next_descriptions() {
+        let segment = Segment::options().backing(Backing::Anonymous).max_bytes(4 << 20).create("unit.paused");
+        let options = Metrics::options().max_series(8).max_bytes(1 << 20).cells(2);
+        let recorder = Recorder::new(segment.expect("a segment").leak(), &options).expect("room");
+        let all = recorder.metrics();
+        let let_go = all.hold();
+        let describe = || {
+            metrics::with_local_recorder(&recorder, || {
+                metrics::describe_counter!("a", "A.");
+                metrics::describe_gauge!("b", "B.");
+                metrics::describe_histogram!("c", "C.");
+                metrics::counter!("a").increment(1);
+            });
+        };
+        std::thread::scope(|scope| scope.spawn(describe).join()).expect("no panic");
+        let_go();
+        // One was waited for and told of. In the pause that it begins, nothing is tried.
+        assert_eq!((all.refused(), all.series()), (1, 0));
     }
 }

@@ -288,6 +288,14 @@ impl<'a> Metrics<'a> {
         Metrics { patience, ..self }
     }
 
+    /// Has others find this thread in the middle of adding a metric, until the result is called.
+    #[cfg(all(test, feature = "metrics"))]
+    pub(super) fn hold(self) -> impl FnOnce() + use<'a> {
+        let lock = &self.table.head.lock;
+        let (ticket, _) = lock.lock_until(Instant::now() + LONGEST_WAIT).unwrap_or_else(|_| panic!("it is free"));
+        move || lock.unlock(ticket)
+    }
+
     /// The most series that it has room for.
     #[cfg(feature = "metrics")]
     pub(super) fn max_series(&self) -> u32 {
