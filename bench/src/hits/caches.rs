@@ -11,10 +11,13 @@ pub(crate) trait Replayed {
     fn request(&mut self, request: Request) -> bool;
 }
 
-/// What an entry of cotenant's needs beside key and value, on average: head, rests of words, index.
+/// What an entry of cotenant's needs beside key and value, on average: head, rests of words, index. Where one begins to
+/// look for the capacity that holds as many bytes as the others.
 const OVERHEAD_BYTES: u64 = 56;
-/// And each shard.
-const BESIDE_BYTES: u64 = 3072;
+const CAPACITY_LEAST_BYTES: u64 = 16 << 10;
+/// So often is looked; and so near to the budget, in parts of a thousand, is near enough.
+const LOOKS: usize = 12;
+const NEAR: u64 = 5;
 
 pub(super) fn all(bytes: u64, mean: u64, longest: u64) -> anyhow::Result<Vec<(&'static str, Box<dyn Replayed>)>> {
     Ok(vec![
@@ -32,14 +35,45 @@ struct Ours {
 }
 
 impl Ours {
-    /// With memory for as many entries as the others have.
+    /// Of the capacity that holds as many bytes of keys and values as the others, and not more: the most of those that
+    /// were tried.
     fn new(bytes: u64, mean: u64, longest: u64) -> anyhow::Result<Ours> {
-        let entries = bytes / mean.max(1);
-        let capacity = bytes + entries * OVERHEAD_BYTES + BESIDE_BYTES;
-        let options = cotenant::cache::Cache::options().capacity_bytes(capacity.max(16 << 10)).mean_entry_bytes(mean);
+        let mut capacity = (bytes + bytes / mean.max(1) * OVERHEAD_BYTES).max(CAPACITY_LEAST_BYTES);
+        let mut best = (0, CAPACITY_LEAST_BYTES);
+        for _ in 0..LOOKS {
+            let held = Ours::make(capacity, mean, longest)?.held_bytes(bytes, mean)?;
+            if held <= bytes && held > best.0 {
+                best = (held, capacity);
+            }
+            if held <= bytes && (bytes - held) * 1000 <= bytes * NEAR {
+                break;
+            }
+            // A little less than what would be right in proportion: it goes up in steps.
+            capacity = (capacity * bytes / held.max(1) * (1000 - NEAR / 2) / 1000).max(CAPACITY_LEAST_BYTES);
+        }
+        Ours::make(best.1, mean, longest)
+    }
+
+    fn make(capacity: u64, mean: u64, longest: u64) -> anyhow::Result<Ours> {
+        let options = cotenant::cache::Cache::options().capacity_bytes(capacity).mean_entry_bytes(mean);
         let options = options.backing(Backing::Anonymous).max_participants(1);
         let options = if longest > capacity / 100 { options } else { options.max_entry_bytes(longest) };
         Ok(Ours { cache: options.create("hits")?, value: Vec::new() })
+    }
+
+    /// Bytes of keys and values of mean length that it holds, in the middle of many insertions.
+    fn held_bytes(self, budget: u64, mean: u64) -> anyhow::Result<u64> {
+        let entries = budget / mean.max(1) + 1;
+        let value = vec![7; mean.saturating_sub(8) as usize];
+        let (mut sum, mut looks) = (0, 0);
+        for number in 0..4 * entries {
+            self.cache.insert(number.to_le_bytes(), &value, None)?;
+            if number >= 2 * entries && number % (entries / 100 + 1) == 0 {
+                sum += self.cache.stats().bytes;
+                looks += 1;
+            }
+        }
+        Ok(sum / looks.max(1))
     }
 }
 
