@@ -45,6 +45,11 @@ pub struct Sender<'q> {
 unsafe impl Send for Sender<'_> {}
 
 const LINES_AHEAD: u64 = 8;
+/// So long before it writes lines a sender asks for them: they are with the receiver's processor, and fetching one
+/// takes longer than sending does. Several are then on their way at a time.
+const LINES_ASKED_AHEAD: u64 = 16;
+/// What is longer is written in one go, which asks for the rest by itself.
+const MOST_LINES_ASKED: u64 = 4;
 const SHORT_BYTES: u64 = 3 * LINE_BYTES;
 
 /// Where a record goes.
@@ -342,6 +347,9 @@ impl<'q> Sender<'q> {
             self.mark_reserved(place);
         }
         head.sending.unlock(ticket);
+        if let Ok(Some(place)) = placed {
+            self.ask_for_lines(place);
+        }
         placed
     }
 
@@ -387,6 +395,16 @@ impl<'q> Sender<'q> {
         // Ahead of messages of a line or two, which then cost the stores of their own lines only.
         if end.wrapping_add(lines_of(place.bytes)) >= self.cleared.get() && place.bytes <= SHORT_BYTES {
             self.clear(end.wrapping_add(1), LINES_AHEAD);
+        }
+        self.ask_for_lines(place);
+    }
+
+    /// Those that records like this one will take, while they are free.
+    #[inline(always)]
+    fn ask_for_lines(&self, place: Place) {
+        let lines = lines_of(place.bytes).min(MOST_LINES_ASKED);
+        if self.free_behind(place.end()) >= LINES_ASKED_AHEAD + lines {
+            (0..lines).for_each(|nth| self.end.ring.ask_for(place.end().wrapping_add(LINES_ASKED_AHEAD + nth)));
         }
     }
 
