@@ -1,13 +1,14 @@
 //! A value of each thread's own, at a fixed distance from the thread pointer also in a shared library.
 //!
 //! In a program `thread_local!` is one load away. In a shared library each look-up is a call of `__tls_get_addr`, two a
-//! lock: more than the lock costs. The feature `initial-exec`, which `libcotenant` turns on, takes the model that the
-//! C library takes for its own: the loader gives the library a place in the room that it keeps for such, and writes the
-//! distance into a word of the library ([ELF Handling For Thread-Local
-//! Storage](https://www.akkadia.org/drepper/tls.pdf), 4.1.6). Linked into a program the linker makes constants of it.
+//! lock: more than the lock costs. With the feature `initial-exec` it is the model that the C library takes for itself:
+//! the loader gives the library a place in the room that it keeps for such, and writes the distance into a word of the
+//! library ([ELF Handling For Thread-Local Storage](https://www.akkadia.org/drepper/tls.pdf), 4.1.6). Linked into a
+//! program the linker makes constants of it.
 //!
-//! glibc keeps at least 512 bytes for libraries that come by `dlopen` (`glibc.rtld.optional_static_tls`); the value
-//! takes 112 of it. Other C libraries keep none, other processors have other words for it: there it is
+//! The price: *all* thread-local memory of the library (some 900 bytes) lies in that room, of which glibc keeps about
+//! 1,600 bytes for all that come by `dlopen`. Where it is used up, `dlopen` fails. So nobody gets the model who did not
+//! ask for it. Other C libraries keep no such room, other processors have other words for it: there it is
 //! `thread_local!`.
 
 #![allow(unsafe_code)]
