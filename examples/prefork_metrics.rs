@@ -118,6 +118,14 @@ fn ask(address: SocketAddr, path: &str) -> std::io::Result<String> {
 fn work() -> std::io::Result<()> {
     use std::os::fd::AsFd;
 
+    // A worker whose server was killed would wait in `accept` for ever.
+    let server = std::os::unix::process::parent_id();
+    std::thread::spawn(move || {
+        while std::os::unix::process::parent_id() == server {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        std::process::exit(1);
+    });
     WORKERS.increment();
     let listener = TcpListener::from(std::io::stdin().as_fd().try_clone_to_owned()?);
     for _ in 0..REQUESTS_OF_A_WORKER {
