@@ -113,6 +113,8 @@ int main()
     auto in = cotenant::cache::open_in(cotenant::segment::create("capi.layer.in", sizes), "one", options);
     in.insert("k", "1");
     CHECK(in.get("k") == "1");
+#ifndef _WIN32 // Names of Windows go with the last who has them.
     cotenant::cache::unlink("capi.cache.layer");
+#endif
     return 0;
 }
