@@ -5,8 +5,7 @@
 //! cache_write    insert and its kin               cache_compute    single flight
 //! ```
 
-use std::ffi::{c_char, c_void};
-use std::slice;
+use std::ffi::c_char;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -112,33 +111,6 @@ pub(crate) unsafe fn writable<'a>(cache: *const cotenant_cache) -> Result<&'a Ca
             let message = "a cache that is only read can be asked for copies, entries and statistics alone".to_owned();
             Err(Failure { status: COTENANT_UNSUPPORTED, message })
         }
-    }
-}
-
-/// # Safety
-/// Null and a length of 0, or memory of that length that nobody writes during the call.
-pub(crate) unsafe fn given<'a>(bytes: *const c_void, length: usize, what: &str) -> Result<&'a [u8]> {
-    match (bytes.is_null(), length) {
-        (_, 0) => Ok(&[]),
-        (true, _) => Err(invalid(&format!("the {what} is a null pointer"))),
-        // SAFETY: the caller's promise.
-        (false, _) => Ok(unsafe { slice::from_raw_parts(bytes.cast(), length) }),
-    }
-}
-
-/// # Safety
-/// As of [`given`].
-pub(crate) unsafe fn key<'a>(key: *const c_void, length: usize) -> Result<&'a [u8]> {
-    // SAFETY: the caller's promise.
-    unsafe { given(key, length, "key") }
-}
-
-/// # Safety
-/// Null, or a place for a value, which is written only.
-pub(crate) unsafe fn say<T>(place: *mut T, what: T) {
-    if !place.is_null() {
-        // SAFETY: the caller's promise.
-        unsafe { place.write(what) };
     }
 }
 

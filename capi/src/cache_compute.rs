@@ -3,8 +3,9 @@
 use std::ffi::c_void;
 use std::time::Duration;
 
-use crate::cache::{cotenant_cache, given, key, ttl, writable};
+use crate::cache::{cotenant_cache, ttl, writable};
 use crate::cache_read::give;
+use crate::memory::{self, key};
 use crate::status::cotenant_status::{self, *};
 use crate::status::{Failure, Result, call, invalid};
 
@@ -52,7 +53,7 @@ pub unsafe extern "C" fn cotenant_cache_made_append(
         // SAFETY: the caller passes what its function got.
         let made = unsafe { made.as_mut() }.ok_or_else(|| invalid("what is made is a null pointer"))?;
         // SAFETY: the caller passes bytes.
-        made.value.extend_from_slice(unsafe { given(bytes, length, "bytes") }?);
+        made.value.extend_from_slice(unsafe { memory::bytes(bytes, length) }?);
         Ok(())
     })
 }

@@ -1,12 +1,12 @@
 //! Reading a cache: copies, entries in place, all entries.
 
 use std::ffi::c_void;
-use std::slice;
 use std::time::Duration;
 
 use cotenant_rust::cache::{CacheEntry, Pinned};
 
-use crate::cache::{Handle, cotenant_cache, found, handle, key, say, whole_ms, writable};
+use crate::cache::{Handle, cotenant_cache, found, handle, whole_ms, writable};
+use crate::memory::{key, room, say};
 use crate::status::cotenant_status::{self, *};
 use crate::status::{Failure, Result, call, invalid};
 
@@ -44,17 +44,6 @@ pub struct cotenant_cache_entry {
 /// not jump out.
 pub type cotenant_cache_visit =
     Option<unsafe extern "C" fn(entry: *const cotenant_cache_entry, argument: *mut c_void) -> i32>;
-
-/// # Safety
-/// Null and 0, or memory of that size, which is this call's for its time.
-unsafe fn room<'a>(buffer: *mut c_void, capacity: usize) -> Result<&'a mut [u8]> {
-    match (buffer.is_null(), capacity) {
-        (_, 0) => Ok(&mut []),
-        (true, _) => Err(invalid("the buffer is a null pointer")),
-        // SAFETY: the caller's promise.
-        (false, _) => Ok(unsafe { slice::from_raw_parts_mut(buffer.cast(), capacity) }),
-    }
-}
 
 fn too_short(length: usize, capacity: usize) -> Failure {
     let message = format!("a value of {length} bytes of the cache does not fit into {capacity}");

@@ -4,9 +4,24 @@ use std::ffi::c_void;
 
 use cotenant_rust::cache::Swap;
 
-use crate::cache::{cotenant_cache, found, given, key, say, ttl, writable};
-use crate::status::call;
+use crate::cache::{cotenant_cache, found, ttl, writable};
+use crate::memory::{given, key, say};
 use crate::status::cotenant_status::{self, *};
+use crate::status::{Result, call};
+
+/// # Safety
+/// Both as of [`given`].
+unsafe fn entry<'a>(
+    key: *const c_void,
+    key_length: usize,
+    value: *const c_void,
+    value_length: usize,
+) -> Result<(&'a [u8], &'a [u8])> {
+    // SAFETY: the caller's promise.
+    let key = unsafe { self::key(key, key_length) }?;
+    // SAFETY: the caller's promise.
+    Ok((key, unsafe { given(value.cast(), value_length, "the value is") }?))
+}
 
 /// Puts an entry into the cache, in the place of the one of its key. `ttl_ms` says how long it is to live, in
 /// milliseconds; 0: until it is thrown out.
@@ -28,10 +43,9 @@ pub unsafe extern "C" fn cotenant_cache_insert(
     call(|| {
         // SAFETY: the caller passes a cache.
         let cache = unsafe { writable(cache) }?;
-        // SAFETY: the caller passes a key.
-        let key = unsafe { self::key(key, key_length) }?;
-        // SAFETY: the caller passes a value.
-        Ok(cache.insert(key, unsafe { given(value, value_length, "value") }?, ttl(ttl_ms))?)
+        // SAFETY: the caller passes a key and a value.
+        let (key, value) = unsafe { entry(key, key_length, value, value_length) }?;
+        Ok(cache.insert(key, value, ttl(ttl_ms))?)
     })
 }
 
@@ -49,10 +63,9 @@ pub unsafe extern "C" fn cotenant_cache_insert_if_absent(
     let status = found(|| {
         // SAFETY: the caller passes a cache.
         let cache = unsafe { writable(cache) }?;
-        // SAFETY: the caller passes a key.
-        let key = unsafe { self::key(key, key_length) }?;
-        // SAFETY: the caller passes a value.
-        Ok(cache.insert_if_absent(key, unsafe { given(value, value_length, "value") }?, ttl(ttl_ms))?)
+        // SAFETY: the caller passes a key and a value.
+        let (key, value) = unsafe { entry(key, key_length, value, value_length) }?;
+        Ok(cache.insert_if_absent(key, value, ttl(ttl_ms))?)
     });
     if status == COTENANT_NOT_FOUND { COTENANT_ALREADY_EXISTS } else { status }
 }
@@ -70,10 +83,9 @@ pub unsafe extern "C" fn cotenant_cache_replace(
     found(|| {
         // SAFETY: the caller passes a cache.
         let cache = unsafe { writable(cache) }?;
-        // SAFETY: the caller passes a key.
-        let key = unsafe { self::key(key, key_length) }?;
-        // SAFETY: the caller passes a value.
-        Ok(cache.replace(key, unsafe { given(value, value_length, "value") }?, ttl(ttl_ms))?)
+        // SAFETY: the caller passes a key and a value.
+        let (key, value) = unsafe { entry(key, key_length, value, value_length) }?;
+        Ok(cache.replace(key, value, ttl(ttl_ms))?)
     })
 }
 
@@ -97,10 +109,8 @@ pub unsafe extern "C" fn cotenant_cache_compare_and_swap(
         // SAFETY: the caller passes a place.
         let version = unsafe { version.as_mut() };
         let version = version.ok_or_else(|| crate::status::invalid("the place for the version is a null pointer"))?;
-        // SAFETY: the caller passes a key.
-        let key = unsafe { self::key(key, key_length) }?;
-        // SAFETY: the caller passes a value.
-        let value = unsafe { given(value, value_length, "value") }?;
+        // SAFETY: the caller passes a key and a value.
+        let (key, value) = unsafe { entry(key, key_length, value, value_length) }?;
         match cache.compare_and_swap(key, *version, value, ttl(ttl_ms))? {
             Swap::Done(now) => *version = now,
             Swap::Changed(now) => (*version, has_changed) = (now, true),

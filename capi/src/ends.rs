@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use cotenant_rust::channel::{Message, MessageNumbers, Queue, Receiver, Reservation, SendError, Sender, wait_any};
 
-use crate::published::given;
+use crate::memory::{self, given, say};
 use crate::queue::{close, cotenant_queue, queue_of};
 use crate::segment::out;
 use crate::status::cotenant_status::{self, *};
@@ -257,7 +257,7 @@ unsafe fn send(
         // SAFETY: the caller's promise.
         let sender = unsafe { sending(sender) }?.free()?;
         // SAFETY: the caller's promise.
-        Ok(send(sender, unsafe { given(bytes, length) }?)?)
+        Ok(send(sender, unsafe { memory::bytes(bytes, length) }?)?)
     })
 }
 
@@ -283,22 +283,17 @@ pub unsafe extern "C" fn cotenant_sender_send_all(
 ) -> cotenant_status {
     call(|| {
         // SAFETY: the caller passes a place, or null.
-        let say = |number: usize| unsafe { sent.as_mut() }.map_or((), |place| *place = number);
-        say(0);
+        unsafe { say(sent, 0) };
         // SAFETY: the caller passes a sender.
         let sender = unsafe { sending(sender) }?.free()?;
-        let messages = match (messages.is_null(), count) {
-            (_, 0) => &[],
-            (true, _) => return Err(invalid("the messages are a null pointer")),
-            // SAFETY: the caller passes so many.
-            (false, _) => unsafe { slice::from_raw_parts(messages, count) },
-        };
-        let given = messages.iter().map(|message| {
+        // SAFETY: the caller passes so many.
+        let messages = unsafe { given(messages, count, "the messages are") }?.iter().map(|message| {
             // SAFETY: the caller passes memory of that length.
-            unsafe { given(message.bytes, message.length) }
+            unsafe { memory::bytes(message.bytes, message.length) }
         });
-        let result = sender.send_all(&given.collect::<Result<Vec<_>>>()?);
-        say(result.as_ref().map_or_else(|error| error.sent, |()| count));
+        let result = sender.send_all(&messages.collect::<Result<Vec<_>>>()?);
+        // SAFETY: the caller passes a place, or null.
+        unsafe { say(sent, result.as_ref().map_or_else(|error| error.sent, |()| count)) };
         Ok(result.map_err(|error| error.error)?)
     })
 }

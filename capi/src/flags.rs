@@ -4,8 +4,8 @@ use std::ffi::{c_char, c_void};
 
 use cotenant_rust::published::{Flag, Rollout};
 
-use crate::metrics::key;
-use crate::published_values::{cotenant_published_head, say};
+use crate::memory::{key, say};
+use crate::published_values::cotenant_published_head;
 use crate::segment::{at, cotenant_segment, out, text};
 use crate::status::cotenant_status;
 use crate::status::{Result, call, invalid};

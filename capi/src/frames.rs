@@ -8,7 +8,7 @@ use std::time::Duration;
 use cotenant_rust::__c::pipe_end;
 use cotenant_rust::channel::{MessageReader, MessageWriter, PipeReader, PipeWriter};
 
-use crate::published::given;
+use crate::memory;
 use crate::queue::close;
 use crate::segment::out;
 use crate::status::cotenant_status::{self, *};
@@ -143,7 +143,7 @@ unsafe fn send(
         // SAFETY: the caller's promise.
         let writer = unsafe { writer.as_mut() }.ok_or_else(|| invalid("the writer is a null pointer"))?;
         // SAFETY: the caller's promise.
-        send(&mut writer.writer, unsafe { given(bytes, length) }?).map_err(failure)
+        send(&mut writer.writer, unsafe { memory::bytes(bytes, length) }?).map_err(failure)
     })
 }
 

@@ -17,6 +17,7 @@
 #![allow(clippy::missing_safety_doc)]
 
 // In the order in which the header has them: what is between blank lines is sorted.
+mod memory;
 mod status;
 
 mod block;

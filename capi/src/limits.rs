@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cotenant_rust::limit::{KeyedRateLimiter, Limited, Rate, RateLimiter};
 
-use crate::metrics::key;
+use crate::memory::{key, say};
 use crate::segment::{at, cotenant_segment, out, text};
 use crate::status::cotenant_status::{self, *};
 use crate::status::{Failure, Result, call, invalid};
@@ -153,11 +153,8 @@ pub unsafe extern "C" fn cotenant_limiter_acquire(
 /// A place for a number, or null.
 unsafe fn tell(taken: std::result::Result<(), Limited>, retry_after_ns: *mut u64) -> Result<()> {
     let Err(limited @ Limited { retry_after, .. }) = taken else { return Ok(()) };
-    if !retry_after_ns.is_null() {
-        let ns = u64::try_from(retry_after.as_nanos()).unwrap_or(u64::MAX);
-        // SAFETY: the caller's promise.
-        unsafe { retry_after_ns.write(ns) };
-    }
+    // SAFETY: the caller's promise.
+    unsafe { say(retry_after_ns, u64::try_from(retry_after.as_nanos()).unwrap_or(u64::MAX)) };
     Err(Failure { status: COTENANT_WOULD_BLOCK, message: limited.to_string() })
 }
 

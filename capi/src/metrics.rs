@@ -1,10 +1,11 @@
 //! Metrics: counters, gauges and histograms of all processes, by names and labels.
 
-use std::ffi::{c_char, c_void};
+use std::ffi::c_char;
 use std::slice;
 
 use cotenant_rust::metrics::{Across, Buckets, Format, Metrics, NamedCounter, NamedGauge, NamedHistogram, statics};
 
+use crate::memory::{given, say};
 use crate::segment::{at, cotenant_segment, out, text};
 use crate::shared_metrics::tell;
 use crate::status::cotenant_status::{self, *};
@@ -105,12 +106,8 @@ pub(crate) unsafe fn close<T>(handle: *mut T) {
 /// # Safety
 /// Null and 0, or so many labels, whose texts are C strings that stay during the call.
 unsafe fn labels<'a>(labels: *const cotenant_label, count: usize) -> Result<Vec<(&'a str, &'a str)>> {
-    let all = match (labels.is_null(), count) {
-        (_, 0) => &[],
-        (true, _) => return Err(invalid("the labels are a null pointer")),
-        // SAFETY: the caller's promise.
-        (false, _) => unsafe { slice::from_raw_parts(labels, count) },
-    };
+    // SAFETY: the caller's promise.
+    let all = unsafe { given(labels, count, "the labels are") }?;
     let pair = |label: &cotenant_label| {
         // SAFETY: the caller's promise.
         let name = unsafe { text(label.name, "the name of a label") }?;
@@ -324,10 +321,8 @@ fn format_of(number: u32) -> Result<Format> {
 /// # Safety
 /// A buffer with room for `capacity` bytes, or null, and a place for a length, or null.
 unsafe fn give_text(text: &str, buffer: *mut c_char, capacity: usize, length: *mut usize) -> Result<()> {
-    if !length.is_null() {
-        // SAFETY: the caller passes a place.
-        unsafe { length.write(text.len()) };
-    }
+    // SAFETY: the caller passes a place, or null.
+    unsafe { say(length, text.len()) };
     if text.len() >= capacity {
         let message = format!("the text has {} bytes, and a zero byte, and the buffer {capacity}", text.len());
         return Err(Failure { status: COTENANT_NO_SPACE, message });
@@ -427,29 +422,9 @@ pub unsafe extern "C" fn cotenant_histogram_read(
     })
 }
 
-/// # Safety
-/// Null, or a place for a number, which is written only.
-pub(crate) unsafe fn say<T>(place: *mut T, number: T) {
-    if !place.is_null() {
-        // SAFETY: the caller's promise.
-        unsafe { place.write(number) };
-    }
-}
-
 /// Frees the handle; the histogram stays. Of a null pointer it does nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cotenant_histogram_close(histogram: *mut cotenant_histogram) {
     // SAFETY: the caller passes a handle that it uses no more.
     unsafe { close(histogram) };
-}
-
-/// # Safety
-/// Null and a length of 0, or memory of that length that nobody writes during the call.
-pub(crate) unsafe fn key<'a>(bytes: *const c_void, length: usize) -> Result<&'a [u8]> {
-    match (bytes.is_null(), length) {
-        (_, 0) => Ok(&[]),
-        (true, _) => Err(invalid("the key is a null pointer")),
-        // SAFETY: the caller's promise.
-        (false, _) => Ok(unsafe { slice::from_raw_parts(bytes.cast(), length) }),
-    }
 }

@@ -2,12 +2,12 @@
 
 use std::ffi::{c_char, c_void};
 use std::ops::Deref;
-use std::slice;
 use std::time::Duration;
 
 use cotenant_rust::published::{BytesReader, PublishedBytes};
 
-use crate::published_values::{cancelled, say, timed_out};
+use crate::memory::{self, room, say};
+use crate::published_values::{cancelled, timed_out};
 use crate::segment::{at, cotenant_reader, cotenant_segment, out, text};
 use crate::status::cotenant_status::{self, *};
 use crate::status::{Failure, Result, call, invalid};
@@ -41,17 +41,6 @@ unsafe fn bytes_of<'a>(published: *const cotenant_published) -> Result<&'a Handl
     // SAFETY: the caller's promise.
     let published = unsafe { published.as_ref() }.ok_or_else(|| invalid("the published bytes are a null pointer"))?;
     Ok(&published.bytes)
-}
-
-/// # Safety
-/// Null and a length of 0, or memory of that length that nobody writes during the call.
-pub(crate) unsafe fn given<'a>(bytes: *const c_void, length: usize) -> Result<&'a [u8]> {
-    match (bytes.is_null(), length) {
-        (_, 0) => Ok(&[]),
-        (true, _) => Err(invalid("the bytes are a null pointer")),
-        // SAFETY: the caller's promise.
-        (false, _) => Ok(unsafe { slice::from_raw_parts(bytes.cast(), length) }),
-    }
 }
 
 /// The published bytes of that name in a segment; if there are none they are made, with room for max_bytes in each of 8
@@ -176,7 +165,7 @@ unsafe fn publish(
         // SAFETY: the caller's promise.
         let Handle::Writable(published) = (unsafe { bytes_of(published) })? else { return Err(read_only()) };
         // SAFETY: the caller's promise.
-        let number = publish(published, unsafe { given(bytes, length) }?)?;
+        let number = publish(published, unsafe { memory::bytes(bytes, length) }?)?;
         // SAFETY: the caller's promise.
         unsafe { say(sequence, number) };
         Ok(())
@@ -198,17 +187,11 @@ pub unsafe extern "C" fn cotenant_published_load(
     call(|| {
         // SAFETY: the caller passes a handle.
         let published = unsafe { bytes_of(published) }?;
-        let to = match (buffer.is_null(), capacity) {
-            (_, 0) => &mut [],
-            (true, _) => return Err(invalid("the buffer is a null pointer")),
-            // SAFETY: the caller passes memory of that size, which is this call's for its time.
-            (false, _) => unsafe { slice::from_raw_parts_mut(buffer.cast(), capacity) },
-        };
+        // SAFETY: the caller passes memory of that size, which is this call's for its time.
+        let to = unsafe { room(buffer, capacity) }?;
         let (whole, number) = published.load_beginning(to)?;
-        if !length.is_null() {
-            // SAFETY: the caller passes a place.
-            unsafe { length.write(whole) };
-        }
+        // SAFETY: the caller passes a place, or null.
+        unsafe { say(length, whole) };
         if whole > capacity {
             let message = format!("the newest snapshot has {whole} bytes, and there is room for {capacity}");
             return Err(Failure { status: COTENANT_NO_SPACE, message });

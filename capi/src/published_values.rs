@@ -7,6 +7,7 @@ use std::time::Duration;
 use cotenant_rust::__c::Fixed;
 use cotenant_rust::published::Published;
 
+use crate::memory::say;
 use crate::status::cotenant_status::{self, *};
 use crate::status::{Failure, Result, call, invalid};
 
@@ -35,15 +36,6 @@ unsafe fn at<'a>(published: *const cotenant_published_head, value_bytes: usize) 
 
 fn null() -> Failure {
     invalid("the value is a null pointer")
-}
-
-/// # Safety
-/// Null, or a place for a number, which is written only.
-pub(crate) unsafe fn say(place: *mut u64, number: u64) {
-    if !place.is_null() {
-        // SAFETY: the caller's promise.
-        unsafe { place.write(number) };
-    }
 }
 
 /// Called by what COTENANT_PUBLISHED declares: copies the newest snapshot to `value`; `sequence` gets its number (0: the

@@ -2,7 +2,7 @@
 
 use cotenant_rust::metrics::{Counter, Gauge, Histogram, HistogramSnapshot};
 
-use crate::metrics::say;
+use crate::memory::say;
 use crate::segment::out;
 use crate::status::cotenant_status;
 use crate::status::{Result, call, invalid};

@@ -40,7 +40,7 @@ fn text(workshop: &Workshop) -> Result<String> {
     Ok(text + &part("after.h")?)
 }
 
-/// What one file of capi/src declares, under the first line of the file as a title.
+/// What one file of capi/src declares, under the first line of the file as a title; nothing if it declares nothing.
 fn declarations(source: &Path, config: &cbindgen::Config) -> Result<String> {
     let named = || source.display().to_string();
     let rust = std::fs::read_to_string(source).with_context(named)?;
@@ -53,7 +53,11 @@ fn declarations(source: &Path, config: &cbindgen::Config) -> Result<String> {
     let builder = cbindgen::Builder::new().with_config(config).with_no_includes().with_src(source);
     let mut declarations = Vec::new();
     builder.generate().with_context(named)?.write(&mut declarations);
-    Ok(format!("/* --- {title} --- */\n\n{}\n", String::from_utf8(declarations)?.trim()) + "\n")
+    let declarations = String::from_utf8(declarations)?;
+    match declarations.trim() {
+        "" => Ok(String::new()),
+        text => Ok(format!("/* --- {title} --- */\n\n{text}\n\n")),
+    }
 }
 
 /// The files of capi/src in the order in which lib.rs names their modules: the order of the header.
