@@ -127,6 +127,8 @@ mod tests {
         assert_eq!(words("1_000", &Layout::of::<u64>()), json!(1000));
         assert_eq!(words("64MiB", &Layout::of::<u64>()), json!(64 << 20));
         assert_eq!(words("18446744073709551616", &Layout::of::<u64>()), json!("18446744073709551616"));
+        // Not a neighbour of what was typed, or `diff` would see changes that nobody made.
+        assert_eq!(words("0.029244278000000002", &Layout::of::<f64>()), json!(0.029244278000000002_f64));
         assert_eq!(words("null", &Layout::of::<Optional<Text<8>>>()), json!(null));
         assert_eq!(words("abc", &Layout::of::<Optional<Text<8>>>()), json!("abc"));
         let spans = json!({"seconds": 2, "nanoseconds": 500_000_000});

@@ -121,4 +121,14 @@ mod tests {
         assert_eq!(bytes.publish_json(&vec![0_u8; 80]).map_err(kind), Err(ErrorKind::NoSpace));
         assert_eq!(bytes.sequence(), 2);
     }
+
+    #[test]
+    fn a_number_comes_back_and_not_its_neighbour() {
+        let name = format!("test.published.json.exact.{}", std::process::id());
+        let segment = Segment::options().max_bytes(1 << 20).create(&name).expect("a segment");
+        let bytes = segment.published_bytes("weight", 100).expect("room");
+        let exact = 0.029244278000000002_f64;
+        bytes.publish_json(&exact).expect("room");
+        assert_eq!(bytes.load_json::<f64>().expect("a number").value.to_bits(), exact.to_bits());
+    }
 }
