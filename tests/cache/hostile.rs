@@ -65,9 +65,9 @@ fn scribble(word: impl Fn(&mut Random, u64) -> u64) {
         Cache::options().capacity_bytes(64 << 10).max_capacity_bytes(256 << 10).max_participants(8).max_pins(4);
     let options = options.folder(sandbox.path());
     let mut random = Random(0x1234_5678_9abc_def1);
-    let start = Instant::now();
     let mut opened = 0;
     for round in 0..60 {
+        let start = Instant::now();
         let cache = options.open_or_create(NAME).expect("a cache");
         for number in 0..300_u64 {
             cache.insert(number.to_ne_bytes(), value(number, 1, 100), None).expect("room");

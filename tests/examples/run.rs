@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// Far longer than any example takes on the slowest machine.
-const WATCHDOG: Duration = Duration::from_secs(120);
+const WATCHDOG: Duration = Duration::from_secs(240);
 
 /// A place of its own for segments: a folder where `COTENANT_DIR` means something, a scope everywhere.
 pub(crate) struct Place {

@@ -192,7 +192,7 @@ fn every_kind_of_quadratic_work_is_bounded() {
     assert!(image.block_faults.iter().any(|fault| fault.contains("refers to more than such a file can hold")));
     assert!(image.blocks.len() < 20_000);
     // A generous bound: what is wrong here would take hours.
-    assert!(start.elapsed() < Duration::from_secs(60));
+    assert!(start.elapsed() < Duration::from_secs(600));
 }
 
 #[test]

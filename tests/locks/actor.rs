@@ -33,6 +33,8 @@ shared! {
     static LEADER: Leader = Leader::new();
     /// What is counted without protection, or to see who is inside.
     pub(crate) static COUNTS: [AtomicU64; 4] = [const { AtomicU64::new(0) }; 4];
+    /// What `stress` is told, and tells of itself.
+    pub(crate) static STRESS: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
 }
 
 /// What this process holds. A fork copies it.

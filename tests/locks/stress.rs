@@ -1,11 +1,12 @@
 //! Many threads of many processes over one lock, also while processes are killed at random moments.
 
 use std::sync::atomic::Ordering::SeqCst;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cotenant::sync::{LockError, RwLockReadGuard, RwLockWriteGuard, WriterDied};
 
-use crate::actor::{BARRIER, CHANGED, COUNTS, JOBS, PERMITS, RW, actors, tests};
+use crate::actor::{BARRIER, CHANGED, COUNTS, JOBS, PERMITS, RW, STRESS, actors, tests};
+use crate::support::wait_until;
 
 tests! {
     readers_and_writers_exclude_each_other,
@@ -18,12 +19,23 @@ tests! {
 
 type Value = [u64; 2];
 
+/// Indices of what is said in `STRESS`: that it is enough, and how many rounds those that live have begun.
+const STOP: usize = 0;
+const ROUNDS: usize = 1;
+
 /// What an actor does: a kind of stress, and how often in how many threads.
 pub(crate) fn answer(verb: &str, times: &str, threads: &str) -> String {
     let number = |text: &str| text.parse::<u64>().expect("a number");
     let rounds = number(times);
     match verb {
         "rw" => in_threads(number(threads), |seed| read_and_write(rounds, seed)),
+        "rw-until-stop" => in_threads(number(threads), |seed| {
+            while STRESS[STOP].load(SeqCst) == 0 {
+                read_and_write(rounds, seed ^ STRESS[ROUNDS].fetch_add(rounds, SeqCst) << 32);
+            }
+        }),
+        "rounds" => STRESS[ROUNDS].load(SeqCst).to_string(),
+        "stop" => STRESS[STOP].swap(1, SeqCst).to_string(),
         "permits" => in_threads(number(threads), |_| hold_permits(rounds)),
         "take" => in_threads(number(threads), |_| take_jobs(rounds)),
         "add" => in_threads(number(threads), |_| add_jobs(rounds)),
@@ -172,20 +184,24 @@ fn readers_and_writers_exclude_each_other() {
     assert!(peers[0].ask("rw write").starts_with("write "), "a clean lock");
 }
 
+/// Bounded by kills, not by time: after each, those that live must have gone on for some rounds.
 fn readers_and_writers_exclude_each_other_while_some_are_killed() {
-    let (sandbox, mut peers) = actors::<3>();
-    peers.iter_mut().for_each(|peer| peer.tell("stress rw 6000 2"));
-    let start = Instant::now();
+    let (sandbox, mut peers) = actors::<4>();
+    let (looks_on, works) = peers.split_first_mut().expect("four");
+    works.iter_mut().for_each(|peer| peer.tell("stress rw-until-stop 20 2"));
+    let mut rounds = || looks_on.ask("stress rounds").parse::<u64>().expect("a number");
     for round in 0..40_u64 {
         let mut dies = sandbox.start("actor");
         dies.tell("stress rw 100000000 2");
         std::thread::sleep(Duration::from_millis(5 + round % 7));
         dies.kill();
-        assert!(start.elapsed() < crate::support::PATIENCE, "{round} kills took too long");
+        let enough = rounds() + 200;
+        wait_until("those that live go on after a death", || rounds() >= enough);
     }
-    peers.iter().for_each(|peer| assert_eq!(peer.answer("stress rw"), "done"));
+    assert_eq!(looks_on.ask("stress stop"), "0");
+    works.iter().for_each(|peer| assert_eq!(peer.answer("stress rw-until-stop"), "done"));
     for command in ["rw write-or-repair 1", "drop", "rw try-read"] {
-        let answer = peers[0].ask(command);
+        let answer = looks_on.ask(command);
         assert!(!answer.starts_with("would"), "{command}: {answer}");
     }
 }

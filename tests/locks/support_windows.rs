@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 /// How long a test waits for anything before it fails.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 const ROLE: &str = "COTENANT_TEST_ROLE";
 
 /// A test or a role: its name and what it does.

@@ -23,7 +23,7 @@ use std::time::Duration;
 use libtest_mimic::{Arguments, Failed, Trial};
 
 /// How long a test waits for anything before it fails.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 /// Names the role of a process that a test starts.
 pub(crate) const ROLE: &str = "COTENANT_TEST_ROLE";
 

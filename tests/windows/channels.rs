@@ -9,7 +9,7 @@ use cotenant::channel::{Delivery, Fifo, Message, MessageWriter, Queue, Receiver,
 
 use crate::peer::{Peer, Program};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 const SHORT: Duration = Duration::from_millis(20);
 
 /// The ends of a process: they borrow the queue, and messages them, as long as it lives.

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 /// How long a test waits for anything before it fails.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 /// How long a peer that is to wait is watched.
 const SILENCE: Duration = Duration::from_millis(300);
 /// Set for a process that is to serve.

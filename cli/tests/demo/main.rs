@@ -5,7 +5,7 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use kill::kill;
 use support::{Place, Sum, parse_tick, sorted_values, start};
@@ -223,7 +223,7 @@ fn instances_end_when_their_starter_is_killed() {
     let ended = running.end();
     assert!(!ended.status.success());
     // Nobody waits for orphans, and the system may close their output a moment before it unmaps their segment.
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + support::WATCHDOG;
     let is_afresh = || {
         let next = place.demo(&["--instances", "1", "--ticks", "1"]).end();
         sorted_values(&next.ticks()) == [1]
@@ -242,7 +242,7 @@ fn reader_that_leaves_ends_the_demo_without_a_word() {
     let mut stdout = child.stdout.take().expect("piped");
     std::io::Read::read_exact(&mut stdout, &mut first).expect("a line");
     drop(stdout);
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + support::WATCHDOG;
     let status = support::wait(&mut child, deadline);
     let errors = std::io::read_to_string(child.stderr.take().expect("piped")).expect("text");
     assert!(status.success() && errors.is_empty(), "{status}: {errors}");

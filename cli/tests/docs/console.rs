@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use super::{Block, all_blocks, blocks, pages};
 
 /// Far longer than anything here takes on the slowest machine.
-const WATCHDOG: Duration = Duration::from_secs(120);
+const WATCHDOG: Duration = Duration::from_secs(240);
 /// What the pages call the folder of segments.
 const SHOWN_FOLDER: &str = "/dev/shm/cotenant-1000";
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// Far longer than anything here takes on the slowest machine.
-pub(crate) const WATCHDOG: Duration = Duration::from_secs(120);
+pub(crate) const WATCHDOG: Duration = Duration::from_secs(240);
 
 pub(crate) struct Place(tempfile::TempDir);
 
