@@ -29,6 +29,7 @@ pub(crate) fn run(workshop: &Workshop, arguments: &[String]) -> Result<Tally> {
         tests(workshop, test.args(["--workspace", "--all-features", "--tests"]).env("COTENANT_CRASH_IN_RELEASE", "1"))?;
     // Processes are killed after each n-th instruction, of which an optimised build has a tenth.
     tally += tests(workshop, cargo("test").args(["--release", "--package", "cotenant", "--test", "crash"]))?;
-    tally += examples::run(workshop, &cargo)?;
+    let built = workshop.target.join("debug/examples");
+    tally += examples::run(workshop, &mut cargo("build"), &|name| workshop.command(built.join(name)))?;
     Ok(tally)
 }

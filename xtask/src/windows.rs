@@ -88,7 +88,13 @@ pub(crate) fn run(workshop: &Workshop, arguments: &[String]) -> Result<Tally> {
         return tests(workshop, test.args(arguments));
     }
     let mut tally = tests(workshop, test.args(PACKAGES).arg("--tests"))?;
-    tally += examples::run(workshop, &|subcommand| toolchain.cargo(workshop, subcommand))?;
+    let built = toolchain.built(workshop).join("examples");
+    let start = |name: &str| {
+        let mut wine = workshop.command("wine");
+        wine.envs(wine_environment(workshop)).arg(built.join(format!("{name}.exe")));
+        wine
+    };
+    tally += examples::run(workshop, &mut toolchain.cargo(workshop, "build"), &start)?;
     tally += windows_c::run(workshop, toolchain)?;
     Ok(tally)
 }
@@ -141,11 +147,24 @@ impl Toolchain {
         command
     }
 
+    /// The build folder: what this machine's own builds run, such as build scripts, is the same. Another compiler
+    /// would build everything there again.
+    fn target(&self, workshop: &Workshop) -> PathBuf {
+        match self {
+            Toolchain::Installed => workshop.target.clone(),
+            Toolchain::Debian(_) => workshop.target.join("windows"),
+        }
+    }
+
+    /// Where programs and libraries lie that were built.
+    pub(crate) fn built(&self, workshop: &Workshop) -> PathBuf {
+        self.target(workshop).join(TARGET).join("debug")
+    }
+
     fn environment(&self, workshop: &Workshop) -> Vec<(&'static str, String)> {
         let mut environment = vec![
             ("CARGO_BUILD_TARGET", TARGET.to_owned()),
-            // Its own folder: another compiler would build everything in target/ again.
-            ("CARGO_TARGET_DIR", workshop.target.join("windows").display().to_string()),
+            ("CARGO_TARGET_DIR", self.target(workshop).display().to_string()),
             ("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER", "x86_64-w64-mingw32-gcc".to_owned()),
             ("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER", "wine".to_owned()),
         ];
@@ -203,7 +222,7 @@ fn build_companions(workshop: &Workshop, toolchain: &Toolchain) -> Result<()> {
     let mut build = toolchain.cargo(workshop, "build");
     build.args(["--package", "cotenant", "--package", "cotenant-example-library", "--lib", "--bins", "--examples"]);
     check(workshop, &mut build)?;
-    let folder = workshop.target.join("windows").join(TARGET).join("debug");
+    let folder = toolchain.built(workshop);
     let mut compile = workshop.command("x86_64-w64-mingw32-gcc");
     compile.args(["-Wall", "-Wextra", "-Werror", "examples/library/count.c", "-o"]).arg(folder.join("count-c.exe"));
     check(workshop, compile.arg("-L").arg(&folder).arg("-lvisits"))?;

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::run::{check, check_within};
 use crate::tally::Tally;
-use crate::windows::{TARGET, Toolchain, wine_environment};
+use crate::windows::{Toolchain, wine_environment};
 use crate::workshop::Workshop;
 
 const PROGRAM_LIMIT: Duration = Duration::from_secs(120);
@@ -29,7 +29,7 @@ const FORMS: [(&str, &[&str], bool); 4] = [
 
 pub(crate) fn run(workshop: &Workshop, toolchain: &Toolchain) -> Result<Tally> {
     check(workshop, toolchain.cargo(workshop, "build").args(["--package", "cotenant-capi"]))?;
-    let built = workshop.target.join("windows").join(TARGET).join("debug");
+    let built = toolchain.built(workshop);
     let folder = workshop.target.join("windows/c");
     std::fs::create_dir_all(&folder)?;
     // Beside the programs, where Windows looks for it.
