@@ -189,7 +189,7 @@ fn readers_and_writers_exclude_each_other_while_some_are_killed() {
     let (sandbox, mut peers) = actors::<4>();
     let (looks_on, works) = peers.split_first_mut().expect("four");
     works.iter_mut().for_each(|peer| peer.tell("stress rw-until-stop 20 2"));
-    let mut rounds = || looks_on.ask("stress rounds").parse::<u64>().expect("a number");
+    let mut rounds = || looks_on.ask("stress rounds 0").parse::<u64>().expect("a number");
     for round in 0..40_u64 {
         let mut dies = sandbox.start("actor");
         dies.tell("stress rw 100000000 2");
@@ -198,7 +198,7 @@ fn readers_and_writers_exclude_each_other_while_some_are_killed() {
         let enough = rounds() + 200;
         wait_until("those that live go on after a death", || rounds() >= enough);
     }
-    assert_eq!(looks_on.ask("stress stop"), "0");
+    assert_eq!(looks_on.ask("stress stop 0"), "0");
     works.iter().for_each(|peer| assert_eq!(peer.answer("stress rw-until-stop"), "done"));
     for command in ["rw write-or-repair 1", "drop", "rw try-read"] {
         let answer = looks_on.ask(command);
