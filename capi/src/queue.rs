@@ -34,7 +34,7 @@ pub enum cotenant_delivery {
 #[repr(C)]
 pub struct cotenant_queue_options {
     /// Bytes of its ring, 1 KiB to 4 GiB, rounded up to a power of two. A message takes its bytes and 16, rounded up to
-    /// 64; the longest has half of the ring. All of it is reserved when the queue is made. 0: 1 MiB.
+    /// 16; the longest has half of the ring. All of it is reserved when the queue is made. 0: 1 MiB.
     pub capacity_bytes: u64,
     /// A cotenant_delivery.
     pub delivery: u32,

@@ -1,7 +1,7 @@
 //! `QueueHead`: what the processes of a queue share besides its ring, each part on cache lines of its own.
 //!
 //! ```text
-//! 0     delivery, message_max_bytes        written once, before anybody else sees it
+//! 0     delivery, unit, message_max_bytes  written once, before anybody else sees it
 //! 128   sending  tail                      changed by who holds `sending`
 //! 256   receiving  next  returned          changed by who holds `receiving`; `returned` by anybody
 //! 384   head                               likewise; read by senders that find no room
@@ -9,13 +9,14 @@
 //! 640   freed                              senders sleep here
 //! ```
 //!
-//! `head <= next <= tail + what a killed sender left unsaid`; all three count lines of the ring and never go back.
+//! `head <= next <= tail + what a killed sender left unsaid`; all three count units of the ring and never go back.
 //! Whoever reads one distrusts it (`ring.rs`). 128 bytes apart, because processors fetch lines in pairs.
 
 #![allow(unsafe_code)]
 
 use std::mem::offset_of;
 
+use super::record::UNIT_BYTES;
 use crate::lock::RawLock;
 use crate::lock::atomic::{AtomicU32, AtomicU64};
 use crate::process_sync::ProcessSync;
@@ -27,13 +28,14 @@ use crate::sync::bell::Bell;
 pub(super) struct QueueHead {
     /// 1 at most once, 2 at least once.
     pub(super) delivery: AtomicU32,
-    _unused: u32,
+    /// Bytes that the ring is counted in.
+    pub(super) unit_bytes: AtomicU32,
     /// Of one message; told to people, and never believed.
     pub(super) message_max_bytes: AtomicU64,
     _to_128: [u64; 14],
     /// Held while a record is reserved; by a sole sender as long as it lives.
     pub(super) sending: RawLock,
-    /// The line behind the last record that was reserved.
+    /// The unit behind the last record that was reserved.
     pub(super) tail: AtomicU64,
     _to_256: [u64; 14],
     /// Held while a record is taken; by a sole receiver as long as it lives.
@@ -65,7 +67,7 @@ impl QueueHead {
     pub(super) const fn new(delivery: u32, message_max_bytes: u64) -> QueueHead {
         QueueHead {
             delivery: AtomicU32::new(delivery),
-            _unused: 0,
+            unit_bytes: AtomicU32::new(UNIT_BYTES as u32),
             message_max_bytes: AtomicU64::new(message_max_bytes),
             _to_128: [0; 14],
             sending: RawLock::new(),
@@ -97,6 +99,7 @@ unsafe impl ProcessSync for QueueHead {
         Kind::Queue,
         &[
             part("delivery", offset_of!(Self, delivery), u32::SCHEMA),
+            part("unit_bytes", offset_of!(Self, unit_bytes), u32::SCHEMA),
             part("message_max_bytes", offset_of!(Self, message_max_bytes), u64::SCHEMA),
             part("sending", offset_of!(Self, sending), u64::SCHEMA),
             part("tail", offset_of!(Self, tail), u64::SCHEMA),

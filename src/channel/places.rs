@@ -11,7 +11,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::record::{is, lines_of, owner_half, what};
+use super::record::{is, owner_half, units_of, what};
 use super::ring::Ring;
 use crate::error::Result;
 use crate::lock::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -39,7 +39,7 @@ impl Places {
     pub(super) fn read(ring: &Ring) -> Result<Places> {
         let head = ring.head();
         let places = Places { head: head.head.load(Relaxed), next: head.next.load(Relaxed) };
-        if places.next.wrapping_sub(places.head) > ring.line_count() {
+        if places.next.wrapping_sub(places.head) > ring.unit_count() {
             return Err(ring.corrupt("its indices contradict each other"));
         }
         Ok(places)
@@ -54,8 +54,8 @@ impl Places {
             if let Some(found) = look(position, mark)? {
                 return Ok(Some(found));
             }
-            position = position.wrapping_add(ring.lines(position)?);
-            if self.next.wrapping_sub(position) > ring.line_count() {
+            position = position.wrapping_add(ring.units(position)?);
+            if self.next.wrapping_sub(position) > ring.unit_count() {
                 return Err(ring.corrupt("a record lies across the next one"));
             }
         }
@@ -69,10 +69,10 @@ impl Places {
         while self.head != self.next {
             // Acquire pairs with the Release of DONE: what its receiver read there happened before senders write it.
             match what(ring.mark(self.head).load(Acquire)) {
-                is::DONE | is::SKIP => self.head = self.head.wrapping_add(ring.lines(self.head)?),
+                is::DONE | is::SKIP => self.head = self.head.wrapping_add(ring.units(self.head)?),
                 _ => break,
             }
-            if self.next.wrapping_sub(self.head) > ring.line_count() {
+            if self.next.wrapping_sub(self.head) > ring.unit_count() {
                 return Err(ring.corrupt("a record lies across the next one"));
             }
         }
@@ -124,7 +124,7 @@ impl Places {
 
     /// Goes past the record at `next`.
     pub(super) fn pass(&mut self, ring: &Ring, bytes: u64) {
-        self.next = self.next.wrapping_add(lines_of(bytes));
+        self.next = self.next.wrapping_add(units_of(bytes));
         // Release: who takes `receiving` over from the dead sees what was written before.
         ring.head().next.store(self.next, Release);
     }

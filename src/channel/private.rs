@@ -6,12 +6,14 @@ use std::ptr::NonNull;
 
 use super::head::QueueHead;
 use super::queue::{Delivery, Queue};
-use super::record::LINE_BYTES;
+use super::record::UNIT_BYTES;
 use super::ring::Ring;
 
 #[repr(C, align(64))]
 #[derive(Clone, Copy)]
 struct Line([u64; 8]);
+
+const UNITS_OF_A_LINE: usize = size_of::<Line>() / UNIT_BYTES as usize;
 
 pub(super) struct Memory {
     head: QueueHead,
@@ -22,14 +24,14 @@ impl Memory {
     pub(super) fn ring(&self) -> Ring {
         let lines = NonNull::from(&*self.lines).cast();
         // SAFETY: the queue keeps the memory, at this address.
-        unsafe { Ring::new(&self.head, lines, self.lines.len() as u64) }
+        unsafe { Ring::new(&self.head, lines, (self.lines.len() * UNITS_OF_A_LINE) as u64) }
     }
 }
 
-/// A queue of so many lines, a power of two, for threads.
-pub fn queue(lines: usize, delivery: Delivery) -> Queue<'static> {
-    const _: () = assert!(size_of::<Line>() as u64 == LINE_BYTES);
+/// A queue of so many units, a power of two from 4 on, for threads.
+pub fn queue(units: usize, delivery: Delivery) -> Queue<'static> {
     let number = if delivery == Delivery::AtMostOnce { 1 } else { 2 };
-    let memory = Memory { head: QueueHead::new(number, 0), lines: vec![Line([0; 8]); lines].into_boxed_slice() };
+    let lines = vec![Line([0; 8]); units / UNITS_OF_A_LINE].into_boxed_slice();
+    let memory = Memory { head: QueueHead::new(number, 0), lines };
     Queue::with_memory(Box::new(memory), delivery)
 }

@@ -4,7 +4,7 @@
 //! segment of its own:  object "queue"        create, open, open_or_create
 //! any segment:         object of that name   ..._in(&segment, name)
 //!
-//! object:  | QueueHead | ring of lines, a power of two |
+//! object:  | QueueHead | ring of units, a power of two |
 //! ```
 
 #![allow(unsafe_code)]
@@ -15,8 +15,8 @@ use std::time::Duration;
 use super::head::{HEAD_BYTES, QueueHead};
 use super::places::Fate;
 use super::receiver::Receiver;
-use super::record::LINE_BYTES;
-use super::ring::{MAX_LINES, MIN_LINES, Ring};
+use super::record::UNIT_BYTES;
+use super::ring::{MAX_UNITS, MIN_UNITS, Ring};
 use super::sender::Sender;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::atomic::Ordering::Relaxed;
@@ -80,7 +80,7 @@ pub struct QueueOptions {
 
 impl QueueOptions {
     /// Bytes of its ring, rounded up to a power of two, 1 KiB to 4 GiB; 1 MiB without this. A message takes its bytes
-    /// and 16, rounded up to 64; the longest has half of the ring. All of it is reserved when the queue is made.
+    /// and 16, rounded up to 16; the longest has half of the ring. All of it is reserved when the queue is made.
     pub fn capacity_bytes(mut self, bytes: u64) -> Self {
         self.capacity_bytes = Some(bytes);
         self
@@ -149,11 +149,11 @@ impl QueueOptions {
         Ok(Queue { ring, delivery, home: Home::Borrowed(segment) })
     }
 
-    fn line_count(&self) -> Result<u64> {
+    fn unit_count(&self) -> Result<u64> {
         let bytes = self.capacity_bytes.unwrap_or(DEFAULT_CAPACITY_BYTES);
-        let lines = bytes.div_ceil(LINE_BYTES).checked_next_power_of_two().filter(|lines| *lines <= MAX_LINES);
-        match lines {
-            Some(lines) if bytes > 0 => Ok(lines.max(MIN_LINES)),
+        let units = bytes.div_ceil(UNIT_BYTES).checked_next_power_of_two().filter(|units| *units <= MAX_UNITS);
+        match units {
+            Some(units) if bytes > 0 => Ok(units.max(MIN_UNITS)),
             _ => {
                 let what = format!("a queue cannot have a capacity of {bytes} bytes");
                 Err(Error::new(ErrorKind::InvalidInput, what).hint("from 1 byte to 4 GiB are possible"))
@@ -163,11 +163,11 @@ impl QueueOptions {
 
     /// Refuses, before any system call, what cannot be had.
     fn check(&self) -> Result<()> {
-        self.line_count().map(drop)
+        self.unit_count().map(drop)
     }
 
     fn segment_options(&self) -> SegmentOptions {
-        let ring_bytes = self.line_count().unwrap_or(MIN_LINES) * LINE_BYTES;
+        let ring_bytes = self.unit_count().unwrap_or(MIN_UNITS) * UNIT_BYTES;
         self.segment.clone().max_bytes(HEAD_BYTES as u64 + ring_bytes + ROOM_BESIDE)
     }
 
@@ -177,11 +177,11 @@ impl QueueOptions {
     }
 
     fn find_or_make(&self, segment: &Segment, name: &str) -> Result<(Ring, Delivery)> {
-        let bytes = self.line_count()? * LINE_BYTES;
+        let bytes = self.unit_count()? * UNIT_BYTES;
         let delivery = self.delivery.unwrap_or_default();
         let area = segment.get_or_init_area(name, bytes, |_, byte_count| {
             // All marks are EMPTY: the bytes are zero. A maker that died before may have chosen another size.
-            let most = byte_count as u64 / LINE_BYTES / 2 * LINE_BYTES;
+            let most = byte_count as u64 / UNIT_BYTES / 2 * UNIT_BYTES;
             QueueHead::new(delivery.number(), most)
         })?;
         self.ring_of(&area, name, segment.path())
@@ -197,8 +197,11 @@ impl QueueOptions {
             let what = format!("the queue `{name}` of the segment {path} is damaged: {why}");
             Error::new(ErrorKind::Corrupt, what).hint("end the programs that use it and make it anew")
         };
-        let lines = area.byte_count as u64 / LINE_BYTES;
-        if !lines.is_power_of_two() || !(MIN_LINES..=MAX_LINES).contains(&lines) {
+        if u64::from(area.head.unit_bytes.load(Relaxed)) != UNIT_BYTES {
+            return Err(damaged("it is counted in units that this program does not know"));
+        }
+        let units = area.byte_count as u64 / UNIT_BYTES;
+        if !units.is_power_of_two() || !(MIN_UNITS..=MAX_UNITS).contains(&units) {
             return Err(damaged("its ring has a size that none can have"));
         }
         let delivery = match area.head.delivery.load(Relaxed) {
@@ -213,7 +216,7 @@ impl QueueOptions {
         }
         // SAFETY: the area has so many bytes behind its head, on a boundary of 64, mapped and reserved as long as the
         // segment is attached: `Queue` keeps or borrows it, and its ends borrow the queue.
-        Ok((unsafe { Ring::new(area.head, area.bytes, lines) }, delivery))
+        Ok((unsafe { Ring::new(area.head, area.bytes, units) }, delivery))
     }
 }
 
@@ -328,7 +331,7 @@ impl Queue<'_> {
 
     /// Bytes of the ring.
     pub fn capacity_bytes(&self) -> u64 {
-        self.ring.line_count() * LINE_BYTES
+        self.ring.unit_count() * UNIT_BYTES
     }
 
     /// The longest message that it takes.
@@ -340,7 +343,7 @@ impl Queue<'_> {
     pub fn used_bytes(&self) -> u64 {
         let head = self.ring.head();
         let used = head.tail.load(Relaxed).wrapping_sub(head.head.load(Relaxed));
-        used.min(self.ring.line_count()) * LINE_BYTES
+        used.min(self.ring.unit_count()) * UNIT_BYTES
     }
 
     /// The segment that it lies in.

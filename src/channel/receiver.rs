@@ -18,7 +18,7 @@ use std::time::Duration;
 use super::end::End;
 use super::errors;
 use super::places::{Fate, Places, Refusal, give_back, lock_for_a_moment, lock_receiving};
-use super::record::{HEADER_BYTES, LINE_BYTES, is, lines_of, owned, owner_half, what};
+use super::record::{HEADER_BYTES, UNIT_BYTES, is, owned, owner_half, units_of, what};
 use super::ring::Ring;
 use super::waiting::{Wait, Waiting};
 use crate::error::Result;
@@ -41,7 +41,7 @@ pub struct Receiver<'q> {
     /// Of a sole receiver: where `next` was when it last had to wait.
     waited_at: Cell<u64>,
     /// Of a sole receiver: of the last message.
-    lines: Cell<u64>,
+    units: Cell<u64>,
 }
 
 // SAFETY: what it points to is shared by atomics; its tickets may be used by any thread of the process.
@@ -87,7 +87,7 @@ impl<'q> Receiver<'q> {
             head: Cell::new(places.map_or(0, |places| places.head)),
             next: Cell::new(places.map_or(0, |places| places.next)),
             waited_at: Cell::new(0),
-            lines: Cell::new(1),
+            units: Cell::new(1),
         }
     }
 
@@ -170,13 +170,13 @@ impl<'q> Receiver<'q> {
         }
         let length = self.end.ring.header(position).length.load(Relaxed);
         let (bytes, deliveries) = (length & 0xffff_ffff, (length >> 32) as u32);
-        let lines = lines_of(bytes);
-        if lines > self.end.ring.lines_to_end(position) {
+        let units = units_of(bytes);
+        if units > self.end.ring.units_to_end(position) {
             return None; // `take` says what it is.
         }
-        let next = position.wrapping_add(lines);
+        let next = position.wrapping_add(units);
         self.next.set(next);
-        self.lines.set(lines);
+        self.units.set(units);
         // Release: who takes `receiving` over from the dead sees what was written before.
         head.next.store(next, Release);
         Some(Taken { position, bytes, deliveries })
@@ -194,7 +194,7 @@ impl<'q> Receiver<'q> {
         let nothing_came_back = self.end.ring.head().returned.load(Relaxed) == 0;
         let in_a_row = self.next.get().wrapping_sub(self.waited_at.get());
         if self.end.is_sole && nothing_came_back && !matches!(wait, Wait::No) {
-            if in_a_row >= IN_A_STREAM * self.lines.get() {
+            if in_a_row >= IN_A_STREAM * self.units.get() {
                 self.end.waiting.let_some_come();
             }
             self.waited_at.set(self.next.get());
@@ -319,7 +319,7 @@ impl<'q> Receiver<'q> {
     fn take_next(&self, places: &mut Places, asks: Asks) -> Result<Option<Taken>> {
         let ring = &self.end.ring;
         let mine = self.end.ticket().owner_half();
-        for _ in 0..ring.line_count() {
+        for _ in 0..ring.unit_count() {
             let position = places.next;
             // Acquire pairs with the Release of whoever wrote the mark.
             let mark = ring.mark(position).load(Acquire);
@@ -396,12 +396,12 @@ impl<'q> Receiver<'q> {
         }
     }
 
-    /// Not before a quarter is free: a sender that is woken for each line would be woken for each message.
+    /// Not before a quarter is free: a sender that is woken for each place would be woken for each message.
     #[cold]
     fn wake_senders(&self) {
         let head = self.end.ring.head();
         let used = head.tail.load(Relaxed).wrapping_sub(head.head.load(Relaxed));
-        if used <= self.end.ring.line_count() / 4 * 3 {
+        if used <= self.end.ring.unit_count() / 4 * 3 {
             head.freed.ring_all();
         }
     }
@@ -413,7 +413,7 @@ impl<'q> Receiver<'q> {
         if !is_first || !self.end.is_ours() {
             return self.leave_slowly(taken.position, fate);
         }
-        let head = taken.position.wrapping_add(lines_of(taken.bytes));
+        let head = taken.position.wrapping_add(units_of(taken.bytes));
         self.head.set(head);
         if head != self.next.get() {
             // Those behind it that were done with before; damage is told by the next call.
@@ -550,7 +550,7 @@ impl<'q> Receiver<'q> {
     #[doc(hidden)]
     pub fn message_of(&self, numbers: MessageNumbers) -> Message<'_, 'q> {
         let MessageNumbers { position, bytes, deliveries } = numbers;
-        let bytes = bytes.min(self.end.ring.lines_to_end(position) * LINE_BYTES - HEADER_BYTES);
+        let bytes = bytes.min(self.end.ring.units_to_end(position) * UNIT_BYTES - HEADER_BYTES);
         Message { receiver: self, taken: Taken { position, bytes, deliveries } }
     }
 }

@@ -1,4 +1,4 @@
-//! A record of the ring: a message, what is being written, or lines that are passed over.
+//! A record of the ring: a message, what is being written, or units that are passed over.
 //!
 //! ```text
 //! 0      mark      who has it, and what it is
@@ -7,7 +7,7 @@
 //! ```
 //!
 //! ```text
-//!   EMPTY -> RESERVED -> READY -> TAKEN -> DONE          a line's mark is EMPTY before it is the next record's
+//!   EMPTY -> RESERVED -> READY -> TAKEN -> DONE          a unit's mark is EMPTY before it is the next record's
 //!               |          ^        |
 //!               v          '- RETURNED                   by who had it, or, when that is dead, by anybody
 //!              SKIP
@@ -18,17 +18,18 @@
 
 use crate::lock::atomic::AtomicU64;
 
-pub(super) const LINE_BYTES: u64 = 64;
+/// A ring is counted in units. Not in cache lines: records that share them cost fewer on their way.
+pub(super) const UNIT_BYTES: u64 = 16;
 pub(super) const HEADER_BYTES: u64 = 16;
 
-/// Starts a record, on a line's boundary.
+/// Starts a record: its first unit.
 #[repr(C)]
 pub(super) struct Header {
     pub(super) mark: AtomicU64,
     pub(super) length: AtomicU64,
 }
 
-const _: () = assert!(size_of::<Header>() == HEADER_BYTES as usize);
+const _: () = assert!(size_of::<Header>() == HEADER_BYTES as usize && HEADER_BYTES == UNIT_BYTES);
 
 /// What a record is: the low half of its mark. The high half is that of its owner's lock words while it is RESERVED or
 /// TAKEN.
@@ -55,12 +56,12 @@ pub(super) const fn owner_half(mark: u64) -> u32 {
     (mark >> 32) as u32
 }
 
-/// Lines of a record with a message of so many bytes.
-pub(super) const fn lines_of(bytes: u64) -> u64 {
-    (bytes + HEADER_BYTES).div_ceil(LINE_BYTES)
+/// Units of a record with a message of so many bytes.
+pub(super) const fn units_of(bytes: u64) -> u64 {
+    (bytes + HEADER_BYTES).div_ceil(UNIT_BYTES)
 }
 
 /// Bytes for the length of a record that is to be passed over.
-pub(super) const fn bytes_to_skip(lines: u64) -> u64 {
-    lines * LINE_BYTES - HEADER_BYTES
+pub(super) const fn bytes_to_skip(units: u64) -> u64 {
+    units * UNIT_BYTES - HEADER_BYTES
 }

@@ -2,12 +2,12 @@
 //!
 //! ```text
 //!        head            next                 tail
-//!  ...    | DONE | TAKEN  | READY | RESERVED   | EMPTY | anything ...      of so many lines, a power of two
+//!  ...    | DONE | TAKEN  | READY | RESERVED   | EMPTY | anything ...      of so many units, a power of two
 //! ```
 //!
-//! A position counts lines from the queue's beginning and is never used again; the low bits are its place. A record
+//! A position counts units from the queue's beginning and is never used again; the low bits are its place. A record
 //! lies in one piece: where it would pass the ring's end, a SKIP fills the rest. Behind the last record there is always
-//! a line whose mark is EMPTY, written before the record can be seen: nobody takes old bytes for a record.
+//! a unit whose mark is EMPTY, written before the record can be seen: nobody takes old bytes for a record.
 //!
 //! Everything is distrusted, and positions wrap, although no queue of 600 years comes to that: each number is read
 //! once, checked, then used. A place is masked, so it lies in the ring whatever a position says; a length must end
@@ -18,32 +18,32 @@
 use std::ptr::NonNull;
 
 use super::head::QueueHead;
-use super::record::{HEADER_BYTES, Header, LINE_BYTES, is, lines_of, what};
+use super::record::{HEADER_BYTES, Header, UNIT_BYTES, is, units_of, what};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::atomic::AtomicU64;
 use crate::lock::atomic::Ordering::{Acquire, Relaxed};
 use crate::lock::ranges;
 use crate::lock::raw_lock::Asks;
 
-/// The smallest ring: two messages of a line each, and what keeps them apart.
-pub(super) const MIN_LINES: u64 = 16;
+/// The smallest ring: 1 KiB.
+pub(super) const MIN_UNITS: u64 = 64;
 /// Lengths are 32-bit numbers of bytes.
-pub(super) const MAX_LINES: u64 = (1 << 32) / LINE_BYTES;
+pub(super) const MAX_UNITS: u64 = (1 << 32) / UNIT_BYTES;
 
 #[derive(Clone, Copy)]
 pub(super) struct Ring {
     head: NonNull<QueueHead>,
-    lines: NonNull<u8>,
+    units: NonNull<u8>,
     mask: u64,
 }
 
 impl Ring {
     /// # Safety
-    /// A head, and at least `line_count` lines behind `lines`, on a boundary of lines: mapped, writable and reserved as
-    /// long as the value or a copy is used. `line_count` is a power of two.
-    pub(super) unsafe fn new(head: &QueueHead, lines: NonNull<u8>, line_count: u64) -> Ring {
-        debug_assert!(line_count.is_power_of_two() && lines.addr().get() % LINE_BYTES as usize == 0);
-        Ring { head: NonNull::from(head), lines, mask: line_count - 1 }
+    /// A head, and at least `unit_count` units behind `units`, on a boundary of units: mapped, writable and reserved as
+    /// long as the value or a copy is used. `unit_count` is a power of two.
+    pub(super) unsafe fn new(head: &QueueHead, units: NonNull<u8>, unit_count: u64) -> Ring {
+        debug_assert!(unit_count.is_power_of_two() && units.addr().get() % UNIT_BYTES as usize == 0);
+        Ring { head: NonNull::from(head), units, mask: unit_count - 1 }
     }
 
     #[inline(always)]
@@ -53,30 +53,30 @@ impl Ring {
     }
 
     #[inline(always)]
-    pub(super) fn line_count(&self) -> u64 {
+    pub(super) fn unit_count(&self) -> u64 {
         self.mask + 1
     }
 
     /// The longest message for which there is always room once others are gone: also where a SKIP goes before it.
     pub(super) fn message_max_bytes(&self) -> u64 {
-        self.line_count() / 2 * LINE_BYTES - HEADER_BYTES - LINE_BYTES
+        self.unit_count() / 2 * UNIT_BYTES - HEADER_BYTES - UNIT_BYTES
     }
 
-    /// Lines from the position's place to the ring's end.
+    /// Units from the position's place to the ring's end.
     #[inline(always)]
-    pub(super) fn lines_to_end(&self, position: u64) -> u64 {
-        self.line_count() - (position & self.mask)
+    pub(super) fn units_to_end(&self, position: u64) -> u64 {
+        self.unit_count() - (position & self.mask)
     }
 
     #[inline(always)]
     fn at(&self, position: u64) -> NonNull<u8> {
-        // SAFETY: masked, so inside the lines.
-        unsafe { self.lines.add(((position & self.mask) * LINE_BYTES) as usize) }
+        // SAFETY: masked, so inside the units.
+        unsafe { self.units.add(((position & self.mask) * UNIT_BYTES) as usize) }
     }
 
     #[inline(always)]
     pub(super) fn header(&self, position: u64) -> &Header {
-        // SAFETY: the first bytes of a line, aligned; everybody uses them as atomics whenever they are a header, and
+        // SAFETY: the first bytes of a unit, aligned; everybody uses them as atomics whenever they are a header, and
         // whoever is misled by damage reads some word of the ring.
         unsafe { self.at(position).cast::<Header>().as_ref() }
     }
@@ -86,24 +86,24 @@ impl Ring {
         &self.header(position).mark
     }
 
-    /// Asks for the line there, to be written soon; no store, and nothing waits for it.
+    /// Asks for the cache line there, to be written soon; no store, and nothing waits for it.
     #[inline(always)]
     pub(super) fn ask_for(&self, position: u64) {
-        let line = self.at(position);
+        let place = self.at(position);
         #[cfg(all(target_arch = "x86_64", not(miri)))]
         // SAFETY: a hint that changes neither memory nor registers, of an address in the ring. Every processor that
         // Linux and Windows run on in 64 bits takes it, some as no operation.
         unsafe {
-            std::arch::asm!("prefetchw [{}]", in(reg) line.as_ptr(), options(nostack, preserves_flags));
+            std::arch::asm!("prefetchw [{}]", in(reg) place.as_ptr(), options(nostack, preserves_flags));
         }
         #[cfg(not(all(target_arch = "x86_64", not(miri))))]
-        let _ = line;
+        let _ = place;
     }
 
     /// Where the message of the record lies; the caller has checked its length.
     #[inline(always)]
     pub(super) fn message(&self, position: u64) -> NonNull<u8> {
-        // SAFETY: behind the header, in the same line.
+        // SAFETY: behind the header; where there is nothing behind it, nothing is read or written.
         unsafe { self.at(position).add(HEADER_BYTES as usize) }
     }
 
@@ -112,16 +112,16 @@ impl Ring {
     pub(super) fn length(&self, position: u64) -> Result<(u64, u32)> {
         let length = self.header(position).length.load(Relaxed);
         let bytes = length & 0xffff_ffff;
-        if lines_of(bytes) > self.lines_to_end(position) {
+        if units_of(bytes) > self.units_to_end(position) {
             return Err(self.corrupt("a record is longer than the ring"));
         }
         Ok((bytes, (length >> 32) as u32))
     }
 
-    /// Lines of the record there.
+    /// Units of the record there.
     #[inline]
-    pub(super) fn lines(&self, position: u64) -> Result<u64> {
-        self.length(position).map(|(bytes, _)| lines_of(bytes))
+    pub(super) fn units(&self, position: u64) -> Result<u64> {
+        self.length(position).map(|(bytes, _)| units_of(bytes))
     }
 
     /// The first position from `from` on whose mark is EMPTY: behind the last record, although its sender was killed
@@ -130,8 +130,8 @@ impl Ring {
         let mut position = from;
         // Acquire pairs with the Release of who wrote the record: with its mark comes its length.
         while what(self.mark(position).load(Acquire)) != is::EMPTY {
-            position = position.wrapping_add(self.lines(position)?);
-            if position.wrapping_sub(from) > self.line_count() {
+            position = position.wrapping_add(self.units(position)?);
+            if position.wrapping_sub(from) > self.unit_count() {
                 return Err(self.corrupt("its records have no end"));
             }
         }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use super::end::End;
 use super::errors::{self, SendAllError, SendError};
 use super::places::{Fate, Places, Refusal, lock_for_a_moment, lock_receiving};
-use super::record::{LINE_BYTES, bytes_to_skip, is, lines_of, owned};
+use super::record::{UNIT_BYTES, bytes_to_skip, is, owned, units_of};
 use super::ring::Ring;
 use super::waiting::{Wait, Waiting};
 use crate::error::Result;
@@ -35,8 +35,6 @@ pub struct Sender<'q> {
     end: End<'q>,
     /// Of a sole sender: where the next record begins.
     tail: Cell<u64>,
-    /// Of a sole sender: from `tail` up to here all marks are EMPTY.
-    cleared: Cell<u64>,
     /// `head` when it was last looked at: there is at least so much room.
     head: Cell<u64>,
 }
@@ -44,19 +42,18 @@ pub struct Sender<'q> {
 // SAFETY: what it points to is shared by atomics; its tickets may be used by any thread of the process.
 unsafe impl Send for Sender<'_> {}
 
-const LINES_AHEAD: u64 = 8;
+const UNITS_OF_A_LINE: u64 = 64 / UNIT_BYTES;
 /// So long before it writes lines a sender asks for them: they are with the receiver's processor, and fetching one
 /// takes longer than sending does. Several are then on their way at a time.
 const LINES_ASKED_AHEAD: u64 = 16;
 /// What is longer is written in one go, which asks for the rest by itself.
 const MOST_LINES_ASKED: u64 = 4;
-const SHORT_BYTES: u64 = 3 * LINE_BYTES;
 
 /// Where a record goes.
 #[derive(Clone, Copy)]
 struct Place {
     tail: u64,
-    /// Lines up to the ring's end that it does not fit into.
+    /// Units up to the ring's end that it does not fit into.
     skipped: u64,
     bytes: u64,
 }
@@ -67,7 +64,7 @@ impl Place {
     }
 
     fn end(self) -> u64 {
-        self.at().wrapping_add(lines_of(self.bytes))
+        self.at().wrapping_add(units_of(self.bytes))
     }
 }
 
@@ -97,7 +94,6 @@ impl<'q> Sender<'q> {
         Sender {
             end: End::new(ring, fate, ticket, tail.is_some()),
             tail: Cell::new(tail.unwrap_or(0)),
-            cleared: Cell::new(tail.unwrap_or(0)),
             // Acquire pairs with the Release of `Places::free`.
             head: Cell::new(ring.head().head.load(Acquire)),
         }
@@ -189,10 +185,6 @@ impl<'q> Sender<'q> {
 
     fn reserve_within(&mut self, len: usize, wait: Wait) -> Result<Option<Reservation<'_, 'q>>> {
         let Some(place) = self.place(len, wait)? else { return Ok(None) };
-        if self.end.is_sole && lines_of(place.bytes) > 1 {
-            // What the caller writes lies where marks were made EMPTY ahead: without a commit they are none any more.
-            self.cleared.set(self.tail.get());
-        }
         Ok(Some(Reservation { sender: self, place, is_committed: false }))
     }
 
@@ -236,10 +228,10 @@ impl<'q> Sender<'q> {
     #[inline(always)]
     fn place_at_once(&self, len: usize) -> Option<Place> {
         let (tail, bytes) = (self.tail.get(), len as u64);
-        // First of all that the sum of lines cannot overflow.
+        // First of all that the sum of units cannot overflow.
         let fits = self.end.is_sole && bytes <= self.end.ring.message_max_bytes();
-        let needed = lines_of(bytes.min(self.end.ring.message_max_bytes())) + 1;
-        let has_room = needed <= self.end.ring.lines_to_end(tail) && needed <= self.free_behind(tail);
+        let needed = units_of(bytes.min(self.end.ring.message_max_bytes())) + 1;
+        let has_room = needed <= self.end.ring.units_to_end(tail) && needed <= self.free_behind(tail);
         let place = Place { tail, skipped: 0, bytes };
         (fits && has_room && self.end.is_ours()).then_some(place)
     }
@@ -258,26 +250,26 @@ impl<'q> Sender<'q> {
 
     /// Room for a record behind `tail`, if there is.
     fn room(&self, tail: u64, bytes: u64) -> Result<Option<Place>> {
-        let to_end = self.end.ring.lines_to_end(tail);
-        let skipped = if lines_of(bytes) > to_end { to_end } else { 0 };
+        let to_end = self.end.ring.units_to_end(tail);
+        let skipped = if units_of(bytes) > to_end { to_end } else { 0 };
         let place = Place { tail, skipped, bytes };
         // And one for the mark behind it.
-        let needed = skipped + lines_of(bytes) + 1;
+        let needed = skipped + units_of(bytes) + 1;
         if needed <= self.free_behind(tail) {
             return Ok(Some(place));
         }
         // Acquire pairs with the Release of `Places::free`: what was read there was read before.
         self.head.set(self.end.ring.head().head.load(Acquire));
-        if tail.wrapping_sub(self.head.get()) > self.end.ring.line_count() {
+        if tail.wrapping_sub(self.head.get()) > self.end.ring.unit_count() {
             return Err(self.end.ring.corrupt("its indices contradict each other"));
         }
         Ok((needed <= self.free_behind(tail)).then_some(place))
     }
 
-    /// Free lines, as far as this sender knows: others may have gone on by more than the ring since it looked.
+    /// Free units, as far as this sender knows: others may have gone on by more than the ring since it looked.
     #[inline(always)]
     fn free_behind(&self, tail: u64) -> u64 {
-        self.end.ring.line_count().saturating_sub(tail.wrapping_sub(self.head.get()))
+        self.end.ring.unit_count().saturating_sub(tail.wrapping_sub(self.head.get()))
     }
 
     /// As any sender; or as the sole one, when there is no room.
@@ -296,8 +288,8 @@ impl<'q> Sender<'q> {
             Wait::AtMost(timeout) => Patience::of(timeout),
             Wait::Ever => Patience::Endless,
         };
-        // Not at the heels of receivers: each line would cost both of them a cache line on its way.
-        let (seen, some) = (self.head.get(), self.end.ring.line_count() / 8);
+        // Not at the heels of receivers: each message would cost both of them a cache line on its way.
+        let (seen, some) = (self.head.get(), self.end.ring.unit_count() / 8);
         let is_some_free = || self.end.ring.head().head.load(Relaxed).wrapping_sub(seen) >= some;
         if self.end.waiting.spin(|| is_some_free().then_some(())).is_some() {
             if let Some(place) = self.try_place(bytes, wait)? {
@@ -384,38 +376,25 @@ impl<'q> Sender<'q> {
             return;
         }
         let end = place.end();
-        if end >= self.cleared.get() {
-            self.clear(end, 1);
-        }
+        // Before the record can be seen.
+        ring.mark(end).store(u64::from(is::EMPTY), Relaxed);
         ring.header(at).length.store(place.bytes, Relaxed);
         ring.mark(at).store(u64::from(is::READY), Release);
         self.mark_skipped(place);
         self.tail.set(end);
         ring.head().tail.store(end, Release);
-        // Ahead of messages of a line or two, which then cost the stores of their own lines only.
-        if end.wrapping_add(lines_of(place.bytes)) >= self.cleared.get() && place.bytes <= SHORT_BYTES {
-            self.clear(end.wrapping_add(1), LINES_AHEAD);
-        }
         self.ask_for_lines(place);
     }
 
-    /// Those that records like this one will take, while they are free.
+    /// Those that records like this one will take, while they are free: each line once.
     #[inline(always)]
     fn ask_for_lines(&self, place: Place) {
-        let lines = lines_of(place.bytes).min(MOST_LINES_ASKED);
-        if self.free_behind(place.end()) >= LINES_ASKED_AHEAD + lines {
-            (0..lines).for_each(|nth| self.end.ring.ask_for(place.end().wrapping_add(LINES_ASKED_AHEAD + nth)));
+        let ahead = LINES_ASKED_AHEAD * UNITS_OF_A_LINE;
+        let (from, to) = (place.at().wrapping_add(ahead), place.end().wrapping_add(ahead));
+        let lines = (to / UNITS_OF_A_LINE).wrapping_sub(from / UNITS_OF_A_LINE).min(MOST_LINES_ASKED);
+        if self.free_behind(place.end()) >= ahead + lines * UNITS_OF_A_LINE {
+            (0..lines).for_each(|nth| self.end.ring.ask_for(from.wrapping_add((nth + 1) * UNITS_OF_A_LINE)));
         }
-    }
-
-    /// Makes marks from `from` on EMPTY, as far as lines are free.
-    #[inline(never)]
-    fn clear(&self, from: u64, lines: u64) {
-        let end = from.wrapping_add(lines).min(self.head.get().wrapping_add(self.end.ring.line_count()));
-        for position in from.max(self.cleared.get())..end {
-            self.end.ring.mark(position).store(u64::from(is::EMPTY), Relaxed);
-        }
-        self.cleared.set(end);
     }
 
     #[inline(always)]

@@ -26,7 +26,7 @@ fn length(n: u64) -> usize {
 #[test]
 fn messages_of_all_lengths_come_in_order() {
     for (sole_sender, sole_receiver) in [(false, false), (true, false), (false, true), (true, true)] {
-        let queue = queue(16, Delivery::AtMostOnce);
+        let queue = queue(64, Delivery::AtMostOnce);
         std::thread::scope(|scope| {
             let queue = &queue;
             scope.spawn(move || {
@@ -46,7 +46,7 @@ fn messages_of_all_lengths_come_in_order() {
 
 #[test]
 fn many_senders_and_receivers_lose_and_double_nothing() {
-    let queue = queue(32, Delivery::AtLeastOnce);
+    let queue = queue(128, Delivery::AtLeastOnce);
     let (sum, count) = (AtomicUsize::new(0), AtomicUsize::new(0));
     const EACH: u64 = 5_000;
     std::thread::scope(|scope| {
@@ -97,7 +97,7 @@ fn many_senders_and_receivers_lose_and_double_nothing() {
 #[test]
 fn what_is_not_acknowledged_comes_again_before_the_rest() {
     for sole in [false, true] {
-        let queue = queue(16, Delivery::AtLeastOnce);
+        let queue = queue(64, Delivery::AtLeastOnce);
         let sender = queue.sender().expect("a sender");
         (0..3).for_each(|n| sender.send(numbered(n, 8)).expect("room"));
         let receiver = if sole { queue.sole_receiver() } else { queue.receiver() }.expect("a role");
@@ -122,7 +122,7 @@ fn what_is_not_acknowledged_comes_again_before_the_rest() {
 
 #[test]
 fn a_leaked_message_of_a_sole_receiver_comes_again_to_the_next() {
-    let queue = queue(16, Delivery::AtLeastOnce);
+    let queue = queue(64, Delivery::AtLeastOnce);
     queue.sender().expect("a sender").send(numbered(5, 8)).expect("room");
     let receiver = queue.sole_receiver().expect("the role");
     std::mem::forget(receiver.recv().expect("a message"));
@@ -134,7 +134,7 @@ fn a_leaked_message_of_a_sole_receiver_comes_again_to_the_next() {
 #[test]
 fn full_gives_the_message_back() {
     for sole in [false, true] {
-        let queue = queue(16, Delivery::AtMostOnce);
+        let queue = queue(64, Delivery::AtMostOnce);
         let sender = if sole { queue.sole_sender() } else { queue.sender() }.expect("a role");
         let mut sent = 0;
         let back = loop {
@@ -144,7 +144,7 @@ fn full_gives_the_message_back() {
                 Err(error) => panic!("{error}"),
             }
         };
-        // Two lines each, and one for the end.
+        // Eight units each, and one for the end.
         assert_eq!((number(&back), sent), (sent, 7));
         let timed_out = sender.send_timeout(back, Duration::from_millis(5));
         assert!(matches!(timed_out, Err(SendError::TimedOut(_))));
@@ -159,7 +159,7 @@ fn full_gives_the_message_back() {
 
 #[test]
 fn a_message_that_never_fits_is_refused() {
-    let queue = queue(16, Delivery::AtMostOnce);
+    let queue = queue(64, Delivery::AtMostOnce);
     let sender = queue.sender().expect("a sender");
     let most = queue.max_message_bytes() as usize;
     assert!(matches!(sender.try_send(vec![0; most + 1]), Err(SendError::Refused(..))));
@@ -175,7 +175,7 @@ fn a_message_that_never_fits_is_refused() {
 
 #[test]
 fn roles_are_for_one() {
-    let queue = queue(16, Delivery::AtMostOnce);
+    let queue = queue(64, Delivery::AtMostOnce);
     let sender = queue.sole_sender().expect("the role");
     assert!(queue.sole_sender().is_err());
     std::thread::scope(|scope| {
@@ -197,7 +197,7 @@ fn roles_are_for_one() {
 
 #[test]
 fn a_batch_is_sent_whole_through_a_small_ring() {
-    let queue = queue(16, Delivery::AtMostOnce);
+    let queue = queue(64, Delivery::AtMostOnce);
     let batch: Vec<_> = (0..500).map(|n| numbered(n, length(n))).collect();
     std::thread::scope(|scope| {
         scope.spawn(|| queue.sender().expect("a sender").send_all(&batch).expect("room"));
@@ -217,15 +217,15 @@ fn a_batch_is_sent_whole_through_a_small_ring() {
 fn a_place_that_is_not_committed_leaves_nothing_whatever_was_written_there() {
     for sole in [false, true] {
         for forget in [false, true] {
-            let queue = queue(64, Delivery::AtMostOnce);
+            let queue = queue(256, Delivery::AtMostOnce);
             let mut sender = if sole { queue.sole_sender() } else { queue.sender() }.expect("a role");
             let receiver = queue.receiver().expect("a role");
             sender.send("one").expect("room");
             let mut place = sender.reserve(400).expect("room");
-            // A ready message of five bytes, as it would lie at each line.
+            // A ready message of five bytes, as it would lie at each unit.
             let ghost: Vec<u8> =
                 [2_u32, 0, 5, 0, u32::from_ne_bytes(*b"GHOS")].iter().flat_map(|it| it.to_ne_bytes()).collect();
-            for at in (48..400 - ghost.len()).step_by(64) {
+            for at in (0..400 - ghost.len()).step_by(32) {
                 place[at..at + ghost.len()].copy_from_slice(&ghost);
             }
             if forget && sole {

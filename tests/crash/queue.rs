@@ -19,7 +19,7 @@ const BEFORE: u8 = 1;
 const CHILDS: u8 = 2;
 const AFTER: u8 = 3;
 const CHILDS_NEXT: u8 = 4;
-/// A line and a half: several of them do not end where the ring does.
+/// Eight units: several of them do not end where the ring does.
 const BYTES: usize = 100;
 const CAPACITY_BYTES: u64 = 1024;
 
@@ -156,8 +156,8 @@ fn prepare(delivery: Delivery) {
 fn prepare_at_the_end(delivery: Delivery) {
     make(delivery);
     let (sender, receiver) = (queue().sender().expect("a sender"), queue().receiver().expect("a receiver"));
-    // Lines of 64 bytes, 16 of them: 13 are behind us, then two of `BEFORE`, one is left.
-    for bytes in [400, 350] {
+    // Units of 16 bytes, 64 of them: 52 are behind us, then eight of `BEFORE`, four are left.
+    for bytes in [400, 400] {
         sender.try_send(vec![0; bytes]).expect("room");
         receiver.recv().expect("a message").ack();
     }

@@ -11,8 +11,8 @@ use crate::world::{Tasks, deaths, explore, one_of, share, step};
 
 /// Of each sender.
 const MESSAGES: u32 = 2;
-/// Two lines.
-const BYTES: usize = 70;
+/// Two units.
+const BYTES: usize = 16;
 /// From this number on, a message tells one receiver that no more will come for it.
 const STOP: u32 = 4;
 /// Longer than any model runs: it has no clock.

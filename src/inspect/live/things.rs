@@ -10,8 +10,6 @@ use crate::inspect::value::{counted, number};
 use crate::schema::Kind;
 use crate::schema::decode::Node;
 
-/// Bytes in which a queue counts (docs/format.md).
-const QUEUE_LINE_BYTES: u64 = 64;
 /// Looks at who published, of what is published all the time.
 const PUBLISHED_LOOKS_MAX: u32 = 20;
 
@@ -81,8 +79,10 @@ impl LiveSegment {
 
     fn queue(&self, object: &LiveObject) -> Result<Option<Thing>> {
         let words = [self.word(object, "tail")?, self.word(object, "next")?, self.word(object, "head")?];
-        let [Some(tail), Some(next), Some(head)] = words else { return Ok(None) };
-        let bytes = |lines: u64| lines.saturating_mul(QUEUE_LINE_BYTES);
+        let ([Some(tail), Some(next), Some(head)], Some(unit_bytes)) = (words, self.word(object, "unit_bytes")?) else {
+            return Ok(None);
+        };
+        let bytes = |units: u64| units.saturating_mul(unit_bytes);
         let capacity_bytes = object.size_bytes.saturating_sub(object.node.size_bytes);
         Ok(Some(Thing::Queue {
             sent_bytes: bytes(tail),
