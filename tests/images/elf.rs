@@ -43,6 +43,25 @@ pub(crate) fn sections(program: &Path, name: &str) -> Vec<(u64, u64, u64)> {
     tool("readelf", &["--section-headers", "--wide"], program).lines().filter_map(parse).collect()
 }
 
+/// The symbols that are defined in the sections named `section`: by its number, as an empty section may lie where another
+/// one begins. Also those that name its end.
+pub(crate) fn symbols_in(program: &Path, section: &str) -> Vec<Symbol> {
+    let headers = tool("readelf", &["--section-headers", "--wide"], program);
+    let number_of = |line: &str| {
+        let (number, fields) = line.trim_start().strip_prefix('[')?.split_once(']')?;
+        (fields.split_ascii_whitespace().next() == Some(section)).then(|| number.trim().to_owned())
+    };
+    let numbers: Vec<_> = headers.lines().filter_map(number_of).collect();
+    let parse = |line: &str| {
+        let fields: Vec<_> = line.split_ascii_whitespace().collect();
+        let [_, address, _, kind, _, _, number, name, ..] = fields[..] else { return None };
+        let address = u64::from_str_radix(address, 16).ok()?;
+        let is_one = kind != "SECTION" && numbers.iter().any(|it| it == number);
+        is_one.then(|| Symbol { address, name: name.to_owned() })
+    };
+    tool("readelf", &["--symbols", "--wide"], program).lines().filter_map(parse).collect()
+}
+
 pub(crate) fn build_id(program: &Path) -> Option<String> {
     let notes = tool("readelf", &["--notes"], program);
     notes.lines().find_map(|line| Some(line.trim().strip_prefix("Build ID: ")?.to_owned()))
