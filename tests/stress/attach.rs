@@ -22,7 +22,7 @@ fn from_environment(name: &str, otherwise: u64) -> u64 {
 /// Runs `supervisors` that together start a `share`-th of all workers.
 fn stress(role: &str, supervisors: u64, share: u64) {
     let sandbox = Sandbox::new();
-    let workers = from_environment("COTENANT_STRESS_ATTACHES", 36_000) / share / supervisors;
+    let workers = from_environment("COTENANT_STRESS_ATTACHES", 18_000) / share / supervisors;
     let seed = from_environment("COTENANT_STRESS_SEED", u64::from(std::process::id()));
     let start = Instant::now();
     let running: Vec<_> = (0..supervisors).map(|i| start_supervisor(&sandbox, role, workers, seed + i)).collect();

@@ -9,7 +9,7 @@
 //! own cell holds exactly its own increments. Nobody may sit on a segment that has lost its name, and nothing may be
 //! left in the folder but the segments.
 //!
-//! `COTENANT_STRESS_ATTACHES` scales it (36,000 by default, of which a third are killed before they have attached);
+//! `COTENANT_STRESS_ATTACHES` scales it (18,000 by default, of which a third are killed before they have attached);
 //! `COTENANT_STRESS_SEED` repeats a run as far as chance in scheduling lets it.
 
 #![cfg_attr(target_os = "linux", allow(unsafe_code))]

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -58,6 +58,37 @@ pub(crate) fn tests(workshop: &Workshop, command: &mut Command) -> Result<Tally>
         output.line(String::from_utf8_lossy(&line).trim_end_matches('\r'));
     }
     Ok(output.finish(status.success()))
+}
+
+/// Runs commands that have nothing to do with each other, as many at a time as there are processors; gives each one's
+/// result in its place. What one prints is shown when it has ended.
+pub(crate) fn check_all(mut commands: Vec<Command>) -> Vec<Result<()>> {
+    let at_once = std::thread::available_parallelism().map_or(1, usize::from);
+    let run = |command: &mut Command| -> Result<()> {
+        let output = command.stdin(Stdio::null()).output().with_context(|| shown(command))?;
+        let text = [&output.stdout[..], &output.stderr[..]].concat();
+        print!("$ {}\n{}", shown(command), String::from_utf8_lossy(&text));
+        if !output.status.success() {
+            bail!("{}: {}", shown(command), output.status);
+        }
+        Ok(())
+    };
+    let next = Mutex::new(commands.iter_mut().enumerate());
+    let results = Mutex::new(Vec::new());
+    let take = || next.lock().ok()?.next();
+    std::thread::scope(|scope| {
+        for _ in 0..at_once {
+            scope.spawn(|| {
+                while let Some((number, command)) = take() {
+                    let result = run(command);
+                    results.lock().expect("no panic under it").push((number, result));
+                }
+            });
+        }
+    });
+    let mut results = results.into_inner().expect("no panic under it");
+    results.sort_by_key(|(number, _)| *number);
+    results.into_iter().map(|(_, result)| result).collect()
 }
 
 /// The standard output of a short command.

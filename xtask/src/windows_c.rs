@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::run::{check, check_within};
+use crate::run::{check, check_all, check_within};
 use crate::tally::Tally;
 use crate::windows::{Toolchain, wine_environment};
 use crate::workshop::Workshop;
@@ -35,18 +35,22 @@ pub(crate) fn run(workshop: &Workshop, toolchain: &Toolchain) -> Result<Tally> {
     // Beside the programs, where Windows looks for it.
     std::fs::copy(built.join("cotenant.dll"), folder.join("cotenant.dll"))?;
     let place = Place { workshop, built, folder };
-    let mut tally = Tally::default();
+    let (mut programs, mut compilers) = (Vec::new(), Vec::new());
     for source in sources(workshop)? {
         for (number, form) in FORMS.iter().enumerate() {
             if source.extension().is_some_and(|it| it == "cpp") && !form.0.ends_with("g++") {
                 continue;
             }
             let stem = source.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            let ran = place
-                .compile(&source, &format!("{stem}-{number}.exe"), form)
-                .and_then(|program| check_within(workshop, &mut place.wine(&program), PROGRAM_LIMIT));
-            tally += Tally::of(ran);
+            let program = place.folder.join(format!("{stem}-{number}.exe"));
+            compilers.push(place.compiler(&source, &program, form));
+            programs.push(program);
         }
+    }
+    let mut tally = Tally::default();
+    // One after the other: those of one source share what they name.
+    for (program, compiled) in programs.iter().zip(check_all(compilers)) {
+        tally += Tally::of(compiled.and_then(|()| check_within(workshop, &mut place.wine(program), PROGRAM_LIMIT)));
     }
     tally += Tally::of(place.counter_of_two_processes_is_one());
     tally += Tally::of(place.killed_owner_is_told_to_the_next_one());
@@ -73,21 +77,25 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    fn compile(&self, source: &Path, name: &str, form: &(&str, &[&str], bool)) -> Result<PathBuf> {
+    fn compiler(&self, source: &Path, program: &Path, form: &(&str, &[&str], bool)) -> Command {
         let (compiler, flags, is_static) = *form;
-        let program = self.folder.join(name);
         let mut cc = self.workshop.command(compiler);
         cc.args(flags).args(["-Wall", "-Wextra", "-Werror", "-pedantic", "-Icapi/include", "-Icapi/tests/c"]);
         if is_static {
             cc.arg("-DCOTENANT_STATIC");
         }
-        cc.arg(source).arg("-o").arg(&program).args(["-x", "none", "-static", "-pthread"]);
+        cc.arg(source).arg("-o").arg(program).args(["-x", "none", "-static", "-pthread"]);
         if is_static {
             cc.arg(self.built.join("libcotenant.a")).args(SYSTEM_LIBRARIES);
         } else {
             cc.arg(self.built.join("libcotenant.dll.a"));
         }
-        check(self.workshop, &mut cc)?;
+        cc
+    }
+
+    fn compile(&self, source: &Path, name: &str, form: &(&str, &[&str], bool)) -> Result<PathBuf> {
+        let program = self.folder.join(name);
+        check(self.workshop, &mut self.compiler(source, &program, form))?;
         Ok(program)
     }
 
