@@ -1,13 +1,16 @@
 //! Unit and integration tests of the whole workspace and the examples, on this machine.
 
+use std::process::Command;
+
 use anyhow::Result;
 
-use crate::run::tests;
+use crate::run::{check, tests};
 use crate::tally::Tally;
 use crate::workshop::Workshop;
-use crate::{examples, install};
+use crate::{ahead, examples, install};
 
-pub(crate) fn run(workshop: &Workshop, arguments: &[String]) -> Result<Tally> {
+/// `later`: what is to be built while tests run, for tasks that come after this one.
+pub(crate) fn run(workshop: &Workshop, arguments: &[String], later: &[Command]) -> Result<Tally> {
     let mut tally = Tally::default();
     let missing = install::missing(workshop, install::For::Linux);
     if !missing.is_empty() {
@@ -25,10 +28,19 @@ pub(crate) fn run(workshop: &Workshop, arguments: &[String]) -> Result<Tally> {
         return Ok(tally);
     }
     // The examples in the documentation belong to the task `docs`.
-    tally +=
-        tests(workshop, test.args(["--workspace", "--all-features", "--tests"]).env("COTENANT_CRASH_IN_RELEASE", "1"))?;
+    test.args(["--workspace", "--all-features", "--tests"]).env("COTENANT_CRASH_IN_RELEASE", "1");
     // Processes are killed after each n-th instruction, of which an optimised build has a tenth.
-    tally += tests(workshop, cargo("test").args(["--release", "--package", "cotenant", "--test", "crash"]))?;
+    let crash = || {
+        let mut crash = cargo("test");
+        crash.args(["--release", "--package", "cotenant", "--test", "crash"]);
+        crash
+    };
+    check(workshop, cargo("test").args(test.get_args().skip(1)).arg("--no-run"))?;
+    let mut build_crash = crash();
+    build_crash.arg("--no-run");
+    ahead::build(workshop, std::iter::once(&build_crash).chain(later));
+    tally += tests(workshop, &mut test)?;
+    tally += tests(workshop, &mut crash())?;
     let built = workshop.target.join("debug/examples");
     tally += examples::run(workshop, &mut cargo("build"), &|name| workshop.command(built.join(name)))?;
     Ok(tally)

@@ -1,5 +1,6 @@
 //! What CI runs, one task each. This file parses and dispatches; every task has a file of its own.
 
+mod ahead;
 mod crash;
 mod debian;
 mod docs;
@@ -145,7 +146,7 @@ fn dispatch(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Task::Tidy => suite::one("tidy", || tidy::run(w)),
         Task::Lint => suite::one("lint", || lint::run(w)),
         Task::Docs => suite::one("docs", || docs::run(w)),
-        Task::Linux { arguments } => suite::one("linux", || linux::run(w, arguments)),
+        Task::Linux { arguments } => suite::one("linux", || linux::run(w, arguments, &[])),
         Task::Windows { c: true, .. } => suite::one("windows", || windows::run_c(w)),
         Task::Windows { arguments, .. } => suite::one("windows", || windows::run(w, arguments)),
         Task::Models { arguments } => suite::one("models", || models::run(w, arguments)),

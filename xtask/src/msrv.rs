@@ -34,10 +34,20 @@ pub(crate) fn run(workshop: &Workshop) -> Result<Tally> {
     let mut cargo = cargo(workshop, &toolchain);
     cargo.arg("--version");
     println!("{}", output(&mut cargo)?.trim());
-    let mut cargo = self::cargo(workshop, &toolchain);
-    cargo.env("CARGO_TARGET_DIR", workshop.target.join("msrv"));
-    check(workshop, cargo.args(["build", "--package", "cotenant-macros", "--package", "cotenant"]))?;
+    check(workshop, &mut build(workshop, &toolchain))?;
     Ok(Tally::PASS)
+}
+
+/// The build, to be made ahead; `None` without a toolchain.
+pub(crate) fn build_ahead(workshop: &Workshop) -> Option<Command> {
+    toolchain(workshop).ok().map(|toolchain| build(workshop, &toolchain))
+}
+
+fn build(workshop: &Workshop, toolchain: &Toolchain) -> Command {
+    let mut cargo = cargo(workshop, toolchain);
+    cargo.env("CARGO_TARGET_DIR", workshop.target.join("msrv"));
+    cargo.args(["build", "--package", "cotenant-macros", "--package", "cotenant"]);
+    cargo
 }
 
 /// The toolchain of the promised version, fetched if that is allowed.

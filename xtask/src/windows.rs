@@ -227,21 +227,33 @@ fn build_companions(workshop: &Workshop, toolchain: &Toolchain) -> Result<()> {
     compile.args(["-Wall", "-Wextra", "-Werror", "examples/library/count.c", "-o"]).arg(folder.join("count-c.exe"));
     check(workshop, compile.arg("-L").arg(&folder).arg("-lvisits"))?;
 
-    let of_reader = |subcommand| {
-        let mut cargo = toolchain.cargo(workshop, subcommand);
-        cargo.args(["--quiet", "--manifest-path", "tests/programs/Cargo.toml", "--package", "reader"]);
-        cargo
-    };
-    check(workshop, of_reader("build").args(["--profile", "fat"]))?;
+    check(workshop, &mut optimised_reader(workshop, toolchain))?;
     let blocks = folder.join("blocks");
     std::fs::create_dir_all(&blocks)?;
     for version in BLOCK_VERSIONS {
-        let mut build = of_reader("rustc");
+        let mut build = reader(workshop, toolchain, "rustc");
         build.args(["--features", "block", "--bin", "block", "--", "--cap-lints=allow", "--cfg"]);
         check(workshop, build.arg(format!("block=\"{version}\"")))?;
         std::fs::copy(folder.join("block.exe"), blocks.join(format!("{version}.exe")))?;
     }
     Ok(())
+}
+
+/// A companion whose build takes long and needs nothing of the others; `None` without a toolchain.
+pub(crate) fn build_ahead(workshop: &Workshop) -> Option<Command> {
+    toolchain(workshop).ok().map(|toolchain| optimised_reader(workshop, toolchain))
+}
+
+fn optimised_reader(workshop: &Workshop, toolchain: &Toolchain) -> Command {
+    let mut cargo = reader(workshop, toolchain, "build");
+    cargo.args(["--profile", "fat"]);
+    cargo
+}
+
+fn reader(workshop: &Workshop, toolchain: &Toolchain, subcommand: &str) -> Command {
+    let mut cargo = toolchain.cargo(workshop, subcommand);
+    cargo.args(["--quiet", "--manifest-path", "tests/programs/Cargo.toml", "--package", "reader"]);
+    cargo
 }
 
 fn prefix(workshop: &Workshop) -> PathBuf {
