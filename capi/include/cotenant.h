@@ -456,7 +456,7 @@ typedef struct cotenant_segment_options {
      */
     bool keep_until_removed;
     /**
-     * Asks for huge pages: a wish.
+     * Asks for huge pages (2 MiB) for what is reserved at once: a wish.
      */
     bool huge_pages;
     /**

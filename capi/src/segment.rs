@@ -63,7 +63,7 @@ pub struct cotenant_segment_options {
     pub max_participants: u32,
     /// The values live until the name is removed, not only while somebody is attached.
     pub keep_until_removed: bool,
-    /// Asks for huge pages: a wish.
+    /// Asks for huge pages (2 MiB) for what is reserved at once: a wish.
     pub huge_pages: bool,
     /// Has memory be there before the first access.
     pub prefault: bool,

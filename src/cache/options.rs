@@ -38,6 +38,7 @@ pub struct CacheOptions {
     object: String,
     wish: Wish,
     max_capacity_bytes: Option<u64>,
+    huge_pages: Option<bool>,
 }
 
 impl Default for CacheOptions {
@@ -54,6 +55,7 @@ impl Default for CacheOptions {
             object: DEFAULT_OBJECT.to_owned(),
             wish,
             max_capacity_bytes: None,
+            huge_pages: None,
         }
     }
 }
@@ -157,9 +159,10 @@ impl CacheOptions {
         self
     }
 
-    /// Asks for huge pages, as [`SegmentOptions::huge_pages`].
+    /// Whether huge pages are asked for, as [`SegmentOptions::huge_pages`]. Without this they are, where the backing
+    /// can have any: a cache is read all over, and its processes look up fewer addresses so.
     pub fn huge_pages(mut self, wanted: bool) -> Self {
-        self.segment = self.segment.huge_pages(wanted);
+        self.huge_pages = Some(wanted);
         self
     }
 
@@ -191,7 +194,7 @@ impl CacheOptions {
     /// - `NotFound`: there is none of that name, or the segment of that name holds none.
     /// - Else as of [`SegmentOptions::open`]; `Corrupt`: its own bytes make no sense.
     pub fn open(&self, name: &str) -> Result<Cache> {
-        Cache::open_in(Arc::new(self.segment.clone().open(name)?), &self.object)
+        Cache::open_in(Arc::new(self.with_pages().open(name)?), &self.object)
     }
 
     /// Attaches to the cache of that name, and makes it if there is none; one of those who try at the same time makes
@@ -250,7 +253,15 @@ impl CacheOptions {
         // What participants and pins need comes on top of the capacity, whatever that grows to.
         let more = self.max_capacity_bytes.unwrap_or(0).saturating_sub(self.wish.capacity_bytes);
         let bytes = Cache::needed_bytes(&self.wish)?.saturating_add(more);
-        let segment = self.segment.clone().max_participants(self.wish.participants);
+        let segment = self.with_pages().max_participants(self.wish.participants);
         Ok(segment.max_bytes(bytes.saturating_add(BESIDE_BYTES)).max_objects(64))
+    }
+
+    fn with_pages(&self) -> SegmentOptions {
+        let segment = self.segment.clone();
+        match self.huge_pages {
+            Some(wanted) => segment.huge_pages(wanted),
+            None => segment.huge_pages_if_possible(),
+        }
     }
 }

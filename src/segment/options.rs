@@ -146,10 +146,19 @@ impl SegmentOptions {
         self
     }
 
-    /// Asks the system for huge pages (2 MiB on x86-64), which make access to large data cheaper. A wish: without
-    /// support in `/sys/kernel/mm/transparent_hugepage/shmem_enabled` ordinary pages serve.
+    /// Asks the system for huge pages (2 MiB on x86-64), which make access to large data cheaper: memory that is
+    /// reserved 2 MiB and more at a time lies in them from the start
+    /// ([`MADV_COLLAPSE`](https://man7.org/linux/man-pages/man2/madvise.2.html), Linux 6.1), whatever
+    /// `/sys/kernel/mm/transparent_hugepage/shmem_enabled` says but `deny`. A wish: where there are none ordinary pages
+    /// serve.
     pub fn huge_pages(mut self, wanted: bool) -> Self {
         self.huge_pages = wanted;
+        self
+    }
+
+    /// Asks for huge pages unless the backing never has any.
+    pub(crate) fn huge_pages_if_possible(mut self) -> Self {
+        self.huge_pages |= self.backing.abilities().huge_pages.is_ok();
         self
     }
 

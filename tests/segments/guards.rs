@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 
@@ -31,6 +31,7 @@ pub(crate) const ROOT_TESTS: &[Named] = &[
     ("file_of_another_user_among_those_of_all_is_refused", file_of_another_user_among_those_of_all_is_refused),
     ("group_folder_is_made_under_any_umask", group_folder_is_made_under_any_umask),
     ("object_without_memory_is_told_where_there_is_none", object_without_memory_is_told),
+    ("huge_pages_that_are_not_enough_are_given_back", huge_pages_that_are_not_enough_are_given_back),
 ];
 
 /// By docs/format.md.
@@ -291,5 +292,21 @@ fn object_without_memory_is_told() {
         assert_eq!(next.ask("open it"), "opened");
         let answer = next.ask("add n");
         assert!(answer.starts_with("NoSpace: "), "{answer}");
+    });
+}
+
+/// An object of 12 MiB where there are 9: it is refused, and what had been got for it is there for others.
+fn huge_pages_that_are_not_enough_are_given_back() {
+    let (copied, sandbox) = (Copied::new(), Sandbox::new());
+    in_mount_namespace(|| {
+        mount_tmpfs(sandbox.path().to_str().expect("UTF-8"), "size=9m,mode=700");
+        let mut peer = Peer::start(&mut copied.command("holder", Some(sandbox.path())));
+        assert_eq!((peer.ask("create it huge"), peer.ask("add n")), ("created".into(), "1".into()));
+        let taken = || fs::metadata(sandbox.path().join("it")).expect("the segment").blocks() * 512;
+        let before = taken();
+        let answer = peer.ask("zeros z");
+        assert!(answer.starts_with("NoSpace: "), "{answer}");
+        assert_eq!(taken(), before);
+        assert_eq!(peer.ask("add n"), "2");
     });
 }

@@ -146,8 +146,8 @@ fn huge_pages() -> Check {
     let chosen = choice.split_whitespace().find_map(|word| word.strip_prefix('[')?.strip_suffix(']')).unwrap_or("?");
     let says = match chosen {
         "always" | "force" | "within_size" => "segments get huge pages by themselves",
-        "advise" => "segments that ask (huge_pages) get huge pages",
-        _ => "segments get none, also those that ask (huge_pages); echo advise into it as root if you want them",
+        "deny" => "segments get none, also those that ask (huge_pages)",
+        _ => "segments that ask (huge_pages), and caches, get them for what they reserve at once (Linux 6.1 and later)",
     };
     Check::ok(NAME, format!("{path} is {chosen}: {says}"))
 }

@@ -10,12 +10,10 @@
 
 #![allow(unsafe_code)]
 
-use std::io;
-use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering::Release};
 
 use super::attached::{Attached, Parts};
-use super::mapping::Mapping;
+use super::mapping::{HUGE_PAGE_BYTES, Mapping, page_bytes};
 use super::memfd;
 use super::{memory_limit, process, segment_file};
 use crate::error::{Error, ErrorKind, Result};
@@ -29,9 +27,15 @@ pub(super) fn open(request: &Request<'_>) -> Result<Attached> {
     let header = new_header(request, &name)?;
     let bytes = usize::try_from(header.max_bytes).unwrap_or(usize::MAX);
     memory_limit::check(header.max_bytes, &format!("make the segment {name}"))?;
-    let made = map(bytes).and_then(|memory| {
+    let made = Mapping::anonymous(bytes).and_then(|memory| {
         if request.huge_pages {
-            memory.want_huge_pages()?;
+            memory.want_huge_pages();
+            for at in Mapping::whole_huge_pages(0, bytes).step_by(HUGE_PAGE_BYTES) {
+                memory.populate(at, page_bytes())?;
+                if !memory.collapse(at) {
+                    break;
+                }
+            }
         }
         memory.populate(0, bytes).map(|()| memory)
     });
@@ -69,20 +73,6 @@ pub(super) fn write_header(memory: &Mapping, header: &Header) {
         // Release pairs with the Acquire of who looks for the magic.
         place.store(word, Release);
     }
-}
-
-/// Pages shared with children of a fork ([`MAP_ANONYMOUS`](https://man7.org/linux/man-pages/man2/mmap.2.html)).
-#[doc(alias = "MAP_ANONYMOUS")]
-fn map(bytes: usize) -> io::Result<Mapping> {
-    let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_ANONYMOUS);
-    // SAFETY: no address is asked for, so no memory in use is replaced.
-    let base = unsafe { libc::mmap(std::ptr::null_mut(), bytes, protection, flags, -1, 0) };
-    if base == libc::MAP_FAILED {
-        return Err(io::Error::last_os_error());
-    }
-    let base = NonNull::new(base.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
-    // SAFETY: just mapped, and known to nobody else.
-    Ok(unsafe { Mapping::adopt(base, bytes) })
 }
 
 /// What a participant is told whose companion is gone.

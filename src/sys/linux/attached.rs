@@ -42,6 +42,8 @@ pub(crate) struct Attached {
     pub(crate) created: bool,
     /// What is reserved is also made to be there (`prefault`).
     pub(crate) prefault: bool,
+    /// What is reserved is in huge pages where there are any.
+    has_huge_pages: bool,
     /// Keeps header and participants mapped for `live`, of a segment of objects everything; holds the life byte.
     pub(super) memory: Mapping,
     owner: &'static AtomicU64,
@@ -78,6 +80,7 @@ impl Attached {
             live,
             created,
             prefault: false,
+            has_huge_pages: false,
             memory,
             owner,
             slot_page: AtomicPtr::new(null_mut()),
@@ -95,6 +98,12 @@ impl Attached {
     /// How many bytes are mapped from [`Attached::base`] on.
     pub(crate) fn mapped_bytes(&self) -> usize {
         self.memory.bytes()
+    }
+
+    /// From here on memory is reserved in huge pages, as far as there are any.
+    pub(super) fn want_huge_pages(&mut self) {
+        self.memory.want_huge_pages();
+        self.has_huge_pages = true;
     }
 
     pub(crate) fn header(&self) -> &Header {
@@ -130,7 +139,8 @@ impl Attached {
         }
         let doing = format!("make the segment {} grow to {end} bytes", self.path);
         let file = self.segment.open().map_err(|cause| self.cannot_reopen(&doing, &cause))?;
-        space::reserve(&file, range, at, bytes, &doing)?;
+        let huge_in = self.has_huge_pages.then_some(&self.memory);
+        space::reserve(&file, huge_in, range, at, bytes, &doing)?;
         if self.prefault {
             let page = page_bytes() as u64;
             let start = at / page * page;

@@ -218,6 +218,14 @@ pub(crate) fn reserve(file: &File, at: u64, bytes: u64) -> io::Result<()> {
     Ok(())
 }
 
+/// Gives the memory of a range back, which reads as zeros from then on.
+#[doc(alias = "FALLOC_FL_PUNCH_HOLE")]
+pub(crate) fn punch_hole(file: &File, at: u64, bytes: u64) -> io::Result<()> {
+    let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
+    // SAFETY: no pointer.
+    check(unsafe { libc::fallocate(file.as_raw_fd(), mode, at as i64, bytes as i64) }).map(drop)
+}
+
 /// Writes `bytes` bytes from `address` at `at` ([`pwrite(2)`](https://man7.org/linux/man-pages/man2/pwrite.2.html)).
 ///
 /// # Safety

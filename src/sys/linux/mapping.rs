@@ -4,12 +4,18 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicU8;
 use std::sync::atomic::Ordering::Relaxed;
 
 use libc::{c_int, c_void};
+
+/// What a huge page holds: on x86-64, and on AArch64 with pages of 4 KiB. Where they are larger there are none for us.
+pub(crate) const HUGE_PAGE_BYTES: usize = 2 << 20;
+/// `madvise(2)`, since Linux 6.1; not in the C library's headers everywhere.
+const MADV_COLLAPSE: c_int = 25;
 
 /// Pages of this process, unmapped on drop.
 pub(crate) struct Mapping {
@@ -38,14 +44,48 @@ fn map(address: *mut c_void, bytes: usize, protection: c_int, flags: c_int, fd: 
     if base == libc::MAP_FAILED { Err(io::Error::last_os_error()) } else { Ok(base.cast()) }
 }
 
+/// Shared pages; where they may be huge, from an address on that a huge page can begin at.
+fn shared(bytes: usize, protection: c_int, flags: c_int, fd: c_int, at: u64) -> io::Result<Mapping> {
+    let flags = flags | libc::MAP_SHARED;
+    let may_be_huge = bytes >= HUGE_PAGE_BYTES && at % HUGE_PAGE_BYTES as u64 == 0;
+    if let Some(room) = may_be_huge.then(|| Mapping::room_for_huge_pages(bytes)).flatten() {
+        map(room.base.as_ptr().cast(), bytes, protection, flags | libc::MAP_FIXED, fd, at)?;
+        return Ok(room);
+    }
+    let base = map(std::ptr::null_mut(), bytes, protection, flags, fd, at)?;
+    NonNull::new(base).map(|base| Mapping { base, bytes }).ok_or_else(|| io::ErrorKind::OutOfMemory.into())
+}
+
 impl Mapping {
     /// Shared pages of `file`, wherever the kernel likes
     /// ([`mmap(2)`](https://man7.org/linux/man-pages/man2/mmap.2.html)).
     #[doc(alias = "mmap")]
     pub(crate) fn shared(file: &File, at: u64, bytes: usize, writable: bool) -> io::Result<Mapping> {
         let protection = if writable { libc::PROT_READ | libc::PROT_WRITE } else { libc::PROT_READ };
-        let base = map(std::ptr::null_mut(), bytes, protection, libc::MAP_SHARED, file.as_raw_fd(), at)?;
-        NonNull::new(base).map(|base| Mapping { base, bytes }).ok_or_else(|| io::ErrorKind::OutOfMemory.into())
+        shared(bytes, protection, 0, file.as_raw_fd(), at)
+    }
+
+    /// Pages shared with children of a fork ([`MAP_ANONYMOUS`](https://man7.org/linux/man-pages/man2/mmap.2.html)).
+    #[doc(alias = "MAP_ANONYMOUS")]
+    pub(crate) fn anonymous(bytes: usize) -> io::Result<Mapping> {
+        shared(bytes, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_ANONYMOUS, -1, 0)
+    }
+
+    /// Addresses without memory that begin where a huge page can; `None`: there are none left, or may be none.
+    fn room_for_huge_pages(bytes: usize) -> Option<Mapping> {
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        let whole_bytes = bytes.checked_add(HUGE_PAGE_BYTES)?;
+        let whole = map(std::ptr::null_mut(), whole_bytes, libc::PROT_NONE, flags, -1, 0).ok()?;
+        let before = whole.align_offset(HUGE_PAGE_BYTES);
+        let base = NonNull::new(whole.wrapping_add(before))?;
+        let end = before + bytes.next_multiple_of(page_bytes());
+        for (at, length) in [(0, before), (end, whole_bytes.saturating_sub(end))] {
+            if length > 0 {
+                // SAFETY: pages that were just mapped, beside those that are wanted; nobody knows of them.
+                unsafe { libc::munmap(whole.wrapping_add(at).cast(), length) };
+            }
+        }
+        Some(Mapping { base, bytes })
     }
 
     /// Private zeroed pages that the kernel zeroes again in every child of a fork, however it is made
@@ -69,8 +109,28 @@ impl Mapping {
     /// Asks for huge pages ([`MADV_HUGEPAGE`](https://man7.org/linux/man-pages/man2/madvise.2.html)). A wish: a kernel
     /// without them says no.
     #[doc(alias = "MADV_HUGEPAGE")]
-    pub(crate) fn want_huge_pages(&self) -> io::Result<()> {
-        self.advise(libc::MADV_HUGEPAGE)
+    pub(crate) fn want_huge_pages(&self) {
+        let _ = self.advise(libc::MADV_HUGEPAGE);
+    }
+
+    /// The range, from multiples of a huge page to multiples of one, within `bytes` bytes at `at`.
+    pub(crate) fn whole_huge_pages(at: usize, bytes: usize) -> Range<usize> {
+        let start = at.next_multiple_of(HUGE_PAGE_BYTES);
+        start..(at + bytes) / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES
+    }
+
+    /// Puts a huge page in the place of small ones
+    /// ([`MADV_COLLAPSE`](https://man7.org/linux/man-pages/man2/madvise.2.html)), also where the system's settings
+    /// give none by themselves. At least one of the small ones must be there; those that are not are then there, too.
+    /// `false`: there is none, or the kernel is older than 6.1. What the memory holds stays.
+    #[doc(alias = "MADV_COLLAPSE")]
+    pub(crate) fn collapse(&self, at: usize) -> bool {
+        if at.saturating_add(HUGE_PAGE_BYTES) > self.bytes {
+            return false;
+        }
+        let start = self.base.as_ptr().wrapping_add(at);
+        // SAFETY: a range of our own pages; the call changes no byte of them.
+        unsafe { libc::madvise(start.cast(), HUGE_PAGE_BYTES, MADV_COLLAPSE) == 0 }
     }
 
     /// Has the pages of a range be there before they are used

@@ -110,9 +110,6 @@ pub(super) fn open(request: &Request<'_>) -> Result<Attached> {
     }
     let bytes = usize::try_from(header.max_bytes).unwrap_or(usize::MAX);
     let memory = Mapping::shared(&file, 0, bytes, true).map_err(failed)?;
-    if request.huge_pages {
-        memory.want_huge_pages().map_err(failed)?;
-    }
     let segment = Reopen::kept(file).map_err(failed)?;
     let locks = segment.same();
     Attached::new(Parts { path: name, segment, locks, header, memory, created: true })

@@ -11,7 +11,6 @@
 #![allow(unsafe_code)]
 
 use std::ffi::CString;
-use std::io;
 use std::path::Path;
 use std::sync::atomic::Ordering::Acquire;
 
@@ -48,6 +47,9 @@ pub(crate) fn open(request: &Request<'_>) -> Result<&'static Attached> {
         }
     };
     attached.prefault = request.prefault;
+    if request.huge_pages {
+        attached.want_huge_pages();
+    }
     admit(attached)
 }
 
@@ -99,13 +101,6 @@ fn in_folder(request: &Request<'_>, plan: &Plan, folder: &Folder, name: &str, op
     }
     let bytes = usize::try_from(open.header.max_bytes).unwrap_or(usize::MAX);
     let mut attached = attach::map(folder, &name, &open, bytes)?;
-    if request.huge_pages {
-        let failed = |cause: io::Error| Error::system(format!("get huge pages for {}", attached.path), &cause);
-        attached.memory.want_huge_pages().map_err(|cause| {
-            failed(cause)
-                .hint("this kernel has none for shared memory (CONFIG_TRANSPARENT_HUGEPAGE): leave the wish out")
-        })?;
-    }
     if request.prefault {
         // Of the tables only what is used has memory. The data has: it is in use; reserved again, because a touch of
         // what is not there would be a signal.

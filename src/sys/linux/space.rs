@@ -18,6 +18,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
 
 use super::folder::MAKE_ROOM;
+use super::mapping::{HUGE_PAGE_BYTES, Mapping};
 use super::{file, file_system, memory_limit, process};
 use crate::error::{Error, Result};
 
@@ -30,15 +31,45 @@ pub(super) enum Range {
     InUse,
 }
 
-/// Reserves as [`file::reserve`] does; says which limit was met if it cannot be done. `doing` reads on after "cannot".
-pub(super) fn reserve(file: &File, range: Range, at: u64, bytes: u64, doing: &str) -> Result<()> {
+/// Reserves as [`file::reserve`] does, in huge pages of a mapping of the whole file where some are wanted and there are
+/// any; says which limit was met if it cannot be done. `doing` reads on after "cannot".
+pub(super) fn reserve(
+    file: &File,
+    huge_in: Option<&Mapping>,
+    range: Range,
+    at: u64,
+    bytes: u64,
+    doing: &str,
+) -> Result<()> {
     if file_system::is_memory(file) {
         match missing(file, range, at, bytes) {
             0 => {}
             missing => memory_limit::check(missing, doing)?,
         }
     }
-    file::reserve(file, at, bytes).map_err(|cause| explain(&cause, doing, file, at.saturating_add(bytes)))
+    // Memory in use has the pages that it got when it was new.
+    let huge = huge_in.filter(|_| range == Range::New).map(|memory| take_huge_pages(file, memory, at, bytes));
+    file::reserve(file, at, bytes).map_err(|cause| {
+        if let Some(taken) = huge {
+            // All or nothing, as without huge pages. Nobody uses what lies there yet.
+            let _ = file::punch_hole(file, taken.start, taken.end - taken.start);
+        }
+        explain(&cause, doing, file, at.saturating_add(bytes))
+    })
+}
+
+/// Has huge pages be there for as much of a new range as has room for whole ones; tells for which. There may be none:
+/// then, and for the rest, the small ones serve that the range is reserved with.
+fn take_huge_pages(file: &File, memory: &Mapping, at: u64, bytes: u64) -> std::ops::Range<u64> {
+    let (at, bytes) = (at as usize, bytes as usize);
+    let wanted = Mapping::whole_huge_pages(at, bytes);
+    let mut end = wanted.start;
+    // A small page makes the file as long as it needs to be, and one in each huge page is what that is made of.
+    let is_long_enough = wanted.is_empty() || file::reserve(file, wanted.end as u64 - 1, 1).is_ok();
+    while is_long_enough && end < wanted.end && file::reserve(file, end as u64, 1).is_ok() && memory.collapse(end) {
+        end += HUGE_PAGE_BYTES;
+    }
+    wanted.start as u64..wanted.end as u64
 }
 
 /// How much of the range has no memory yet: of a new one at most, of one in use at least. A file's length says nothing
