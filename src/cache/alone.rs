@@ -18,7 +18,6 @@ use std::time::Duration;
 
 use super::entry::Entry;
 use super::index::{Bucket, Probe, SPILLED, Slot};
-use super::layout::BUCKET_SLOTS;
 use super::shard::{IndexWord, Locked, Read, Seen, Shard, TRIES, is_expired};
 use super::words::hold_bytes;
 use crate::lock::atomic::fence;
@@ -104,7 +103,7 @@ impl Shard<'_> {
     ) -> Seen {
         // Acquire pairs with the Release of `spill`, which comes before the entry is in the second bucket.
         let before = bucket.sequence().load(Acquire);
-        for nth in 0..BUCKET_SLOTS {
+        for nth in bucket.candidates(probe) {
             let slot = bucket.load(nth);
             if slot.may_be(probe) {
                 match self.read_slot(bucket, nth, slot, index_word, Some(key), copy) {

@@ -50,11 +50,13 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// What begins at the first of these words, which go to the end of its slab; `None` if its lengths lead out of it.
+    /// What begins at that word of all slabs of an extent; `None` if it leads out of its slab, or of them.
     #[inline]
-    pub(super) fn at(words: Words) -> Option<Entry> {
-        let lengths = Lengths::unpack(words.first()?.load(Relaxed));
-        Some(Entry { words: words.get(..lengths.words())?, lengths })
+    pub(super) fn at(slabs: Words, at: usize, slab_words_log2: u32) -> Option<Entry> {
+        let lengths = Lengths::unpack(slabs.get(at)?.load(Relaxed));
+        let (begin, end) = (at, at + lengths.words());
+        let is_within = begin >> slab_words_log2 == (end - 1) >> slab_words_log2;
+        is_within.then(|| slabs.get(begin..end)).flatten().map(|words| Entry { words, lengths })
     }
 
     #[inline]

@@ -131,11 +131,12 @@ impl Locked<'_> {
 
     /// Entries and holes of a slab, with their places.
     fn walk(&self, number: usize, slab: Slab) -> impl Iterator<Item = (u32, Entry)> {
-        let first_place = number << self.shard.memory.shape.slab_words_log2;
+        let log2 = self.shard.memory.shape.slab_words_log2;
+        let first_place = number << log2;
         let used = slab.state().used;
         let mut at = FIRST_WORD;
         std::iter::from_fn(move || {
-            let entry = slab.words.get(..used)?.get(at..).and_then(Entry::at)?;
+            let entry = Entry::at(slab.words.get(..used)?, at, log2)?;
             let place = (first_place + at) as u32;
             at += entry.word_count();
             Some((place, entry))

@@ -4,6 +4,8 @@
 //! are the next state. The seed is random for each cache and lies in its memory, so that all processes agree. It keeps
 //! keys from being made to collide by outsiders; whoever can read the segment can read the seed.
 
+use super::words::as_words;
+
 /// Odd, with as many ones as zeros: the fraction of the golden ratio.
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
@@ -11,18 +13,39 @@ const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 pub(super) struct Seed(pub(super) [u64; 2]);
 
 impl Seed {
-    /// The hash of bytes that are laid out as `words`.
+    /// The hash of bytes.
     #[inline]
-    pub(super) fn hash(self, byte_count: usize, words: impl Iterator<Item = u64>) -> u64 {
-        let [start, multiplier] = self.0;
-        // A seed of few ones would make a poor factor.
-        let multiplier = (multiplier ^ GOLDEN) | 1;
-        let mut state = start ^ (byte_count as u64).wrapping_mul(GOLDEN);
-        for word in words {
-            // The state before a word is added again behind the product: a zero factor forgets nothing.
-            state = fold(state ^ word, multiplier).wrapping_add(state.rotate_left(23));
-        }
-        fold(state ^ multiplier, start.rotate_left(32) ^ GOLDEN | 1) ^ state
+    pub(super) fn hash_bytes(self, bytes: &[u8]) -> u64 {
+        let (whole, last) = as_words(bytes);
+        let state = whole.fold(self.start(bytes.len()), |state, word| self.mix(state, word));
+        self.end(last.map_or(state, |word| self.mix(state, word)))
+    }
+
+    /// The hash of bytes that are laid out as `words`.
+    pub(super) fn hash_words(self, byte_count: usize, words: impl Iterator<Item = u64>) -> u64 {
+        self.end(words.fold(self.start(byte_count), |state, word| self.mix(state, word)))
+    }
+
+    #[inline]
+    fn start(self, byte_count: usize) -> u64 {
+        self.0[0] ^ (byte_count as u64).wrapping_mul(GOLDEN)
+    }
+
+    /// A seed of few ones would make a poor factor.
+    #[inline]
+    fn multiplier(self) -> u64 {
+        (self.0[1] ^ GOLDEN) | 1
+    }
+
+    #[inline]
+    fn mix(self, state: u64, word: u64) -> u64 {
+        // The state before a word is added again behind the product: a zero factor forgets nothing.
+        fold(state ^ word, self.multiplier()).wrapping_add(state.rotate_left(23))
+    }
+
+    #[inline]
+    fn end(self, state: u64) -> u64 {
+        fold(state ^ self.multiplier(), self.0[0].rotate_left(32) ^ GOLDEN | 1) ^ state
     }
 }
 
@@ -35,10 +58,9 @@ fn fold(a: u64, b: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cache::words::as_words;
 
     fn hash(seed: [u64; 2], key: &[u8]) -> u64 {
-        Seed(seed).hash(key.len(), as_words(key))
+        Seed(seed).hash_bytes(key)
     }
 
     #[test]

@@ -127,10 +127,13 @@ impl Slot {
     }
 }
 
+/// A bucket's line.
+pub(super) type BucketWords = [AtomicU64; BUCKET_WORDS];
+
 /// A bucket in memory.
 #[derive(Clone, Copy)]
 pub(super) struct Bucket {
-    words: &'static [AtomicU64; BUCKET_WORDS],
+    words: &'static BucketWords,
 }
 
 impl Bucket {
@@ -164,6 +167,16 @@ impl Bucket {
         Slot(self.slots()[nth].load(Acquire))
     }
 
+    /// Which slots may lead to a key, a bit for each: told without a branch, of which the processor could foresee none.
+    #[inline]
+    pub(super) fn candidates(self, probe: Probe) -> Candidates {
+        let same = probe.tag() << TAG_SHIFT;
+        // From the last one on, so that the first one's bit is the lowest. Relaxed: whoever goes on with one loads it
+        // again.
+        let bit = |slot: &AtomicU64| u32::from(slot.load(Relaxed) ^ same < 1 << TAG_SHIFT);
+        Candidates(self.slots().iter().rev().fold(0, |bits, slot| bits + bits + bit(slot)))
+    }
+
     /// The slots that lead somewhere.
     pub(super) fn taken(self) -> impl Iterator<Item = (usize, Slot)> {
         (0..BUCKET_SLOTS).map(move |nth| (nth, self.load(nth))).filter(|(_, slot)| slot.place() != 0)
@@ -190,48 +203,59 @@ impl Bucket {
     }
 }
 
+/// Slots of a bucket, by number.
+pub(super) struct Candidates(u32);
+
+impl Iterator for Candidates {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        let nth = self.0.trailing_zeros() as usize;
+        self.0 &= self.0.wrapping_sub(1);
+        (nth < BUCKET_SLOTS).then_some(nth)
+    }
+}
+
 /// The buckets and ghosts of a shard.
 #[derive(Clone, Copy)]
 pub(super) struct Index {
-    buckets: Words,
+    buckets: &'static [BucketWords],
     ghosts: Words,
-    count: usize,
 }
 
 impl Index {
-    /// The words of `count` buckets, and those of the ghosts.
     #[inline]
-    pub(super) fn new(buckets: Words, ghosts: Words, count: usize) -> Index {
-        Index { buckets, ghosts, count }
+    pub(super) fn new(buckets: &'static [BucketWords], ghosts: Words) -> Index {
+        Index { buckets, ghosts }
     }
 
     #[inline]
     fn bucket(self, number: usize) -> Bucket {
-        let words = &self.buckets[number * BUCKET_WORDS..];
-        Bucket { words: words.first_chunk().expect("whole buckets") }
+        Bucket { words: &self.buckets[number] }
     }
 
     #[inline]
     pub(super) fn first(self, probe: Probe) -> Bucket {
-        self.bucket(probe.bucket(self.count))
+        self.bucket(probe.bucket(self.buckets.len()))
     }
 
     #[inline]
     pub(super) fn second(self, probe: Probe) -> Bucket {
-        self.bucket(probe.second_bucket(self.count))
+        self.bucket(probe.second_bucket(self.buckets.len()))
     }
 
     /// All buckets.
     pub(super) fn buckets(self) -> impl Iterator<Item = Bucket> {
-        (0..self.count).map(move |number| self.bucket(number))
+        self.buckets.iter().map(|words| Bucket { words })
     }
 
     pub(super) fn bucket_count(self) -> usize {
-        self.count
+        self.buckets.len()
     }
 
     pub(super) fn nth_bucket(self, number: usize) -> Bucket {
-        self.bucket(number % self.count)
+        self.bucket(number % self.buckets.len())
     }
 
     /// Of a key whose entry went lately, how often it was read then; `None`: it did not, or that is forgotten.

@@ -2,22 +2,27 @@
 //!
 //! An extent that another process added is looked up when a place in it, or its index, is first met. The shapes are
 //! this process's own copies, checked when they were copied; all indices into the words are checked by their slices.
+//! Each part of a shard is cut out once, so that an operation finds it in one line of private memory.
 
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering::{Acquire, Release};
 
+use super::entry::Entry;
 use super::hash::Seed;
-use super::index::{Index, Probe};
+use super::index::{BucketWords, Index, Probe};
 use super::layout::{
     COUNT_WORDS, EXTENTS_MAX, EXTENTS_PUBLISHED, ExtentShape, FRONT_WORDS, PIN_WORDS, PINS_USED, SHARD_WORDS,
     SLAB_TABLE_WORDS, Shape,
 };
-use super::words::{WORD_BYTES, as_words};
+use super::words::{WORD_BYTES, lines};
 use crate::lock::atomic::AtomicU64;
 
 /// Words of the cache. They live as long as the [`Memory`] that they are reached through: nothing that borrows from
 /// them is given out of this module's `Cache` but with the lifetime of a borrow of it.
 pub(super) type Words = &'static [AtomicU64];
+
+/// A shard's own words.
+pub(super) type ShardWords = [AtomicU64; SHARD_WORDS];
 
 /// Finds the words of an extent that this process has not met yet.
 pub(super) type Learn = dyn Fn(usize) -> Option<(Words, ExtentShape)> + Send + Sync;
@@ -27,6 +32,7 @@ pub(super) struct Memory {
     pub(super) seed: Seed,
     /// Mapped for reading alone: a store would be a signal.
     pub(super) is_read_only: bool,
+    shards: Box<[&'static ShardWords]>,
     first: Extent,
     /// Those behind the first.
     more: [OnceLock<Extent>; EXTENTS_MAX - 1],
@@ -38,18 +44,25 @@ pub(super) struct Extent {
     words: Words,
     shape: ExtentShape,
     first_slab: usize,
-    parts_at: usize,
     part_words: usize,
-    /// In each part.
-    buckets_at: usize,
-    slabs_at: usize,
+    /// Of each shard.
+    parts: Box<[Part]>,
+}
+
+/// What a shard has of an extent.
+#[repr(align(64))]
+struct Part {
+    buckets: &'static [BucketWords],
+    slabs: Words,
+    ghosts: Words,
+    slab_table: Words,
 }
 
 /// The words of one slab, and its line of the table.
 #[derive(Clone, Copy)]
 pub(super) struct Slab {
     pub(super) words: Words,
-    pub(super) table: Words,
+    pub(super) table: &'static [AtomicU64; SLAB_TABLE_WORDS],
 }
 
 impl Memory {
@@ -61,14 +74,17 @@ impl Memory {
         is_read_only: bool,
         learn: Box<Learn>,
     ) -> Memory {
+        let part_words = first.1.part_words(shape);
+        let parts = first.0[shape.front_words()..].chunks_exact(part_words).take(shape.shards);
+        let shards = parts.map(|part| part.first_chunk().expect("a part has more")).collect();
         let first = Extent::new(shape, first, 0);
-        Memory { shape, seed, is_read_only, first, more: [const { OnceLock::new() }; EXTENTS_MAX - 1], learn }
+        Memory { shape, seed, is_read_only, shards, first, more: [const { OnceLock::new() }; EXTENTS_MAX - 1], learn }
     }
 
     /// Where a key may be found.
     #[inline]
     pub(super) fn probe(&self, key: &[u8]) -> Probe {
-        Probe::new(self.seed.hash(key.len(), as_words(key)))
+        Probe::new(self.seed.hash_bytes(key))
     }
 
     /// The extent of that number, if there is one.
@@ -104,36 +120,36 @@ impl Memory {
     }
 
     /// The slab of that number.
+    #[inline]
     pub(super) fn slab(&self, shard: usize, number: usize) -> Option<Slab> {
         self.extent_of_slab(number)?.slab(self.shape, shard, number)
     }
 
-    /// From the word at `place` of a shard to the end of its slab.
+    /// The entry at `place` of a shard, or what was one; `None` if nothing can be there.
     #[inline]
-    pub(super) fn at_place(&self, shard: usize, place: u32) -> Option<Words> {
-        let log2 = self.shape.slab_words_log2;
-        let extent = self.extent_of_slab((place >> log2) as usize)?;
-        let in_extent = place as usize - (extent.first_slab << log2);
-        let slabs_at = extent.parts_at + shard * extent.part_words + extent.slabs_at;
-        let slab_end = (in_extent | (self.shape.slab_words() - 1)) + 1;
-        extent.words.get(slabs_at + in_extent..slabs_at + slab_end)
+    pub(super) fn entry(&self, shard: usize, place: u32) -> Option<Entry> {
+        let (log2, place) = (self.shape.slab_words_log2, place as usize);
+        let extent = self.extent_of_slab(place >> log2)?;
+        let slabs = extent.parts.get(shard)?.slabs;
+        Entry::at(slabs, place - (extent.first_slab << log2), log2)
     }
 
-    #[inline]
-    /// Of the largest index of a shard.
+    /// Buckets of the largest index of a shard.
     pub(super) fn buckets(&self) -> usize {
         let extents = (0..self.extents_published() as usize).map_while(|number| self.extent(number));
         extents.map(|extent| extent.shape.buckets).max().unwrap_or(0)
     }
 
+    #[inline]
     pub(super) fn index(&self, shard: usize, extent: usize) -> Option<Index> {
-        self.extent(extent).map(|extent| extent.index(shard))
+        let part = self.extent(extent)?.parts.get(shard)?;
+        Some(Index::new(part.buckets, part.ghosts))
     }
 
     /// A shard's own words.
     #[inline]
-    pub(super) fn shard_words(&self, shard: usize) -> Words {
-        &self.first.part(shard)[..SHARD_WORDS]
+    pub(super) fn shard_words(&self, shard: usize) -> &'static ShardWords {
+        self.shards[shard]
     }
 
     /// Pins up to this number were ever used.
@@ -175,16 +191,14 @@ impl Memory {
 impl Extent {
     fn new(shape: Shape, (words, extent): (Words, ExtentShape), first_slab: usize) -> Extent {
         let parts_at = if extent.is_first { shape.front_words() } else { 0 };
-        let (buckets_at, slabs_at) = (extent.buckets_at(), extent.slabs_at());
-        Extent {
-            words,
-            shape: extent,
-            first_slab,
-            parts_at,
-            part_words: extent.part_words(shape),
-            buckets_at,
-            slabs_at,
-        }
+        let part_words = extent.part_words(shape);
+        let parts = words[parts_at..].chunks_exact(part_words).take(shape.shards).map(|part| Part {
+            slab_table: &part[extent.table_at()..extent.ghosts_at()],
+            ghosts: &part[extent.ghosts_at()..extent.buckets_at()],
+            buckets: lines(&part[extent.buckets_at()..extent.slabs_at()]),
+            slabs: &part[extent.slabs_at()..],
+        });
+        Extent { words, shape: extent, first_slab, part_words, parts: parts.collect() }
     }
 
     pub(super) fn shape(&self) -> ExtentShape {
@@ -197,22 +211,11 @@ impl Extent {
     }
 
     #[inline]
-    fn part(&self, shard: usize) -> Words {
-        &self.words[self.parts_at + shard * self.part_words..][..self.part_words]
-    }
-
-    #[inline]
-    fn index(&self, shard: usize) -> Index {
-        let part = self.part(shard);
-        let ghosts = &part[self.shape.ghosts_at()..self.buckets_at];
-        Index::new(&part[self.buckets_at..self.slabs_at], ghosts, self.shape.buckets)
-    }
-
     fn slab(&self, shape: Shape, shard: usize, number: usize) -> Option<Slab> {
         let nth = number.checked_sub(self.first_slab)?;
-        let part = self.part(shard);
-        let table = part.get(self.shape.table_at() + nth * SLAB_TABLE_WORDS..)?.get(..SLAB_TABLE_WORDS)?;
-        let words = part.get(self.shape.slabs_at() + (nth << shape.slab_words_log2)..)?.get(..shape.slab_words())?;
+        let part = self.parts.get(shard)?;
+        let table = part.slab_table.get(nth * SLAB_TABLE_WORDS..)?.first_chunk()?;
+        let words = part.slabs.get(nth << shape.slab_words_log2..(nth + 1) << shape.slab_words_log2)?;
         Some(Slab { words, table })
     }
 }

@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use super::entry::Entry;
 use super::index::{Bucket, Index, Probe, SPILLED};
-use super::memory::{Memory, Words};
+use super::memory::{Memory, ShardWords};
 use super::words::hold_bytes;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::atomic::{AtomicU64, fence};
@@ -67,7 +67,7 @@ const PERIOD: u64 = 0xff;
 pub(super) struct Shard<'m> {
     pub(super) memory: &'m Memory,
     pub(super) number: usize,
-    pub(super) words: Words,
+    pub(super) words: &'static ShardWords,
 }
 
 /// What a reader found.
@@ -116,11 +116,13 @@ pub(super) fn now_ms() -> u64 {
     process::milliseconds_since_start()
 }
 
+#[inline]
 pub(super) fn is_expired(expires_ms: u64) -> bool {
     expires_ms != 0 && now_ms() >= expires_ms
 }
 
 impl<'m> Shard<'m> {
+    #[inline]
     pub(super) fn of(memory: &'m Memory, number: usize) -> Shard<'m> {
         Shard { memory, number, words: memory.shard_words(number) }
     }
@@ -140,7 +142,7 @@ impl<'m> Shard<'m> {
     /// What lies at a place that a slot names; `None` if nothing can.
     #[inline]
     pub(super) fn entry(&self, place: u32) -> Option<Entry> {
-        Entry::at(self.memory.at_place(self.number, place)?)
+        self.memory.entry(self.number, place)
     }
 
     /// Looks for a key, and has `copy` copy what it wants of the entry, which lies at a place: perhaps several times,
@@ -150,11 +152,23 @@ impl<'m> Shard<'m> {
     /// The first read of an entry in a period notes that in its slot: one store at most for each entry and period.
     #[inline]
     pub(super) fn read(&self, probe: Probe, key: &[u8], mut copy: impl FnMut(u32, Entry)) -> Option<Read> {
+        let index_word = self.index_word();
+        let index = self.memory.index(self.number, index_word.extent())?;
+        match self.read_bucket(index.first(probe), index_word, probe, key, &mut copy) {
+            Seen::Here(read) => Some(read),
+            Seen::Absent(false) => None,
+            Seen::Absent(true) | Seen::Changed => self.read_both(probe, key, &mut copy),
+        }
+    }
+
+    /// As [`read`](Shard::read), where one look into the first bucket did not tell.
+    #[inline(never)]
+    fn read_both(&self, probe: Probe, key: &[u8], copy: &mut impl FnMut(u32, Entry)) -> Option<Read> {
         for _ in 0..TRIES {
             let index_word = self.index_word();
             let index = self.memory.index(self.number, index_word.extent())?;
-            let seen = match self.read_bucket(index.first(probe), index_word, probe, key, &mut copy) {
-                Seen::Absent(true) => self.read_bucket(index.second(probe), index_word, probe, key, &mut copy),
+            let seen = match self.read_bucket(index.first(probe), index_word, probe, key, copy) {
+                Seen::Absent(true) => self.read_bucket(index.second(probe), index_word, probe, key, copy),
                 seen => seen,
             };
             match seen {
@@ -163,10 +177,11 @@ impl<'m> Shard<'m> {
                 Seen::Changed => std::hint::spin_loop(),
             }
         }
-        self.read_alone(probe, key, &mut copy)
+        self.read_alone(probe, key, copy)
     }
 
-    #[inline]
+    // Always: what it gives then stays in registers.
+    #[inline(always)]
     fn read_bucket(
         &self,
         bucket: Bucket,
@@ -177,7 +192,7 @@ impl<'m> Shard<'m> {
     ) -> Seen {
         // Acquire pairs with the Release of `count_change`.
         let before = bucket.sequence().load(Acquire);
-        for nth in 0..bucket.slots().len() {
+        for nth in bucket.candidates(probe) {
             let slot = bucket.load(nth);
             if !slot.may_be(probe) {
                 continue;

@@ -23,21 +23,34 @@ pub(super) const fn words_for(bytes: usize) -> usize {
     bytes.div_ceil(WORD_BYTES)
 }
 
-/// The words that bytes are laid out as.
-pub(super) fn as_words(bytes: &[u8]) -> impl Iterator<Item = u64> + '_ {
-    bytes.chunks(WORD_BYTES).map(|chunk| match chunk.try_into() {
-        Ok(whole) => u64::from_ne_bytes(whole),
-        Err(_) => {
-            let mut padded = [0; WORD_BYTES];
-            padded[..chunk.len()].copy_from_slice(chunk);
-            u64::from_ne_bytes(padded)
-        }
-    })
+/// Words, a line at a time; what is left over at the end is left out.
+pub(super) fn lines(words: &[AtomicU64]) -> &[[AtomicU64; LINE_WORDS]] {
+    let count = words.len() / LINE_WORDS;
+    // SAFETY: as many words are there, and an array lies as its elements do.
+    unsafe { std::slice::from_raw_parts(words.as_ptr().cast(), count) }
+}
+
+/// The words that bytes are laid out as: the whole ones, and a last one if there is a rest.
+#[inline]
+pub(super) fn as_words(bytes: &[u8]) -> (impl ExactSizeIterator<Item = u64> + '_, Option<u64>) {
+    let whole = bytes.chunks_exact(WORD_BYTES);
+    let rest = whole.remainder();
+    let last = (!rest.is_empty()).then(|| {
+        let mut padded = [0; WORD_BYTES];
+        padded[..rest.len()].copy_from_slice(rest);
+        u64::from_ne_bytes(padded)
+    });
+    (whole.map(|chunk| u64::from_ne_bytes(chunk.try_into().expect("a whole word"))), last)
 }
 
 /// Copies `bytes` into the words, whose number is that of the bytes.
 pub(super) fn write_bytes(words: &[AtomicU64], bytes: &[u8]) {
-    for (word, value) in words.iter().zip(as_words(bytes)) {
+    let (whole, last) = as_words(bytes);
+    let (of_whole, rest) = words.split_at(whole.len().min(words.len()));
+    for (word, value) in of_whole.iter().zip(whole) {
+        word.store(value, Relaxed);
+    }
+    if let (Some(word), Some(value)) = (rest.first(), last) {
         word.store(value, Relaxed);
     }
 }
@@ -47,12 +60,14 @@ pub(super) fn write_bytes(words: &[AtomicU64], bytes: &[u8]) {
 pub(super) fn append_bytes(words: &[AtomicU64], byte_count: usize, to: &mut Vec<u8>) {
     let begin = to.len();
     to.reserve(words.len() * WORD_BYTES);
-    for (chunk, word) in to.spare_capacity_mut().chunks_exact_mut(WORD_BYTES).zip(words) {
-        for (place, byte) in chunk.iter_mut().zip(word.load(Relaxed).to_ne_bytes()) {
-            place.write(byte);
-        }
+    let place = to.spare_capacity_mut().as_mut_ptr().cast::<u64>();
+    for (nth, word) in words.iter().enumerate() {
+        // SAFETY: as many bytes were reserved.
+        let to = unsafe { place.add(nth) };
+        // SAFETY: as above; a word may be written anywhere.
+        unsafe { to.write_unaligned(word.load(Relaxed)) };
     }
-    // SAFETY: reserved, and just written: whole words, of which no more than were there are counted.
+    // SAFETY: just written: whole words, of which no more than were there are counted.
     unsafe { to.set_len(begin + byte_count.min(words.len() * WORD_BYTES)) };
 }
 
@@ -68,6 +83,11 @@ pub(super) fn copy_bytes(words: &[AtomicU64], byte_count: usize, to: &mut [u8]) 
 /// Whether the words hold these bytes.
 #[inline]
 pub(super) fn hold_bytes(words: &[AtomicU64], bytes: &[u8]) -> bool {
-    words.len() == words_for(bytes.len())
-        && words.iter().zip(as_words(bytes)).all(|(word, it)| word.load(Relaxed) == it)
+    if words.len() != words_for(bytes.len()) {
+        return false;
+    }
+    let (whole, last) = as_words(bytes);
+    let rest = words.get(whole.len());
+    words.iter().zip(whole).all(|(word, it)| word.load(Relaxed) == it)
+        && last.is_none_or(|it| rest.is_some_and(|word| word.load(Relaxed) == it))
 }

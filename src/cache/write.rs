@@ -7,7 +7,6 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::entry::{Entry, Lengths};
 use super::index::{Bucket, Index, Probe, Slot};
-use super::layout::BUCKET_SLOTS;
 use super::shard::{BYTES, ENTRIES, EVICTED_BY_INDEX, EVICTED_EXPIRED, INSERTED, Locked, REMOVED, is_expired};
 use super::space::{Content, Kind, Room};
 use super::words::hold_bytes;
@@ -55,7 +54,7 @@ impl Locked<'_> {
 
     #[inline]
     fn find_in(&self, bucket: Bucket, probe: Probe, key: &[u8]) -> Option<Found> {
-        for nth in 0..BUCKET_SLOTS {
+        for nth in bucket.candidates(probe) {
             let slot = bucket.load(nth);
             if !slot.may_be(probe) {
                 continue;
@@ -75,7 +74,7 @@ impl Locked<'_> {
 
     pub(super) fn probe_of(&self, entry: Entry) -> Probe {
         let words = entry.key().iter().map(|word: &AtomicU64| word.load(Relaxed));
-        Probe::new(self.shard.memory.seed.hash(entry.lengths.key_bytes, words))
+        Probe::new(self.shard.memory.seed.hash_words(entry.lengths.key_bytes, words))
     }
 
     /// The slot that leads to an entry at a place; `None`: it is a hole.
