@@ -33,9 +33,30 @@ pub(crate) struct Options {
     /// Also writes a page with charts, complete in one file.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Prints one JSON object per line in place of the table.
+    /// Prints one JSON document in place of the table.
     #[arg(long)]
     json: bool,
+}
+
+/// The version of the document that `--json` prints (docs/benchmarks.md).
+const SCHEMA: u32 = 1;
+
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: u32,
+    machine: String,
+    quick: bool,
+    /// What `messages_per_second` of each way are of.
+    message_bytes: [usize; SIZES.len()],
+    ways: &'a [Row],
+    answers: Vec<Answer>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Answer {
+    question: &'static str,
+    way: &'static str,
+    note: Option<&'static str>,
 }
 
 /// A way, what is known of it and what was measured.
@@ -53,9 +74,15 @@ pub(super) struct Row {
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let rows = measure::all(options.quick)?;
     if options.json {
-        for row in &rows {
-            println!("{}", serde_json::to_string(row)?);
-        }
+        let document = Document {
+            schema: SCHEMA,
+            machine: sys::machine(),
+            quick: options.quick,
+            message_bytes: SIZES.map(|(bytes, _)| bytes),
+            ways: &rows,
+            answers: answers(&rows),
+        };
+        println!("{}", serde_json::to_string_pretty(&document)?);
     } else {
         println!("{}", table(&rows));
         answers(&rows).iter().for_each(|line| println!("{line}"));
@@ -114,22 +141,30 @@ fn table(rows: &[Row]) -> Table {
 }
 
 /// Which to take, from what was measured.
-pub(super) fn answers(rows: &[Row]) -> Vec<String> {
+pub(super) fn answers(rows: &[Row]) -> Vec<Answer> {
     let best = |of: &dyn Fn(&Row) -> Option<f64>, admits: &dyn Fn(&Row) -> bool| {
         let measured = rows.iter().filter(|row| admits(row)).filter_map(|row| of(row).map(|value| (row, value)));
-        measured.max_by(|(_, one), (_, other)| one.total_cmp(other)).map(|(row, _)| row.facts.name)
+        let best = measured.max_by(|(_, one), (_, other)| one.total_cmp(other)).map(|(row, _)| row.facts.name);
+        best.unwrap_or("nothing was measured")
     };
     let messages = |row: &Row| row.facts.holds_many;
-    let name = |name: Option<&'static str>| name.unwrap_or("nothing was measured");
     let quick = |row: &Row| row.round_trip_ns.map(|ns| -ns);
     let (small, large) = (|row: &Row| row.messages_per_second[1], |row: &Row| row.messages_per_second[4]);
+    let answer = |question, way, note| Answer { question, way, note };
     vec![
-        format!("state that all see:            {}: an access is a load or a store, whichever is made", ways::VARIABLE),
-        format!("soonest answer, here:          {}", name(best(&quick, &|_| true))),
-        format!("most small messages, here:     {}", name(best(&small, &messages))),
-        format!("most large messages, here:     {}", name(best(&large, &messages))),
-        format!("no message lost by a kill:     {} (at least once)", ways::QUEUE),
-        format!("values kept over a restart:    {}", ways::FILE),
-        "the other side is not yours:   pipe, FIFO or a socket".to_owned(),
+        answer("state that all see", ways::VARIABLE, Some("an access is a load or a store, whichever is made")),
+        answer("soonest answer, here", best(&quick, &|_| true), None),
+        answer("most small messages, here", best(&small, &messages), None),
+        answer("most large messages, here", best(&large, &messages), None),
+        answer("no message lost by a kill", ways::QUEUE, Some("at least once, with acknowledgements")),
+        answer("values kept over a restart", ways::FILE, None),
+        answer("the other side is not yours", "pipe, FIFO or a socket", None),
     ]
+}
+
+impl std::fmt::Display for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:<30} {}", format!("{}:", self.question), self.way)?;
+        self.note.map_or(Ok(()), |note| write!(f, ": {note}"))
+    }
 }

@@ -37,7 +37,8 @@ pub(super) fn of(rows: &[Row], machine: &str, quick: bool) -> anyhow::Result<Str
     writeln!(page, "<h1>Ways of sharing between processes</h1>")?;
     writeln!(page, "<p>{}, measured {year}-{month:02}-{day:02}", escaped(machine))?;
     writeln!(page, "{}.</p>", if quick { " in a quick run: the figures are coarse" } else { "" })?;
-    writeln!(page, "<h2>Which to take</h2><pre>{}</pre>", escaped(&answers(rows).join("\n")))?;
+    let lines: Vec<_> = answers(rows).iter().map(ToString::to_string).collect();
+    writeln!(page, "<h2>Which to take</h2><pre>{}</pre>", escaped(&lines.join("\n")))?;
     writeln!(page, "<h2>Everything</h2><div class=\"wide\"><table><thead><tr>")?;
     for (at, name) in columns().iter().enumerate() {
         write!(page, "<th{}>{}</th>", class(at), escaped(name))?;
