@@ -1,6 +1,6 @@
 //! `cotenant cache`: what is in a shared cache, and changes to it, as its programs would make them.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use cotenant::inspect::live::LiveObject;
 use cotenant::schema::Kind;
 use serde_json::{Value, json};
 
-use crate::human;
 use crate::look::Row;
 use crate::output::finish;
+use crate::{human, input};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -34,8 +34,6 @@ Exit status: 0 done, 1 failed, or there is no such entry; 2 wrong usage.";
 const SCHEMA: u32 = 1;
 const HEX: &str = "hex:";
 const HIT_RATIO: &str = "hit_ratio";
-/// Bytes of a value on standard input.
-const INPUT_BYTES_MAX: u64 = 1 << 30;
 
 /// Arguments of `cotenant cache`.
 #[derive(Args)]
@@ -256,13 +254,7 @@ fn key_of(text: &str) -> Result<Vec<u8>> {
 }
 
 fn words(value: &str) -> Result<Vec<u8>> {
-    if value != "-" {
-        return Ok(value.as_bytes().to_vec());
-    }
-    let mut bytes = Vec::new();
-    let mut input = std::io::stdin().lock().take(INPUT_BYTES_MAX);
-    input.read_to_end(&mut bytes).context("cannot read the value from standard input")?;
-    Ok(bytes)
+    if value == "-" { input::bytes() } else { Ok(value.as_bytes().to_vec()) }
 }
 
 #[cfg(test)]

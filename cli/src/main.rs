@@ -30,6 +30,8 @@ mod get;
 #[cfg(target_os = "linux")]
 mod happenings;
 #[cfg(target_os = "linux")]
+mod input;
+#[cfg(target_os = "linux")]
 mod look;
 #[cfg(target_os = "linux")]
 mod ls;

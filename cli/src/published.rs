@@ -1,20 +1,19 @@
 //! `cotenant published`: what one publishes and all see, as the tool sees it; and publishes it.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 use clap::{Args, Subcommand};
 use cotenant::inspect::live::{Life, LiveObject, LiveSegment, LiveSnapshot, ObjectState};
 use cotenant::inspect::printable;
 use serde_json::{Value, json};
 
 use crate::happenings::time;
-use crate::human;
 use crate::look::{From, Row, View, find, find_exactly, object};
 use crate::output::{complain, finish};
-use crate::typed;
+use crate::{human, input, typed};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -31,8 +30,6 @@ Exit status: 0 done, 1 failed, 2 wrong usage.";
 
 /// The version of the documents.
 const SCHEMA: u32 = 1;
-/// Bytes of a value on standard input.
-const INPUT_BYTES_MAX: u64 = 64 << 20;
 /// Looks at a value that is published all the time.
 const LOOKS_MAX: u32 = 200;
 
@@ -268,11 +265,5 @@ pub(crate) fn set(
 }
 
 fn words(value: &str) -> Result<String> {
-    if value != "-" {
-        return Ok(value.to_owned());
-    }
-    let mut words = String::new();
-    let mut input = std::io::stdin().lock().take(INPUT_BYTES_MAX);
-    input.read_to_string(&mut words).context("cannot read the value from standard input")?;
-    Ok(words)
+    if value == "-" { input::text() } else { Ok(value.to_owned()) }
 }

@@ -1,10 +1,10 @@
 //! `cotenant set`: changes a value of a segment in use, as its programs would.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 use clap::Args;
 use cotenant::inspect::live::{LiveObject, LiveSegment};
 use cotenant::inspect::printable;
@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::get::{document, document_of_key, holder};
 use crate::look::{From, Row, View, addressed, bytes, find_exactly, is_a_slip, object};
 use crate::output::finish;
-use crate::{cache, human, published, typed};
+use crate::{cache, human, input, published, typed};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -37,9 +37,6 @@ value whose owner died is left alone (look at it, then `cotenant reset`).
 Prints the value before and the one after.
 
 Exit status: 0 done, 1 failed and nothing is changed, 2 wrong usage.";
-
-/// Bytes of a value on standard input.
-const INPUT_BYTES_MAX: u64 = 64 << 20;
 
 /// Arguments of `cotenant set`.
 #[derive(Args)]
@@ -158,9 +155,7 @@ impl Set {
         if self.value != "-" {
             return Ok(self.value.clone());
         }
-        let mut words = String::new();
-        let mut input = std::io::stdin().lock().take(INPUT_BYTES_MAX);
-        input.read_to_string(&mut words).context("cannot read the value from standard input")?;
+        let words = input::text()?;
         // A shell's echo ends it with a line break.
         Ok(words.strip_suffix('\n').map(str::to_owned).unwrap_or(words))
     }

@@ -23,6 +23,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::iterator::Signals;
 
 use crate::human;
 use crate::look::{From, View};
@@ -77,6 +79,20 @@ pub(crate) struct Top {
     from: From,
 }
 
+/// Whoever ends us from outside (`kill`, a session that is closed) finds the terminal as it was. What ends a process at
+/// once, SIGKILL, leaves it to `reset`.
+fn give_the_terminal_back_at_signals() -> Result<()> {
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGQUIT]).context("cannot wait for signals")?;
+    std::thread::spawn(move || {
+        for signal in signals.forever() {
+            ratatui::restore();
+            // As if we had not been asked.
+            let _ = signal_hook::low_level::emulate_default_handler(signal);
+        }
+    });
+    Ok(())
+}
+
 impl Top {
     pub(crate) fn run(&self) -> Result<ExitCode> {
         if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
@@ -88,6 +104,7 @@ impl Top {
         let mut state = State::new(self.tab, self.filter.clone(), self.interval.clamp(INTERVALS.0, INTERVALS.1));
         // Before the screen changes: an error here is a line.
         state.page = sampler.look(&state)?;
+        give_the_terminal_back_at_signals()?;
         let mut terminal = ratatui::try_init().context("cannot draw on this terminal")?;
         let done = self.go_on(&mut terminal, &mut sampler, &mut state);
         ratatui::restore();

@@ -2,7 +2,8 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::process::{Child, Command, Stdio};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -46,7 +47,8 @@ impl Screen {
     }
 
     fn top(place: &Place, more: &[&str]) -> Screen {
-        Screen::start(place.command(&[&["top", "--interval", "100ms"], more].concat()))
+        let often: &[&str] = if more.contains(&"--interval") { &["top"] } else { &["top", "--interval", "100ms"] };
+        Screen::start(place.command(&[often, more].concat()))
     }
 
     fn text(&self) -> String {
@@ -77,6 +79,13 @@ impl Screen {
     /// Ends it, as a person would.
     fn quit(mut self) -> Vec<u8> {
         self.press("q");
+        let (status, bytes) = self.end();
+        assert!(status.success(), "{status}");
+        bytes
+    }
+
+    /// Waits until it has ended; how it did, and all that it wrote.
+    fn end(&mut self) -> (ExitStatus, Vec<u8>) {
         let deadline = Instant::now() + WATCHDOG;
         let status = loop {
             if let Some(status) = self.child.try_wait().expect("our child") {
@@ -85,11 +94,10 @@ impl Screen {
             assert!(Instant::now() < deadline, "watchdog: it does not end");
             std::thread::sleep(Duration::from_millis(5));
         };
-        assert!(status.success(), "{status}");
         while let Ok(bytes) = self.output.recv_timeout(Duration::from_millis(50)) {
             self.bytes.extend(bytes);
         }
-        std::mem::take(&mut self.bytes)
+        (status, std::mem::take(&mut self.bytes))
     }
 }
 
@@ -264,6 +272,20 @@ fn no_color_means_none_and_the_terminal_is_given_back() {
     let mut screen = Screen::start(command);
     screen.await_that("the row", |screen| row(screen, "damaged").contains("damaged"));
     assert!(!has_color(&screen.quit()));
+}
+
+#[test]
+fn one_that_is_told_to_end_gives_the_terminal_back() {
+    use rustix::process::{Pid, Signal, kill_process};
+    let place = Place::new();
+    for signal in [Signal::TERM, Signal::HUP, Signal::INT] {
+        let mut screen = Screen::top(&place, &["--interval", "60s"]);
+        screen.await_text("segments");
+        kill_process(Pid::from_child(&screen.child), signal).expect("our child");
+        let (status, bytes) = screen.end();
+        assert_eq!(status.signal(), Some(signal.as_raw()));
+        assert!(String::from_utf8_lossy(&bytes).contains("\x1b[?1049l"), "the alternate screen is left");
+    }
 }
 
 #[test]
