@@ -115,7 +115,7 @@ impl Attached {
     }
 
     /// Makes sure that there is memory behind the `bytes` bytes at `at`, counted from the first byte of the segment.
-    /// What was reserved before keeps its values. Nothing behind `at` is in use yet.
+    /// What was reserved before keeps its values. Nothing behind the page of `at` is in use yet.
     pub(crate) fn reserve(&self, at: u64, bytes: u64) -> Result<()> {
         self.reserve_range(Range::New, at, bytes)
     }

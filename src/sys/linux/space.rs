@@ -18,14 +18,14 @@ use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
 
 use super::folder::MAKE_ROOM;
-use super::mapping::{HUGE_PAGE_BYTES, Mapping};
+use super::mapping::{HUGE_PAGE_BYTES, Mapping, page_bytes};
 use super::{file, file_system, memory_limit, process};
 use crate::error::{Error, Result};
 
 /// What is known of a range that is to be reserved.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Range {
-    /// Nothing behind its start is in use: it may be that nothing is there at all.
+    /// Nothing behind the page of its start is in use: it may be that nothing is there at all.
     New,
     /// In use: its memory is there, unless damaged bytes say so.
     InUse,
@@ -50,7 +50,7 @@ pub(super) fn reserve(
     // Memory in use has the pages that it got when it was new.
     let huge = huge_in.filter(|_| range == Range::New).map(|memory| take_huge_pages(file, memory, at, bytes));
     file::reserve(file, at, bytes).map_err(|cause| {
-        if let Some(taken) = huge {
+        if let Some(taken) = huge.filter(|taken| !taken.is_empty()) {
             // All or nothing, as without huge pages. Nobody uses what lies there yet.
             let _ = file::punch_hole(file, taken.start, taken.end - taken.start);
         }
@@ -58,8 +58,9 @@ pub(super) fn reserve(
     })
 }
 
-/// Has huge pages be there for as much of a new range as has room for whole ones; tells for which. There may be none:
-/// then, and for the rest, the small ones serve that the range is reserved with.
+/// Has huge pages be there for as much of a new range as has room for whole ones; tells what of it may be given back:
+/// all but its first page, which others may use to its middle. There may be no huge pages: then, and for the rest, the
+/// small ones serve that the range is reserved with.
 fn take_huge_pages(file: &File, memory: &Mapping, at: u64, bytes: u64) -> std::ops::Range<u64> {
     let (at, bytes) = (at as usize, bytes as usize);
     let wanted = Mapping::whole_huge_pages(at, bytes);
@@ -69,7 +70,8 @@ fn take_huge_pages(file: &File, memory: &Mapping, at: u64, bytes: u64) -> std::o
     while is_long_enough && end < wanted.end && file::reserve(file, end as u64, 1).is_ok() && memory.collapse(end) {
         end += HUGE_PAGE_BYTES;
     }
-    wanted.start as u64..wanted.end as u64
+    let first_page_end = (at / page_bytes() + 1) * page_bytes();
+    wanted.start.max(first_page_end) as u64..wanted.end as u64
 }
 
 /// How much of the range has no memory yet: of a new one at most, of one in use at least. A file's length says nothing
@@ -139,11 +141,13 @@ fn file_system(file: &File) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::FileExt;
+
     use super::*;
 
     #[test]
     fn memory_counts_and_not_the_length() {
-        let page = super::super::mapping::page_bytes() as u64;
+        let page = page_bytes() as u64;
         let file = super::super::memfd::new(c"test").expect("a memfd");
         file.set_len(100 * page).expect("a length");
         assert_eq!(missing(&file, Range::New, 10 * page, 20 * page), 20 * page);
@@ -152,5 +156,39 @@ mod tests {
         assert_eq!(missing(&file, Range::New, 10 * page, 20 * page), 10 * page);
         assert_eq!(missing(&file, Range::InUse, 10 * page, 20 * page), 0);
         assert_eq!(missing(&file, Range::InUse, 10 * page, 21 * page), page);
+    }
+
+    /// A file that cannot get longer, and a mapping of it: what goes beyond its end is refused.
+    fn file_that_is_full(bytes: usize) -> (File, Mapping) {
+        let file = super::super::memfd::new(c"test").expect("a memfd");
+        file.set_len(bytes as u64).expect("a length");
+        // SAFETY: no pointer.
+        assert_eq!(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, libc::F_SEAL_GROW) }, 0);
+        let memory = Mapping::shared(&file, 0, bytes, true).expect("a mapping");
+        (file, memory)
+    }
+
+    #[test]
+    fn what_is_given_back_does_not_take_the_end_of_another_object_with_it() {
+        let (file, memory) = file_that_is_full(3 * HUGE_PAGE_BYTES);
+        let (at, page) = (HUGE_PAGE_BYTES as u64, page_bytes() as u64);
+        // Another process's object ends in the page that the new one begins in.
+        file.write_all_at(&[7; 100], at).expect("room");
+        file.write_all_at(&[7; 100], at + page).expect("room");
+        let refused = reserve(&file, Some(&memory), Range::New, at, 4 * at, "grow");
+        assert_eq!(refused.expect_err("too long").os_error(), Some(libc::EPERM));
+        let mut found = [[0; 100]; 2];
+        file.read_exact_at(&mut found[0], at).expect("its bytes");
+        file.read_exact_at(&mut found[1], at + page).expect("its bytes");
+        assert_eq!(found, [[7; 100], [0; 100]]);
+    }
+
+    #[test]
+    fn range_without_room_for_a_huge_page_is_refused_too() {
+        let page = page_bytes();
+        let (file, memory) = file_that_is_full(HUGE_PAGE_BYTES + 2 * page);
+        let at = (HUGE_PAGE_BYTES + page) as u64;
+        let refused = reserve(&file, Some(&memory), Range::New, at, 4 * page as u64, "grow");
+        assert_eq!(refused.expect_err("too long").os_error(), Some(libc::EPERM));
     }
 }
