@@ -3253,8 +3253,8 @@ typedef struct cotenant_cache_made cotenant_cache_made;
 typedef int32_t (*cotenant_cache_make)(struct cotenant_cache_made *made, void *argument);
 
 /**
- * Appends bytes to a value that is being computed: in the call that gets it, and by its thread. COTENANT_INVALID_INPUT.
- * Does not block.
+ * Appends bytes to a value that is being computed: in the call that gets it, and by its thread. COTENANT_INVALID_INPUT;
+ * COTENANT_NO_SPACE: this process has no memory for them, and nothing was appended. Does not block.
  */
 COTENANT_API
 cotenant_status cotenant_cache_made_append(struct cotenant_cache_made *made,

@@ -41,8 +41,8 @@ impl From<NotMade> for Failure {
     }
 }
 
-/// Appends bytes to a value that is being computed: in the call that gets it, and by its thread. COTENANT_INVALID_INPUT.
-/// Does not block.
+/// Appends bytes to a value that is being computed: in the call that gets it, and by its thread. COTENANT_INVALID_INPUT;
+/// COTENANT_NO_SPACE: this process has no memory for them, and nothing was appended. Does not block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cotenant_cache_made_append(
     made: *mut cotenant_cache_made,
@@ -53,7 +53,12 @@ pub unsafe extern "C" fn cotenant_cache_made_append(
         // SAFETY: the caller passes what its function got.
         let made = unsafe { made.as_mut() }.ok_or_else(|| invalid("what is made is a null pointer"))?;
         // SAFETY: the caller passes bytes.
-        made.value.extend_from_slice(unsafe { memory::bytes(bytes, length) }?);
+        let bytes = unsafe { memory::bytes(bytes, length) }?;
+        made.value.try_reserve(bytes.len()).map_err(|_| Failure {
+            status: COTENANT_NO_SPACE,
+            message: format!("this process has no memory for {length} bytes more of a value that is computed"),
+        })?;
+        made.value.extend_from_slice(bytes);
         Ok(())
     })
 }

@@ -1,7 +1,6 @@
 //! Ends of queues: what sends, what receives, and messages where they lie.
 
 use std::ffi::c_void;
-use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -488,7 +487,7 @@ pub unsafe extern "C" fn cotenant_receiver_wait_any(
             return Err(invalid("the receivers, or the place for the index, are a null pointer"));
         }
         // SAFETY: the caller passes so many.
-        let receivers = unsafe { slice::from_raw_parts(receivers, count) };
+        let receivers = unsafe { given(receivers, count, "the receivers are") }?;
         let receivers = receivers.iter().map(|receiver| {
             // SAFETY: the caller passes receivers, or null.
             unsafe { receiving(*receiver) }

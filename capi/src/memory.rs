@@ -3,7 +3,17 @@
 use std::ffi::c_void;
 use std::slice;
 
-use crate::status::{Result, invalid};
+use crate::status::{Failure, Result, invalid};
+
+/// As many values as memory can have: no slice of Rust may be longer, and sums of two lengths fit into a `usize`.
+const fn most<T>() -> usize {
+    isize::MAX as usize / size_of::<T>()
+}
+
+/// Most often the -1 of a call that failed.
+fn too_many(count: usize) -> Failure {
+    invalid(&format!("a length of {count} is longer than memory can be"))
+}
 
 /// # Safety
 /// Null and 0, or so many values that nobody changes during the call. `what` tells of a null pointer: "the bytes are".
@@ -11,6 +21,7 @@ pub(crate) unsafe fn given<'a, T>(first: *const T, count: usize, what: &str) -> 
     match (first.is_null(), count) {
         (_, 0) => Ok(&[]),
         (true, _) => Err(invalid(&format!("{what} a null pointer"))),
+        _ if count > most::<T>() => Err(too_many(count)),
         // SAFETY: the caller's promise.
         (false, _) => Ok(unsafe { slice::from_raw_parts(first, count) }),
     }
@@ -36,6 +47,7 @@ pub(crate) unsafe fn room<'a>(buffer: *mut c_void, capacity: usize) -> Result<&'
     match (buffer.is_null(), capacity) {
         (_, 0) => Ok(&mut []),
         (true, _) => Err(invalid("the buffer is a null pointer")),
+        _ if capacity > most::<u8>() => Err(too_many(capacity)),
         // SAFETY: the caller's promise.
         (false, _) => Ok(unsafe { slice::from_raw_parts_mut(buffer.cast(), capacity) }),
     }

@@ -166,6 +166,14 @@ static int32_t asks_itself(cotenant_cache_made *made, void *argument)
     return (int32_t)cotenant_cache_made_append(made, "done", 4);
 }
 
+static int32_t says_a_length_of_minus_one(cotenant_cache_made *made, void *argument)
+{
+    (void)argument;
+    CHECK(cotenant_cache_made_append(made, "x", SIZE_MAX) == COTENANT_INVALID_INPUT);
+    CHECK(cotenant_cache_made_append(made, "x", SIZE_MAX / 2) == COTENANT_NO_SPACE);
+    return (int32_t)cotenant_cache_made_append(made, "x", 1);
+}
+
 static int calls;
 
 static void *compute(void *argument)
@@ -280,6 +288,13 @@ static void misuse(void)
     CHECK(cotenant_cache_get(cache, NULL, 1, buffer, 1, NULL) == COTENANT_INVALID_INPUT);
     CHECK(cotenant_cache_get(cache, KEY("k"), NULL, 1, NULL) == COTENANT_INVALID_INPUT);
     CHECK(cotenant_cache_insert(cache, KEY("k"), NULL, 1, 0) == COTENANT_INVALID_INPUT);
+    /* As what a call gave that failed. */
+    CHECK(cotenant_cache_insert(cache, KEY("k"), "v", SIZE_MAX, 0) == COTENANT_INVALID_INPUT);
+    CHECK(strstr(cotenant_error_message(), "longer than memory") != NULL);
+    CHECK(cotenant_cache_get(cache, "k", SIZE_MAX, buffer, 1, NULL) == COTENANT_INVALID_INPUT);
+    CHECK(cotenant_cache_get(cache, KEY("k"), buffer, SIZE_MAX, NULL) == COTENANT_INVALID_INPUT);
+    CHECK(cotenant_cache_get_or_insert(cache, KEY("minus one"), 0, says_a_length_of_minus_one, NULL, buffer, 1, NULL) ==
+          COTENANT_OK);
     CHECK(cotenant_cache_pin(cache, KEY("k"), NULL) == COTENANT_INVALID_INPUT);
     CHECK(cotenant_cache_compare_and_swap(cache, KEY("k"), "x", 1, 0, NULL) == COTENANT_INVALID_INPUT);
     CHECK(cotenant_cache_capacity_bytes(NULL) == 0 && cotenant_cache_max_entry_bytes(NULL) == 0);

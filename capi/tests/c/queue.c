@@ -205,6 +205,10 @@ static void misuse(cotenant_queue *queue)
     CHECK(cotenant_sender_send(NULL, "x", 1) == COTENANT_INVALID_INPUT);
     CHECK(cotenant_queue_sender(queue, &sender) == COTENANT_OK);
     CHECK(cotenant_sender_send(sender, NULL, 1) == COTENANT_INVALID_INPUT);
+    CHECK(cotenant_sender_send(sender, "x", SIZE_MAX) == COTENANT_INVALID_INPUT);
+    CHECK(strstr(cotenant_error_message(), "longer than memory") != NULL);
+    const cotenant_bytes one = {"x", 1};
+    CHECK(cotenant_sender_send_all(sender, &one, SIZE_MAX / 2, &count) == COTENANT_INVALID_INPUT && count == 0);
     CHECK(cotenant_sender_reserve(sender, 1, NULL) == COTENANT_INVALID_INPUT);
     CHECK(cotenant_sender_commit(sender) == COTENANT_INVALID_INPUT);
     CHECK(cotenant_sender_cancel(sender) == COTENANT_OK && cotenant_sender_cancel(NULL) == COTENANT_INVALID_INPUT);
