@@ -2037,7 +2037,8 @@ typedef struct cotenant_pipe_writer cotenant_pipe_writer;
 /**
  * The writing end for whole messages, of a descriptor that pipe() or open() of a FIFO gave (on Windows the HANDLE of a
  * pipe). It is the library's from here on if this gives COTENANT_OK, and closed with the writer. A child of a fork may
- * use its parent's writer. COTENANT_INVALID_INPUT: it is no pipe; COTENANT_SYSTEM. Does not block.
+ * use its parent's writer. COTENANT_INVALID_INPUT: it is no pipe, or (on Windows found by the first call that uses it)
+ * the end that is read; COTENANT_SYSTEM. Does not block.
  */
 COTENANT_API
 cotenant_status cotenant_pipe_writer_open(ptrdiff_t descriptor,

@@ -31,7 +31,8 @@ pub struct cotenant_pipe_reader {
 
 /// The writing end for whole messages, of a descriptor that pipe() or open() of a FIFO gave (on Windows the HANDLE of a
 /// pipe). It is the library's from here on if this gives COTENANT_OK, and closed with the writer. A child of a fork may
-/// use its parent's writer. COTENANT_INVALID_INPUT: it is no pipe; COTENANT_SYSTEM. Does not block.
+/// use its parent's writer. COTENANT_INVALID_INPUT: it is no pipe, or (on Windows found by the first call that uses it)
+/// the end that is read; COTENANT_SYSTEM. Does not block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cotenant_pipe_writer_open(
     descriptor: isize,
@@ -41,7 +42,7 @@ pub unsafe extern "C" fn cotenant_pipe_writer_open(
         // SAFETY: the caller passes a place.
         let place = unsafe { out(writer) }?;
         // SAFETY: the caller gives the descriptor away.
-        let file = unsafe { pipe_end(descriptor) }.map_err(failure)?;
+        let file = unsafe { pipe_end(descriptor, true) }.map_err(failure)?;
         *place = Box::into_raw(Box::new(cotenant_pipe_writer { writer: PipeWriter::from(file).messages() }));
         Ok(())
     })
@@ -57,7 +58,7 @@ pub unsafe extern "C" fn cotenant_pipe_reader_open(
         // SAFETY: the caller passes a place.
         let place = unsafe { out(reader) }?;
         // SAFETY: the caller gives the descriptor away.
-        let file = unsafe { pipe_end(descriptor) }.map_err(failure)?;
+        let file = unsafe { pipe_end(descriptor, false) }.map_err(failure)?;
         let reader = PipeReader::from(file).messages();
         *place = Box::into_raw(Box::new(cotenant_pipe_reader { reader, message: Vec::new() }));
         Ok(())

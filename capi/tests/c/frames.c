@@ -98,6 +98,14 @@ int main(void)
     CHECK(cotenant_pipe_reader_open(-1, &reader) != COTENANT_OK);
     CHECK(cotenant_pipe_writer_open(-1, &writer) != COTENANT_OK);
 #ifndef _WIN32
+    int turned[2];
+    cotenant_pipe_reader *none = NULL;
+    cotenant_pipe_writer *neither = NULL;
+    CHECK(pipe(turned) == 0);
+    CHECK(cotenant_pipe_writer_open(turned[0], &neither) == COTENANT_INVALID_INPUT && neither == NULL);
+    CHECK(strstr(cotenant_error_message(), "not written") != NULL);
+    CHECK(cotenant_pipe_reader_open(turned[1], &none) == COTENANT_INVALID_INPUT && none == NULL);
+    CHECK(close(turned[0]) == 0 && close(turned[1]) == 0); /* They are still the caller's. */
     int file = open("/dev/null", O_RDWR);
     CHECK(cotenant_pipe_writer_open(file, &writer) == COTENANT_INVALID_INPUT && fcntl(file, F_GETFD) == 0);
 #endif

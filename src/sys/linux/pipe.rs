@@ -180,11 +180,11 @@ fn wait(file: &File, writes: bool, timeout: Option<Duration>) -> io::Result<bool
     }
 }
 
-/// The pipe that this descriptor is.
+/// The pipe that this descriptor is, opened to be written (`writes`) or read.
 ///
 /// # Safety
 /// The caller gives the descriptor away if this succeeds.
-pub unsafe fn pipe_end(descriptor: isize) -> io::Result<OwnedFd> {
+pub unsafe fn pipe_end(descriptor: isize, writes: bool) -> io::Result<OwnedFd> {
     let number = i32::try_from(descriptor).ok().filter(|number| *number >= 0);
     let Some(number) = number else { return Err(io::Error::from_raw_os_error(libc::EBADF)) };
     // SAFETY: all zero is valid: numbers.
@@ -195,6 +195,16 @@ pub unsafe fn pipe_end(descriptor: isize) -> io::Result<OwnedFd> {
     }
     if about.st_mode & libc::S_IFMT != libc::S_IFIFO {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("descriptor {number} is no pipe")));
+    }
+    // SAFETY: any number may be asked about.
+    let flags = unsafe { libc::fcntl(number, libc::F_GETFL) };
+    if flags < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let (other, what) = if writes { (libc::O_RDONLY, "written") } else { (libc::O_WRONLY, "read") };
+    if flags & libc::O_ACCMODE == other {
+        let why = format!("descriptor {number} is the end of a pipe that is not {what}; take the other one");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
     }
     // SAFETY: open, and given to us.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })

@@ -84,6 +84,6 @@ pub(crate) fn write_now(_file: &File, _bytes: &[u8]) -> io::Result<usize> {
 
 /// # Safety
 /// None is needed.
-pub unsafe fn pipe_end(_descriptor: isize) -> io::Result<File> {
+pub unsafe fn pipe_end(_descriptor: isize, _writes: bool) -> io::Result<File> {
     unsupported()
 }

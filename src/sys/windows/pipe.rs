@@ -381,11 +381,11 @@ fn unsupported<T>(why: &str) -> io::Result<T> {
     Err(io::Error::new(io::ErrorKind::Unsupported, why))
 }
 
-/// The pipe that this handle is.
+/// The pipe that this handle is. Windows tells of a handle's rights when it is used.
 ///
 /// # Safety
 /// The caller gives the handle away if this succeeds.
-pub unsafe fn pipe_end(handle: isize) -> io::Result<OwnedHandle> {
+pub unsafe fn pipe_end(handle: isize, _writes: bool) -> io::Result<OwnedHandle> {
     let handle = std::ptr::without_provenance_mut(handle as usize);
     // SAFETY: any number may be asked about.
     if unsafe { GetFileType(handle) } != FILE_TYPE_PIPE {
