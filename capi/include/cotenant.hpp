@@ -521,7 +521,7 @@ private:
 /// A message where it lies in a queue; its receiver outlives it. Dropped without ack() it comes again, or is gone.
 class [[nodiscard]] message {
 public:
-    explicit message(const cotenant_message &message) noexcept : message_(message) {}
+    explicit message(const cotenant_message &received) noexcept : message_(received) {}
     message(message &&other) noexcept : message_(std::exchange(other.message_, cotenant_message{})) {}
     message &operator=(message &&other) noexcept
     {
@@ -819,7 +819,8 @@ class cache {
 public:
     using options = cotenant_cache_options;
     using milliseconds = std::chrono::milliseconds;
-    /// As a time to live: until it is thrown out.
+    /// As a time to live: until it is thrown out. One that is negative, as what is left until a moment that has passed,
+    /// is the shortest there is.
     static constexpr milliseconds for_ever{0};
 
     /// An entry's value in place; given back when it goes. The cache outlives it.
@@ -934,19 +935,19 @@ public:
 
     void insert(std::string_view key, std::string_view value, milliseconds ttl = for_ever) const
     {
-        check(cotenant_cache_insert(handle_.get(), key.data(), key.size(), value.data(), value.size(), ms(ttl)));
+        check(cotenant_cache_insert(handle_.get(), key.data(), key.size(), value.data(), value.size(), ttl_ms(ttl)));
     }
     /// Whether it was inserted.
     bool insert_if_absent(std::string_view key, std::string_view value, milliseconds ttl = for_ever) const
     {
         return is_new(cotenant_cache_insert_if_absent(handle_.get(), key.data(), key.size(), value.data(),
-                                                      value.size(), ms(ttl)));
+                                                      value.size(), ttl_ms(ttl)));
     }
     /// Whether there was one.
     bool replace(std::string_view key, std::string_view value, milliseconds ttl = for_ever) const
     {
         return found(
-            cotenant_cache_replace(handle_.get(), key.data(), key.size(), value.data(), value.size(), ms(ttl)));
+            cotenant_cache_replace(handle_.get(), key.data(), key.size(), value.data(), value.size(), ttl_ms(ttl)));
     }
     /// Whether it was done: the entry still had the version, which becomes that of the new value; else that of whoever
     /// was first, or, if there is no entry, stays.
@@ -954,7 +955,7 @@ public:
                           milliseconds ttl = for_ever) const
     {
         cotenant_status status = cotenant_cache_compare_and_swap(handle_.get(), key.data(), key.size(), value.data(),
-                                                                 value.size(), ms(ttl), &version);
+                                                                 value.size(), ttl_ms(ttl), &version);
         return status != COTENANT_NOT_FOUND && is_new(status);
     }
     /// Whether there was one.
@@ -966,13 +967,13 @@ public:
                            milliseconds ttl_if_new = for_ever) const
     {
         std::int64_t sum = 0;
-        check(cotenant_cache_increment(handle_.get(), key.data(), key.size(), by, initial, ms(ttl_if_new), &sum));
+        check(cotenant_cache_increment(handle_.get(), key.data(), key.size(), by, initial, ttl_ms(ttl_if_new), &sum));
         return sum;
     }
     /// Whether there is one.
     bool touch(std::string_view key, milliseconds ttl) const
     {
-        return found(cotenant_cache_touch(handle_.get(), key.data(), key.size(), ms(ttl)));
+        return found(cotenant_cache_touch(handle_.get(), key.data(), key.size(), ttl_ms(ttl)));
     }
     void clear() const { check(cotenant_cache_clear(handle_.get())); }
     void grow(std::uint64_t capacity_bytes) const { check(cotenant_cache_grow(handle_.get(), capacity_bytes)); }
@@ -992,7 +993,7 @@ public:
     {
         return computed(make, [&](cotenant_cache_make run, void *argument, char *to, std::size_t capacity,
                                   std::size_t *length) {
-            return cotenant_cache_get_or_insert(handle_.get(), key.data(), key.size(), ms(ttl), run, argument, to,
+            return cotenant_cache_get_or_insert(handle_.get(), key.data(), key.size(), ttl_ms(ttl), run, argument, to,
                                                 capacity, length);
         });
     }
@@ -1002,7 +1003,7 @@ public:
     {
         return computed(make, [&](cotenant_cache_make run, void *argument, char *to, std::size_t capacity,
                                   std::size_t *length) {
-            return cotenant_cache_get_or_refresh(handle_.get(), key.data(), key.size(), ms(ttl), ms(stale_for), run,
+            return cotenant_cache_get_or_refresh(handle_.get(), key.data(), key.size(), ttl_ms(ttl), ms(stale_for), run,
                                                  argument, to, capacity, length);
         });
     }
@@ -1028,6 +1029,7 @@ private:
         return cache(handle);
     }
     static std::uint64_t ms(milliseconds time) noexcept { return detail::milliseconds(time); }
+    static std::uint64_t ttl_ms(milliseconds time) noexcept { return time.count() < 0 ? 1 : ms(time); }
     static bool found(cotenant_status status)
     {
         if (status == COTENANT_NOT_FOUND) {

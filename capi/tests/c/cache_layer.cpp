@@ -44,6 +44,19 @@ static void values(const cotenant::cache &cache)
     CHECK(is_refused);
 }
 
+static void time_that_is_over_is_not_for_ever(const cotenant::cache &cache)
+{
+    cache.insert("over", "v", -5ms);
+    CHECK(cache.insert_if_absent("over too", "v", -1h) && cache.increment("n over", 1, 1, -1ms) == 1);
+    std::size_t there = 0;
+    cache.for_each([&](const cotenant_cache_entry &entry) {
+        std::string_view key(static_cast<const char *>(entry.key), entry.key_length);
+        bool is_over = key.find("over") != key.npos;
+        there += is_over && entry.expires_in_ms > 1000 ? 1 : 0;
+    });
+    CHECK(there == 0);
+}
+
 static void pins(const cotenant::cache &cache)
 {
     cache.insert("picture", "pixels");
@@ -103,6 +116,7 @@ int main()
     CHECK(cache.is_created() && cotenant::cache::open("capi.cache.layer"));
     values(cache);
     pins(cache);
+    time_that_is_over_is_not_for_ever(cache);
     callbacks(cache);
     CHECK(cache.stats().hits > 5);
     std::uint64_t before = cache.capacity_bytes();
