@@ -1948,7 +1948,8 @@ COTENANT_NOEXCEPT;
 
 /**
  * Publishes what was written into the place that was reserved. When this returns the message is accepted. The pointer
- * is valid no more. COTENANT_INVALID_INPUT: nothing is reserved. Does not block.
+ * is valid no more. COTENANT_INVALID_INPUT: nothing is reserved. COTENANT_NOT_OWNER: the place was reserved by the
+ * process that this one was forked from, whose it stays; this sender has none any more. Does not block.
  */
 COTENANT_API cotenant_status cotenant_sender_commit(struct cotenant_sender *sender) COTENANT_NOEXCEPT;
 
@@ -2009,13 +2010,16 @@ COTENANT_NOEXCEPT;
 
 /**
  * Says that the message was handled: it does not come again. Killed in it, it may have been acknowledged or come
- * again. `message` is none any more then: a second time gives COTENANT_INVALID_INPUT. Does not block.
+ * again. `message` is none any more then: a second time gives COTENANT_INVALID_INPUT. COTENANT_NOT_OWNER, and nothing
+ * was changed: a copy of it was acknowledged or dropped before, or the process that this one was forked from received
+ * it; who forks for each message has the parent acknowledge it. Does not block.
  */
 COTENANT_API cotenant_status cotenant_message_ack(struct cotenant_message *message) COTENANT_NOEXCEPT;
 
 /**
  * Lets the message go without handling it: in a queue that delivers at least once it comes again, to any receiver;
- * else it is gone. `message` is none any more then: a second time gives COTENANT_INVALID_INPUT. Does not block.
+ * else it is gone. `message` is none any more then: a second time gives COTENANT_INVALID_INPUT. COTENANT_NOT_OWNER as
+ * of cotenant_message_ack. Does not block.
  */
 COTENANT_API cotenant_status cotenant_message_drop(struct cotenant_message *message) COTENANT_NOEXCEPT;
 

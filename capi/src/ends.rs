@@ -362,13 +362,18 @@ unsafe fn reserve(
 }
 
 /// Publishes what was written into the place that was reserved. When this returns the message is accepted. The pointer
-/// is valid no more. COTENANT_INVALID_INPUT: nothing is reserved. Does not block.
+/// is valid no more. COTENANT_INVALID_INPUT: nothing is reserved. COTENANT_NOT_OWNER: the place was reserved by the
+/// process that this one was forked from, whose it stays; this sender has none any more. Does not block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cotenant_sender_commit(sender: *mut cotenant_sender) -> cotenant_status {
     call(|| {
         let nothing = || invalid("nothing is reserved that could be committed");
         // SAFETY: the caller passes a sender.
-        unsafe { sending(sender) }?.reserved.take().ok_or_else(nothing)?.commit();
+        let reserved = unsafe { sending(sender) }?.reserved.take().ok_or_else(nothing)?;
+        if !reserved.is_ours() {
+            return Err(not_now(COTENANT_NOT_OWNER, "the place was reserved before the fork, and is the parent's"));
+        }
+        reserved.commit();
         Ok(())
     })
 }
@@ -501,7 +506,9 @@ pub unsafe extern "C" fn cotenant_receiver_wait_any(
 }
 
 /// Says that the message was handled: it does not come again. Killed in it, it may have been acknowledged or come
-/// again. `message` is none any more then: a second time gives COTENANT_INVALID_INPUT. Does not block.
+/// again. `message` is none any more then: a second time gives COTENANT_INVALID_INPUT. COTENANT_NOT_OWNER, and nothing
+/// was changed: a copy of it was acknowledged or dropped before, or the process that this one was forked from received
+/// it; who forks for each message has the parent acknowledge it. Does not block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cotenant_message_ack(message: *mut cotenant_message) -> cotenant_status {
     // SAFETY: the caller passes a message.
@@ -509,7 +516,8 @@ pub unsafe extern "C" fn cotenant_message_ack(message: *mut cotenant_message) ->
 }
 
 /// Lets the message go without handling it: in a queue that delivers at least once it comes again, to any receiver;
-/// else it is gone. `message` is none any more then: a second time gives COTENANT_INVALID_INPUT. Does not block.
+/// else it is gone. `message` is none any more then: a second time gives COTENANT_INVALID_INPUT. COTENANT_NOT_OWNER as
+/// of cotenant_message_ack. Does not block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cotenant_message_drop(message: *mut cotenant_message) -> cotenant_status {
     // SAFETY: the caller passes a message.
@@ -528,6 +536,8 @@ unsafe fn leave(message: *mut cotenant_message, leave: impl FnOnce(Message<'_, '
     let receiver = unsafe { receiving(message.receiver) }?;
     (message.receiver, message.bytes, message.length) = (std::ptr::null_mut(), std::ptr::null(), 0);
     let [position, bytes] = message.reserved;
-    leave(receiver.message_of(MessageNumbers { position, bytes, deliveries: message.deliveries_before }));
+    let held = receiver.message_of(MessageNumbers { position, bytes, deliveries: message.deliveries_before });
+    let not_held = "the receiver does not hold this message: a copy of it was left, or it is a parent's";
+    leave(held.ok_or_else(|| not_now(COTENANT_NOT_OWNER, not_held))?);
     Ok(())
 }

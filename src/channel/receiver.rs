@@ -11,6 +11,8 @@
 
 #![allow(unsafe_code)]
 
+mod numbers;
+
 use std::cell::Cell;
 use std::ops::Deref;
 use std::time::Duration;
@@ -18,7 +20,7 @@ use std::time::Duration;
 use super::end::End;
 use super::errors;
 use super::places::{Fate, Places, Refusal, give_back, lock_for_a_moment, lock_receiving};
-use super::record::{HEADER_BYTES, UNIT_BYTES, is, owned, owner_half, units_of, what};
+use super::record::{is, owned, owner_half, units_of, what};
 use super::ring::Ring;
 use super::waiting::{Wait, Waiting};
 use crate::error::Result;
@@ -27,6 +29,8 @@ use crate::lock::raw_lock::Asks;
 use crate::lock::{NotLocked, Ticket};
 use crate::sync::bell::Bell;
 use crate::sync::patience::Patience;
+
+pub use numbers::MessageNumbers;
 
 /// Receives messages of a [`Queue`](super::Queue). Made by [`Queue::receiver`](super::Queue::receiver), or
 /// [`sole_receiver`](super::Queue::sole_receiver), to which a message costs no atomic read-modify-write.
@@ -325,8 +329,8 @@ impl<'q> Receiver<'q> {
             let mark = ring.mark(position).load(Acquire);
             match what(mark) {
                 is::EMPTY => return Ok(None),
-                is::READY => return self.take_at(places, mine, false).map(Some),
-                is::RETURNED => return self.take_at(places, mine, true).map(Some),
+                is::READY => return self.take_at(places, false).map(Some),
+                is::RETURNED => return self.take_at(places, true).map(Some),
                 is::SKIP | is::DONE => places.pass(ring, ring.length(position)?.0),
                 is::RESERVED | is::TAKEN if !ring.is_dead(position, owner_half(mark), mine, asks) => return Ok(None),
                 is::RESERVED => {
@@ -334,7 +338,7 @@ impl<'q> Receiver<'q> {
                     let _ = ring.mark(position).compare_exchange(mark, is::SKIP.into(), Release, Relaxed);
                 }
                 // Killed before it moved `next`.
-                is::TAKEN if self.end.fate == Fate::Return => return self.take_at(places, mine, true).map(Some),
+                is::TAKEN if self.end.fate == Fate::Return => return self.take_at(places, true).map(Some),
                 is::TAKEN => ring.mark(position).store(is::DONE.into(), Release),
                 _ => return Err(ring.corrupt("a mark makes no sense")),
             }
@@ -342,24 +346,23 @@ impl<'q> Receiver<'q> {
         Ok(None)
     }
 
-    fn take_at(&self, places: &mut Places, mine: u32, again: bool) -> Result<Taken> {
-        let taken = self.claim(places.next, mine, again)?;
+    fn take_at(&self, places: &mut Places, again: bool) -> Result<Taken> {
+        let taken = self.claim(places.next, again)?;
         // Killed before it: TAKEN at `next`, of a dead owner.
         places.pass(&self.end.ring, taken.bytes);
         Ok(taken)
     }
 
     /// Puts this process's name on a record.
-    fn claim(&self, position: u64, mine: u32, again: bool) -> Result<Taken> {
+    fn claim(&self, position: u64, again: bool) -> Result<Taken> {
         let ring = &self.end.ring;
         let (bytes, before) = ring.length(position)?;
         let deliveries = if again { before.saturating_add(1) } else { before };
         if again {
             ring.header(position).length.store(u64::from(deliveries) << 32 | bytes, Relaxed);
         }
-        let mark = if self.end.is_sole { is::READY.into() } else { owned(is::TAKEN, mine) };
         // Release pairs with the Acquire of who takes it from us.
-        ring.mark(position).store(mark, Release);
+        ring.mark(position).store(self.taken_mark(), Release);
         Ok(Taken { position, bytes, deliveries })
     }
 
@@ -371,12 +374,11 @@ impl<'q> Receiver<'q> {
         if seen == 0 {
             return Ok(None);
         }
-        let mine = self.end.ticket().owner_half();
         let taken = places.find(&self.end.ring, |position, mark| {
             if what(mark) != is::RETURNED {
                 return Ok(None);
             }
-            self.claim(position, mine, true).map(Some)
+            self.claim(position, true).map(Some)
         })?;
         // One less; or none, unless one comes back meanwhile.
         let left = if taken.is_some() { seen - 1 } else { 0 };
@@ -424,6 +426,12 @@ impl<'q> Receiver<'q> {
         self.tell_senders();
     }
 
+    /// What marks a record that this end took.
+    #[inline]
+    fn taken_mark(&self) -> u64 {
+        if self.end.is_sole { is::READY.into() } else { owned(is::TAKEN, self.end.ticket().owner_half()) }
+    }
+
     #[inline(never)]
     fn leave_slowly(&self, position: u64, fate: Fate) {
         // In a child of a fork the message is its parent's.
@@ -431,6 +439,10 @@ impl<'q> Receiver<'q> {
             return;
         }
         let ring = &self.end.ring;
+        // A child of a fork that has taken part since: what its parent took may be another message by now.
+        if !self.end.is_sole && ring.mark(position).load(Relaxed) != self.taken_mark() {
+            return;
+        }
         if fate == Fate::Return {
             give_back(ring, position, fate);
             self.end.waiting.fence();
@@ -515,7 +527,8 @@ pub struct Message<'r, 'q> {
 impl Message<'_, '_> {
     /// Says that the message was handled: it does not come again.
     ///
-    /// Killed before it returns, it may have been acknowledged or come again.
+    /// Killed before it returns, it may have been acknowledged or come again. In a child of a fork a message that its
+    /// parent received is its parent's to acknowledge, and nothing happens.
     #[inline]
     pub fn ack(self) {
         let (receiver, taken) = (self.receiver, self.taken);
@@ -532,36 +545,6 @@ impl Message<'_, '_> {
     pub fn deliveries_before(&self) -> u32 {
         self.taken.deliveries
     }
-}
-
-/// For C, which has no lifetimes: a message as numbers.
-impl Message<'_, '_> {
-    /// Its bytes stay where they are until it is made a message again and left.
-    #[doc(hidden)]
-    pub fn into_numbers(self) -> MessageNumbers {
-        let Taken { position, bytes, deliveries } = self.taken;
-        std::mem::forget(self);
-        MessageNumbers { position, bytes, deliveries }
-    }
-}
-
-impl<'q> Receiver<'q> {
-    /// The message again, of this very receiver. Other numbers make a queue that is damaged, and no more than that.
-    #[doc(hidden)]
-    pub fn message_of(&self, numbers: MessageNumbers) -> Message<'_, 'q> {
-        let MessageNumbers { position, bytes, deliveries } = numbers;
-        let bytes = bytes.min(self.end.ring.units_to_end(position) * UNIT_BYTES - HEADER_BYTES);
-        Message { receiver: self, taken: Taken { position, bytes, deliveries } }
-    }
-}
-
-/// What [`Message::into_numbers`] gives.
-#[doc(hidden)]
-#[derive(Debug, Clone, Copy)]
-pub struct MessageNumbers {
-    pub position: u64,
-    pub bytes: u64,
-    pub deliveries: u32,
 }
 
 impl Deref for Message<'_, '_> {

@@ -448,15 +448,22 @@ pub struct Reservation<'s, 'q> {
 }
 
 impl Reservation<'_, '_> {
-    /// Publishes the message. When this returns it is accepted.
+    /// Publishes the message. When this returns it is accepted. In a child of a fork a place that its parent reserved
+    /// is its parent's to commit, and nothing happens.
     #[inline]
     pub fn commit(mut self) {
         self.is_committed = true;
-        // In a child of a fork it is the parent's to commit.
-        if self.sender.end.is_ours() {
+        if self.is_ours() {
             self.sender.commit(self.place);
             self.sender.tell_receivers();
         }
+    }
+
+    /// For C: not the copy of a child of a fork.
+    #[doc(hidden)]
+    #[inline]
+    pub fn is_ours(&self) -> bool {
+        self.sender.end.is_ours()
     }
 }
 

@@ -20,6 +20,7 @@ pub(crate) const TESTS: &[Named] = &[
     ("messages_stay_while_one_participant_lives", messages_stay_while_one_participant_lives),
     ("messages_in_a_file_survive_everybody", messages_in_a_file_survive_everybody),
     ("forked_child_is_a_sender_of_its_own", forked_child_is_a_sender_of_its_own),
+    ("forked_child_leaves_its_parents_message_alone", forked_child_leaves_its_parents_message_alone),
     ("forked_child_waits_for_several_as_itself", forked_child_waits_for_several_as_itself),
     ("another_delivery_is_refused", another_delivery_is_refused),
     ("queue_in_a_segment_lies_beside_others", queue_in_a_segment_lies_beside_others),
@@ -251,6 +252,38 @@ fn forked_child_is_a_sender_of_its_own() {
     assert!(receiver.try_recv().expect("no error").is_none(), "the parent's comes first");
     place.commit();
     assert_eq!([next(&receiver).0, next(&receiver).0], ["parent", "child"]);
+}
+
+fn forked_child_leaves_its_parents_message_alone() {
+    let queue = options().segment(Segment::options().backing(Backing::Anonymous)).create("fork").expect("a queue");
+    let (sender, receiver) = (queue.sender().expect("a sender"), queue.receiver().expect("a receiver"));
+    sender.send("parent's").expect("room");
+    let message = receiver.recv().expect("a message");
+    // SAFETY: the child uses the queue and ends.
+    match unsafe { libc::fork() } {
+        0 => {
+            // From here on it receives as itself, and has a copy of what its parent received.
+            let nothing = receiver.try_recv().is_ok_and(|message| message.is_none());
+            message.ack();
+            // SAFETY: no pointer.
+            unsafe { libc::_exit(i32::from(!nothing)) }
+        }
+        child => {
+            let mut status = 0;
+            // SAFETY: our child, and a place for its status.
+            unsafe { libc::waitpid(child, &raw mut status, 0) };
+            assert_eq!(status, 0, "the child could not look");
+        }
+    }
+    // Had the child left it, its place would be another one's once around the ring.
+    for _ in 0..1000 {
+        if sender.try_send("others").is_err() {
+            break;
+        }
+        receiver.recv().expect("a message").ack();
+    }
+    assert_eq!(&*message, b"parent's");
+    message.ack();
 }
 
 fn forked_child_waits_for_several_as_itself() {

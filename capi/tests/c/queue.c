@@ -3,6 +3,10 @@
 #include "check.h"
 
 #include <pthread.h>
+#ifndef _WIN32
+#include <sys/wait.h>
+#include <unistd.h>
+#endif
 
 static bool is_text(const cotenant_message *message, const char *text)
 {
@@ -179,6 +183,81 @@ static void several_in_one_segment(void)
     cotenant_segment_close(segment);
 }
 
+/* Those who have copies of a struct cannot end one message twice, nor another one in its place. */
+static void copy_of_a_message_ends_nothing(cotenant_queue *queue, bool is_sole)
+{
+    cotenant_sender *sender = NULL;
+    cotenant_receiver *receiver = NULL;
+    cotenant_message message, next;
+    CHECK(cotenant_queue_sender(queue, &sender) == COTENANT_OK);
+    CHECK((is_sole ? cotenant_queue_sole_receiver : cotenant_queue_receiver)(queue, &receiver) == COTENANT_OK);
+    for (int nth = 0; nth < 600; nth++) { /* Around the ring. */
+        CHECK(cotenant_sender_send(sender, "first", 5) == COTENANT_OK);
+        CHECK(cotenant_receiver_recv(receiver, &message) == COTENANT_OK && is_text(&message, "first"));
+        cotenant_message copies[2] = {message, message};
+        CHECK(cotenant_message_ack(&message) == COTENANT_OK);
+        CHECK(cotenant_message_ack(&copies[0]) == COTENANT_NOT_OWNER);
+        CHECK(cotenant_sender_send(sender, "next", 4) == COTENANT_OK);
+        CHECK(cotenant_receiver_recv(receiver, &next) == COTENANT_OK && is_text(&next, "next"));
+        CHECK(cotenant_message_drop(&copies[1]) == COTENANT_NOT_OWNER);
+        CHECK(cotenant_message_drop(&copies[1]) == COTENANT_INVALID_INPUT);
+        CHECK(cotenant_message_ack(&next) == COTENANT_OK);
+        CHECK(cotenant_receiver_try_recv(receiver, &next) == COTENANT_WOULD_BLOCK);
+    }
+    cotenant_receiver_close(receiver);
+    cotenant_sender_close(sender);
+}
+
+#ifndef _WIN32
+static void forked_child_is_told_what_is_its_parents(bool is_sole)
+{
+    cotenant_segment_options anonymous;
+    cotenant_queue_options options;
+    memset(&anonymous, 0, sizeof anonymous);
+    memset(&options, 0, sizeof options);
+    anonymous.backing = COTENANT_BACKING_ANONYMOUS;
+    options.delivery = COTENANT_DELIVERY_AT_LEAST_ONCE;
+    options.segment = &anonymous;
+    cotenant_queue *queue = NULL;
+    cotenant_sender *sender = NULL;
+    cotenant_receiver *receiver = NULL;
+    cotenant_message message;
+    void *place = NULL;
+    CHECK(cotenant_queue_create("capi.fork", &options, &queue) == COTENANT_OK);
+    CHECK((is_sole ? cotenant_queue_sole_sender : cotenant_queue_sender)(queue, &sender) == COTENANT_OK);
+    CHECK((is_sole ? cotenant_queue_sole_receiver : cotenant_queue_receiver)(queue, &receiver) == COTENANT_OK);
+    CHECK(cotenant_sender_send(sender, "job", 3) == COTENANT_OK);
+    CHECK(cotenant_receiver_recv(receiver, &message) == COTENANT_OK);
+    CHECK(cotenant_sender_reserve(sender, 6, &place) == COTENANT_OK);
+    memcpy(place, "parent", 6);
+    pid_t child = fork();
+    if (child == 0) {
+        cotenant_message copy = message, other;
+        cotenant_status expected = is_sole ? COTENANT_BUSY : COTENANT_WOULD_BLOCK;
+        CHECK(cotenant_message_ack(&copy) == COTENANT_NOT_OWNER);
+        CHECK(cotenant_receiver_try_recv(receiver, &other) == expected); /* A participant of its own from here on. */
+        copy = message;
+        CHECK(cotenant_message_ack(&copy) == COTENANT_NOT_OWNER);
+        CHECK(cotenant_sender_commit(sender) == COTENANT_NOT_OWNER);
+        CHECK(strstr(cotenant_error_message(), "fork") != NULL);
+        CHECK(cotenant_sender_commit(sender) == COTENANT_INVALID_INPUT);
+        CHECK(cotenant_sender_try_send(sender, "child", 5) == (is_sole ? COTENANT_BUSY : COTENANT_OK));
+        cotenant_receiver_close(receiver);
+        cotenant_sender_close(sender);
+        cotenant_queue_close(queue);
+        exit(0);
+    }
+    int status = 1;
+    CHECK(child > 0 && waitpid(child, &status, 0) == child && status == 0);
+    CHECK(cotenant_message_ack(&message) == COTENANT_OK && cotenant_sender_commit(sender) == COTENANT_OK);
+    CHECK(cotenant_receiver_recv(receiver, &message) == COTENANT_OK && is_text(&message, "parent"));
+    CHECK(cotenant_message_ack(&message) == COTENANT_OK);
+    cotenant_receiver_close(receiver);
+    cotenant_sender_close(sender);
+    cotenant_queue_close(queue);
+}
+#endif
+
 static void misuse(cotenant_queue *queue)
 {
     cotenant_queue_options options;
@@ -231,6 +310,12 @@ int main(void)
     copied_and_in_place(queue);
     full_and_batches(queue);
     misuse(queue);
+    copy_of_a_message_ends_nothing(queue, false);
+    copy_of_a_message_ends_nothing(queue, true);
+#ifndef _WIN32
+    forked_child_is_told_what_is_its_parents(false);
+    forked_child_is_told_what_is_its_parents(true);
+#endif
     what_is_dropped_comes_again();
     several_in_one_segment();
     cotenant_queue_close(queue);
