@@ -150,7 +150,8 @@ impl SegmentOptions {
     /// reserved 2 MiB and more at a time lies in them from the start
     /// ([`MADV_COLLAPSE`](https://man7.org/linux/man-pages/man2/madvise.2.html), Linux 6.1), whatever
     /// `/sys/kernel/mm/transparent_hugepage/shmem_enabled` says but `deny`. A wish: where there are none ordinary pages
-    /// serve.
+    /// serve. Where free memory is in small pieces the system first puts it together, so that gigabytes may take
+    /// several times as long as in ordinary pages; and all of them count as resident in the process that made them.
     pub fn huge_pages(mut self, wanted: bool) -> Self {
         self.huge_pages = wanted;
         self
