@@ -2043,6 +2043,9 @@ typedef struct cotenant_pipe_writer cotenant_pipe_writer;
  * pipe). It is the library's from here on if this gives COTENANT_OK, and closed with the writer. A child of a fork may
  * use its parent's writer. COTENANT_INVALID_INPUT: it is no pipe, or (on Windows found by the first call that uses it)
  * the end that is read; COTENANT_SYSTEM. Does not block.
+ *
+ * Leave O_NONBLOCK off: with it, calls that block give COTENANT_WOULD_BLOCK in their place, and of a message that was
+ * begun nothing comes. Use the forms with try and timeout, which need no such flag.
  */
 COTENANT_API
 cotenant_status cotenant_pipe_writer_open(ptrdiff_t descriptor,
@@ -3047,7 +3050,7 @@ typedef int32_t (*cotenant_cache_visit)(const struct cotenant_cache_entry *entry
 
 /**
  * Copies the value of an entry that has not expired to `buffer`, which has room for `capacity` bytes; `length` gets its
- * length, and may be null. COTENANT_NOT_FOUND: there is none. COTENANT_NO_SPACE: it is longer than the buffer, which is
+ * length, and may be null. The buffer is not to overlap the key. COTENANT_NOT_FOUND: there is none. COTENANT_NO_SPACE: it is longer than the buffer, which is
  * as it was; `length` is told. Takes no lock and waits for nobody (docs/cache.md has the exception); of a process that
  * writes it stores at most one word of the index, once for each entry and period.
  */

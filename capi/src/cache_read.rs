@@ -65,7 +65,7 @@ pub(crate) unsafe fn give(value: &[u8], buffer: *mut c_void, capacity: usize, le
 }
 
 /// Copies the value of an entry that has not expired to `buffer`, which has room for `capacity` bytes; `length` gets its
-/// length, and may be null. COTENANT_NOT_FOUND: there is none. COTENANT_NO_SPACE: it is longer than the buffer, which is
+/// length, and may be null. The buffer is not to overlap the key. COTENANT_NOT_FOUND: there is none. COTENANT_NO_SPACE: it is longer than the buffer, which is
 /// as it was; `length` is told. Takes no lock and waits for nobody (docs/cache.md has the exception); of a process that
 /// writes it stores at most one word of the index, once for each entry and period.
 #[unsafe(no_mangle)]

@@ -33,6 +33,9 @@ pub struct cotenant_pipe_reader {
 /// pipe). It is the library's from here on if this gives COTENANT_OK, and closed with the writer. A child of a fork may
 /// use its parent's writer. COTENANT_INVALID_INPUT: it is no pipe, or (on Windows found by the first call that uses it)
 /// the end that is read; COTENANT_SYSTEM. Does not block.
+///
+/// Leave O_NONBLOCK off: with it, calls that block give COTENANT_WOULD_BLOCK in their place, and of a message that was
+/// begun nothing comes. Use the forms with try and timeout, which need no such flag.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cotenant_pipe_writer_open(
     descriptor: isize,
