@@ -6,7 +6,9 @@
 //!                      '--else--> out, a ghost --comes again--------'          '--read--> to the front, one use less
 //! ```
 //!
-//! An entry that is read once, as in a scan, never gets into the main slabs. Before anybody else, those go whose time
+//! An entry that is read once, as in a scan, never gets into the main slabs. (As long as there is room for all, new
+//! entries go there at once: in what is left of the first ones, later ones of the same worth find no place, so that of
+//! keys that come again and again in turn, more than there is room for, some stay.) Before anybody else, those go whose time
 //! is over: a slab in which one expires is swept then. A slab is emptied as a whole, the cheapest kind first: one
 //! without entries; one that is half holes (its entries are copied, none goes); else the oldest small or main one.
 //!
@@ -17,7 +19,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::entry::Entry;
 use super::index::{Bucket, Index, Slot};
 use super::memory::Slab;
-use super::shard::{BYTES, ENTRIES, EVICTED_EXPIRED, EVICTED_FOR_SPACE, Locked, OPEN, now_ms};
+use super::shard::{BYTES, ENTRIES, EVICTED_EXPIRED, EVICTED_FOR_SPACE, Locked, OPEN, WAS_FULL, now_ms};
 use super::space::{FIRST_WORD, Kind, SlabState};
 
 /// Small slabs are one in so many.
@@ -57,6 +59,25 @@ impl Locked<'_> {
             return was_open;
         };
         self.empty(index, number, slab, reason);
+        true
+    }
+
+    /// From here on new entries are small; what is left of the slab that was being filled is theirs. Whether they were
+    /// not before.
+    pub(super) fn note_full(&self) -> bool {
+        if self.word(WAS_FULL).load(Relaxed) != 0 {
+            return false;
+        }
+        self.word(WAS_FULL).store(1, Relaxed);
+        let [small, main] = OPEN.map(|at| self.word(at));
+        let open = main.load(Relaxed);
+        let slab = (open as usize).checked_sub(1).and_then(|number| self.slab(number));
+        if let (Some(slab), 0) = (slab, small.load(Relaxed)) {
+            slab.set_state(SlabState { kind: Kind::Small, ..slab.state() });
+            // Killed between these: both are forgotten by who repairs.
+            main.store(0, Relaxed);
+            small.store(open, Relaxed);
+        }
         true
     }
 

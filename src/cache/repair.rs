@@ -14,7 +14,7 @@
 use std::sync::atomic::Ordering::{Relaxed, Release};
 
 use super::index::{Bucket, Index, Slot};
-use super::shard::{BYTES, ENTRIES, EVICTED_BY_INDEX, EXTENTS, INDEX, IndexWord, Locked, OPEN, REPAIRED};
+use super::shard::{BYTES, ENTRIES, EVICTED_BY_INDEX, EXTENTS, INDEX, IndexWord, Locked, OPEN, REPAIRED, WAS_FULL};
 use super::space::{FIRST_WORD, Kind, SlabState};
 use crate::error::Result;
 
@@ -58,6 +58,7 @@ impl Locked<'_> {
         OPEN.iter().for_each(|at| self.word(*at).store(0, Relaxed));
         self.slabs().for_each(|(_, slab)| slab.set_state(SlabState::FREE));
         self.forget_holes();
+        self.word(WAS_FULL).store(0, Relaxed);
         self.word(ENTRIES).store(0, Relaxed);
         self.word(BYTES).store(0, Relaxed);
         Ok(())
@@ -99,6 +100,7 @@ impl Locked<'_> {
                 }
             }
             self.word(EXTENTS).store(number as u64 + 1, Relaxed);
+            self.word(WAS_FULL).store(0, Relaxed);
         }
     }
 

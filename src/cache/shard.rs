@@ -47,6 +47,8 @@ pub(super) const EVICTED_FOR_SPACE: usize = 18;
 pub(super) const EVICTED_EXPIRED: usize = 19;
 pub(super) const EVICTED_BY_INDEX: usize = 20;
 pub(super) const REPAIRED: usize = 21;
+/// 1: there has been no room since the cache was made, cleared or grown.
+pub(super) const WAS_FULL: usize = 22;
 pub(super) const FLIGHTS_AT: usize = 32;
 pub(super) const FLIGHTS: usize = 32;
 pub(super) const FLIGHT_WORDS: usize = 2;

@@ -136,7 +136,7 @@ impl Locked<'_> {
 
     /// Room for an entry of so many words, and whether something was evicted for it. `None`: it does not fit into a
     /// slab, or everything is pinned.
-    pub(super) fn allocate(&self, kind: Kind, word_count: usize) -> Option<(Room, bool)> {
+    pub(super) fn allocate(&self, mut kind: Kind, word_count: usize) -> Option<(Room, bool)> {
         if word_count + FIRST_WORD > self.shard.memory.shape.slab_words() {
             return None;
         }
@@ -147,7 +147,10 @@ impl Locked<'_> {
             {
                 return Some((room, attempt > 0));
             }
-            if !self.evict(attempt) {
+            if self.note_full() {
+                // Else a main slab would lie open beside the small one, for a single entry.
+                kind = Kind::Small;
+            } else if !self.evict(attempt) {
                 return None;
             }
         }

@@ -7,7 +7,9 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::entry::{Entry, Lengths};
 use super::index::{Bucket, Index, Probe, Slot};
-use super::shard::{BYTES, ENTRIES, EVICTED_BY_INDEX, EVICTED_EXPIRED, INSERTED, Locked, REMOVED, is_expired};
+use super::shard::{
+    BYTES, ENTRIES, EVICTED_BY_INDEX, EVICTED_EXPIRED, INSERTED, Locked, REMOVED, WAS_FULL, is_expired,
+};
 use super::space::{Content, Kind, Room};
 use super::words::hold_bytes;
 use crate::error::{Error, ErrorKind, Result};
@@ -93,6 +95,8 @@ impl Locked<'_> {
         let found = self.find(probe, content.key)?;
         let kind = match found {
             Some(found) => self.slab_of(found.slot.place()).map_or(Kind::Small, |slab| slab.state().kind),
+            // Nobody has to go for it: it need not show first that it is used.
+            None if self.word(WAS_FULL).load(Relaxed) == 0 => Kind::Main,
             None if index.ghost(probe).is_some() => Kind::Main,
             None => Kind::Small,
         };
