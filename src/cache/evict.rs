@@ -8,8 +8,8 @@
 //!
 //! An entry that is read once, as in a scan, never gets into the main slabs. (As long as there is room for all, new
 //! entries go there at once: in what is left of the first ones, later ones of the same worth find no place, so that of
-//! keys that come again and again in turn, more than there is room for, some stay.) Before anybody else, those go whose time
-//! is over: a slab in which one expires is swept then. A slab is emptied as a whole, the cheapest kind first: one
+//! keys that come again and again in turn, more than there is room for, some stay.) Before anybody else, those go whose
+//! time is over: a slab in which one expires is swept then. A slab is emptied as a whole, the cheapest kind first: one
 //! without entries; one that is half holes (its entries are copied, none goes); else the oldest small or main one.
 //!
 //! At each store of this a death leaves every entry in one place: a slot leads to the old copy or to the new one.

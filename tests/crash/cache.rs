@@ -4,7 +4,7 @@
 //! that can be read is one that was written for its key, what the child was told is done is there, the sums agree with
 //! what is there, and the whole budget can be filled again.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use cotenant::Backing;
@@ -32,6 +32,8 @@ thread_local! {
     static CACHE: RefCell<Option<Cache>> = const { RefCell::new(None) };
     /// How often a shard was put right, before the operation.
     static REPAIRS: RefCell<u64> = const { RefCell::new(0) };
+    /// With so many entries the next one finds no room; 0: not known yet.
+    static BRIM: Cell<u64> = const { Cell::new(0) };
 }
 
 /// The key has its old value.
@@ -41,7 +43,10 @@ const WRITE: Operation = Operation {
     before: have_few,
     child: insert,
     check: old_or_new,
-    tear_down: || drop(CACHE.take()),
+    tear_down: || {
+        drop(CACHE.take());
+        BRIM.set(0);
+    },
     ..NOTHING
 };
 const FULL: Operation = Operation { every: 997, before: have_many, ..WRITE };
@@ -118,8 +123,25 @@ fn have_few_others() {
     fill(FEW, false);
 }
 
+/// Somebody has to go for the next entry. In a new cache: what another one remembers of those that went says where
+/// they come to lie when they come again.
 fn have_many() {
-    fill(MANY, true);
+    let fill_new = |entries: u64| {
+        drop(CACHE.take());
+        have_cache();
+        fill(entries, true);
+    };
+    if BRIM.get() == 0 {
+        let evicts = |entries: &u64| {
+            fill_new(*entries);
+            let evicted = || with(|cache| cache.stats().evicted_for_space);
+            let before = evicted();
+            with(|cache| cache.insert(KEY, NEW, None)).expect("room");
+            evicted() > before
+        };
+        BRIM.set((MANY..2 * MANY).find(evicts).expect("an insert that evicts"));
+    }
+    fill_new(BRIM.get());
 }
 
 fn have_hole() {
