@@ -306,15 +306,20 @@ fn prefaulted_and_huge_segments_hold_values() {
 
 /// Whether shared memory gets huge pages when it is asked for them.
 fn kernel_collapses() -> bool {
-    let bytes = 4 << 20;
-    let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_ANONYMOUS);
+    const HUGE: usize = 2 << 20;
+    let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_ANONYMOUS | libc::MAP_POPULATE);
     // SAFETY: no address is asked for.
-    let pages = unsafe { libc::mmap(std::ptr::null_mut(), bytes, protection, flags | libc::MAP_POPULATE, -1, 0) };
-    assert_ne!(pages, libc::MAP_FAILED);
-    // SAFETY: the pages that were just mapped.
-    let is_done = unsafe { libc::madvise(pages, bytes, 25) } == 0; // MADV_COLLAPSE
+    let room = unsafe { libc::mmap(std::ptr::null_mut(), 2 * HUGE, protection, flags | libc::MAP_PRIVATE, -1, 0) };
+    assert_ne!(room, libc::MAP_FAILED);
+    // At any other address shared memory gets none, whatever the kernel.
+    let pages = room.wrapping_byte_add(room.cast::<u8>().align_offset(HUGE));
+    let flags = flags | libc::MAP_SHARED | libc::MAP_FIXED;
+    // SAFETY: within the pages that were just mapped.
+    assert_eq!(unsafe { libc::mmap(pages, HUGE, protection, flags, -1, 0) }, pages);
+    // SAFETY: as above.
+    let is_done = unsafe { libc::madvise(pages, HUGE, 25) } == 0; // MADV_COLLAPSE
     // SAFETY: as above; nobody uses them any more.
-    unsafe { libc::munmap(pages, bytes) };
+    unsafe { libc::munmap(room, 2 * HUGE) };
     is_done
 }
 
