@@ -74,9 +74,7 @@ impl Memory {
         is_read_only: bool,
         learn: Box<Learn>,
     ) -> Memory {
-        let part_words = first.1.part_words(shape);
-        let parts = first.0[shape.front_words()..].chunks_exact(part_words).take(shape.shards);
-        let shards = parts.map(|part| part.first_chunk().expect("a part has more")).collect();
+        let shards = parts(shape, first.0, first.1).map(|part| part.first_chunk().expect("a part has more")).collect();
         let first = Extent::new(shape, first, 0);
         Memory { shape, seed, is_read_only, shards, first, more: [const { OnceLock::new() }; EXTENTS_MAX - 1], learn }
     }
@@ -188,17 +186,21 @@ impl Memory {
     }
 }
 
+/// What the shards have of an extent, in their order.
+fn parts(shape: Shape, words: Words, extent: ExtentShape) -> impl Iterator<Item = Words> {
+    let parts_at = if extent.is_first { shape.front_words() } else { 0 };
+    words[parts_at..].chunks_exact(extent.part_words(shape)).take(shape.shards)
+}
+
 impl Extent {
     fn new(shape: Shape, (words, extent): (Words, ExtentShape), first_slab: usize) -> Extent {
-        let parts_at = if extent.is_first { shape.front_words() } else { 0 };
-        let part_words = extent.part_words(shape);
-        let parts = words[parts_at..].chunks_exact(part_words).take(shape.shards).map(|part| Part {
+        let parts = parts(shape, words, extent).map(|part| Part {
             slab_table: &part[extent.table_at()..extent.ghosts_at()],
             ghosts: &part[extent.ghosts_at()..extent.buckets_at()],
             buckets: lines(&part[extent.buckets_at()..extent.slabs_at()]),
             slabs: &part[extent.slabs_at()..],
         });
-        Extent { words, shape: extent, first_slab, part_words, parts: parts.collect() }
+        Extent { words, shape: extent, first_slab, part_words: extent.part_words(shape), parts: parts.collect() }
     }
 
     pub(super) fn shape(&self) -> ExtentShape {
