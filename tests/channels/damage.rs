@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use cotenant::channel::{Delivery, Queue, Receiver, Sender};
-use cotenant::{Backing, Segment};
+use cotenant::{Backing, ErrorKind, Segment};
 
 /// Before the ring.
 pub(crate) const HEAD_BYTES: usize = 768;
@@ -13,8 +13,9 @@ const CAPACITY_BYTES: u64 = 1024;
 /// No call waits longer, whatever the bytes say, but for a lock that a living process seems to hold.
 const SHORT: Duration = Duration::from_millis(1);
 
-/// Puts words over those of a queue in use, each at its place from the head on, and goes on using it.
-pub(crate) fn try_everything(patches: &[(usize, u64)]) {
+/// Puts words over those of a queue in use, each at its place from the head on, and goes on using it. Why those who come
+/// later are refused, if they are.
+pub(crate) fn try_everything(patches: &[(usize, u64)]) -> Option<ErrorKind> {
     let segment = Segment::options().backing(Backing::Anonymous).max_bytes(1 << 16).create("damaged").expect("memory");
     let options = Queue::options().capacity_bytes(CAPACITY_BYTES).delivery(Delivery::AtLeastOnce);
     let queue = options.open_or_create_in(&segment, "queue").expect("a queue");
@@ -36,13 +37,16 @@ pub(crate) fn try_everything(patches: &[(usize, u64)]) {
     }
     use_all(&mut sender, &receiver);
     // As they are found by those who come later.
-    if let Ok(queue) = Queue::options().open_in(&segment, "queue") {
-        let ends = (queue.sole_sender_timeout(SHORT), queue.sole_receiver_timeout(SHORT));
-        if let (Ok(mut sender), Ok(receiver)) = ends {
-            use_all(&mut sender, &receiver);
-        }
-        let _ = (queue.used_bytes(), queue.max_message_bytes());
+    let queue = match Queue::options().open_in(&segment, "queue") {
+        Ok(queue) => queue,
+        Err(error) => return Some(error.kind()),
+    };
+    let ends = (queue.sole_sender_timeout(SHORT), queue.sole_receiver_timeout(SHORT));
+    if let (Ok(mut sender), Ok(receiver)) = ends {
+        use_all(&mut sender, &receiver);
     }
+    let _ = (queue.used_bytes(), queue.max_message_bytes());
+    None
 }
 
 fn use_all(sender: &mut Sender<'_>, receiver: &Receiver<'_>) {

@@ -1,7 +1,7 @@
 //! Whoever writes the queue's bytes as it likes: everybody else gets messages or errors, and comes to an end.
 
 use cotenant::channel::{Delivery, Queue};
-use cotenant::{Backing, Segment};
+use cotenant::{Backing, ErrorKind, Segment};
 
 use crate::support::Named;
 
@@ -11,6 +11,7 @@ mod damage;
 pub(crate) const TESTS: &[Named] = &[
     ("any_word_of_the_head_may_be_anything", any_word_of_the_head_may_be_anything),
     ("any_word_of_the_ring_may_be_anything", any_word_of_the_ring_may_be_anything),
+    ("queue_of_other_units_is_refused", queue_of_other_units_is_refused),
     ("random_bytes_are_survived", random_bytes_are_survived),
     ("streams_of_mixed_frames_give_whole_messages", streams_of_mixed_frames_give_whole_messages),
 ];
@@ -30,6 +31,16 @@ fn any_word_of_the_ring_may_be_anything() {
         for word in WORDS {
             damage::try_everything(&[(damage::HEAD_BYTES + at, word)]);
         }
+    }
+}
+
+/// By docs/format.md: the first word is the delivery, and in its upper half the bytes of a unit.
+fn queue_of_other_units_is_refused() {
+    const AT_LEAST_ONCE: u64 = 2;
+    let with_units_of = |bytes: u64| damage::try_everything(&[(0, bytes << 32 | AT_LEAST_ONCE)]);
+    assert_eq!(with_units_of(16), None);
+    for bytes in [0, 1, 8, 32, 64, u64::from(u32::MAX)] {
+        assert_eq!(with_units_of(bytes), Some(ErrorKind::Corrupt), "units of {bytes} bytes");
     }
 }
 
