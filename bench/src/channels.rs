@@ -100,7 +100,7 @@ fn goals(figures: &[Figure]) -> Vec<Goal> {
     let of = |case, subject| median_of(figures, case, subject);
     let ratio = |over: Option<f64>, under: Option<f64>| over.zip(under).map(|(over, under)| over / under);
     let at_least = |text: &str, value: Option<f64>, least: f64, unit: &str| {
-        Goal::new(text, value.map(|value| (format!("{value:.1} {unit}"), value >= least)))
+        Goal::new(text, value.map(|value| (format!("{value:.2} {unit}"), value >= least)))
     };
     let sole = of(ROUND_TRIP, SOLE);
     vec![

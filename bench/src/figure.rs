@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
-use crate::rounds::{Samples, median};
+use crate::rounds::{NOT_ASKED_FOR, Samples, median};
 
 #[derive(Serialize)]
 pub(crate) struct Figure {
@@ -61,6 +61,10 @@ impl Figure {
 
     pub(crate) fn difference(self) -> Figure {
         Figure { is_difference: true, ..self }
+    }
+
+    pub(crate) fn was_asked_for(&self) -> bool {
+        !matches!(&self.outcome, Outcome::Skipped { why } if why == NOT_ASKED_FOR)
     }
 
     pub(crate) fn measured(&self) -> Option<Measured> {

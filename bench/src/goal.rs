@@ -15,7 +15,11 @@ impl Goal {
 
     /// Met by a value of at most `limit`.
     pub(crate) fn at_most(text: impl Into<String>, value: Option<f64>, limit: f64, unit: &str) -> Goal {
-        Goal::new(text, value.map(|value| (format!("{value:.1} {unit}"), value <= limit)))
+        Goal::new(text, value.map(|value| (format!("{value:.2} {unit}").trim_end().to_owned(), value <= limit)))
+    }
+
+    pub(crate) fn was_measured(&self) -> bool {
+        self.verdict.is_some()
     }
 }
 

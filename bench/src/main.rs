@@ -58,6 +58,9 @@ struct Options {
     /// Few and short rounds: shows that everything runs, its figures say little.
     #[arg(long)]
     quick: bool,
+    /// Measures only what has this in the name of its case or subject, such as `cotenant` or `round trip`.
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
 }
 
 #[derive(Subcommand)]
@@ -123,6 +126,9 @@ fn main() -> anyhow::Result<ExitCode> {
     }
     let effort =
         Effort { rounds: if options.quick { options.rounds.min(3) } else { options.rounds }, quick: options.quick };
+    if let Some(only) = &options.only {
+        rounds::ONLY.get_or_init(|| only.clone());
+    }
     eprintln!("{}", sys::machine());
     let mut done = Vec::new();
     for group in &options.groups {
@@ -130,7 +136,7 @@ fn main() -> anyhow::Result<ExitCode> {
             continue;
         }
         done.push(*group);
-        let report = match group {
+        let mut report = match group {
             Group::Statics => statics::run(effort)?,
             Group::Attach => attach::run(effort)?,
             Group::Locks => locks::run(effort)?,
@@ -141,6 +147,8 @@ fn main() -> anyhow::Result<ExitCode> {
             Group::Metrics => metrics::run(effort)?,
             Group::Tool => tool::run(effort)?,
         };
+        report.figures.retain(Figure::was_asked_for);
+        report.goals.retain(|goal| options.only.is_none() || goal.was_measured());
         print(&report, options.json)?;
     }
     Ok(ExitCode::SUCCESS)

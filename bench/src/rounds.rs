@@ -8,15 +8,23 @@
 //! What disturbs the machine for a while disturbs all subjects alike, and a turn that was interrupted is no median.
 
 use std::io::{IsTerminal, Write};
+use std::sync::OnceLock;
 
 use crate::subject::Subject;
+
+/// What a case or a subject must contain to be measured.
+pub(crate) static ONLY: OnceLock<String> = OnceLock::new();
+/// Why there are no samples of the others, which are not shown.
+pub(crate) const NOT_ASKED_FOR: &str = "not asked for";
 
 /// A subject's samples, one a round; or why there are none.
 pub(crate) type Samples = Result<Vec<f64>, String>;
 
 /// Measures all subjects; the answers stand in their order. One that fails is left out from then on.
 pub(crate) fn in_turn(title: &str, subjects: &mut [Subject<'_>], rounds: u32, turns: u32) -> Vec<Samples> {
-    let mut samples: Vec<Samples> = subjects.iter().map(|_| Ok(Vec::new())).collect();
+    let is_wanted = |it: &Subject<'_>| ONLY.get().is_none_or(|only| it.case.contains(only) || it.name.contains(only));
+    let no_samples = |it: &Subject<'_>| if is_wanted(it) { Ok(Vec::new()) } else { Err(NOT_ASKED_FOR.to_owned()) };
+    let mut samples: Vec<Samples> = subjects.iter().map(no_samples).collect();
     for round in 0..rounds {
         progress(title, round, rounds);
         let mut measured: Vec<Vec<f64>> = vec![Vec::new(); subjects.len()];

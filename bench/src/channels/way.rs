@@ -18,6 +18,10 @@ pub(crate) trait Way: Sized {
     fn begin_sending(&mut self) -> anyhow::Result<()>;
     /// In the process that will receive.
     fn begin_receiving(&mut self) -> anyhow::Result<()>;
+    /// In the process that will receive, when the other one has begun and before it sends.
+    fn meet(&mut self) -> anyhow::Result<()> {
+        Ok(())
+    }
     /// Waits while there is no room.
     fn send(&mut self, message: &[u8]) -> anyhow::Result<()>;
     /// Waits for a message; gives its first eight bytes, as a number.
@@ -89,6 +93,10 @@ pub(crate) fn stream<W: Way>(bytes: usize, messages: u64) -> anyhow::Result<f64>
             way.begin_receiving()?
         } else {
             way.begin_sending()?
+        }
+        start()?;
+        if is_parent {
+            way.meet()?;
         }
         start()?;
         let rate = if is_parent { receive_all(way, bytes, messages, 1)? } else { send_all(way, bytes, messages)? };

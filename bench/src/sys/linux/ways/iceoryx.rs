@@ -45,7 +45,7 @@ macro_rules! services {
         let name = $this.name.clone();
         let node = $this.node()?;
         let samples = node.service_builder(&name.as_str().try_into().map_err(told)?);
-        let samples = samples.publish_subscribe::<[u8]>().enable_safe_overflow(false).subscriber_max_buffer_size(64);
+        let samples = samples.publish_subscribe::<[u8]>().enable_safe_overflow(false).subscriber_max_buffer_size(1024);
         let samples = samples.open_or_create().map_err(told)?;
         let events = node.service_builder(&format!("{name}-event").as_str().try_into().map_err(told)?);
         (samples, events.event().open_or_create().map_err(told)?)
@@ -74,6 +74,12 @@ impl<const BLOCKS: bool> Way for Iceoryx<BLOCKS> {
         let subscriber = samples.subscriber_builder().create().map_err(told)?;
         self.subscriber = Some((subscriber, events.listener_builder().create().map_err(told)?));
         Ok(())
+    }
+
+    /// Until its subscriber has connected, a publisher drops what exceeds the buffer, whatever its strategy.
+    fn meet(&mut self) -> anyhow::Result<()> {
+        let (subscriber, _) = self.subscriber.as_ref().context("a subscriber")?;
+        subscriber.has_samples().map_err(told).map(drop)
     }
 
     fn send(&mut self, message: &[u8]) -> anyhow::Result<()> {
