@@ -28,6 +28,7 @@ const GENERAL: &str = "cotenant Queue";
 const ACKED: &str = "cotenant Queue, at least once";
 pub(crate) const LINE: &str = "limit cache line";
 pub(crate) const FUTEX: &str = "limit futex";
+pub(crate) const RING: &str = "bare ring of fixed slots";
 pub(crate) const ICEORYX: &str = "iceoryx2 0.10, polling";
 const MIB: usize = 1 << 20;
 

@@ -6,7 +6,7 @@ pub(crate) mod kernel;
 mod limits;
 
 use crate::channels::way::Cores;
-use crate::channels::{BLOCKED, Cases, FUTEX, ICEORYX, LINE, ROUND_TRIP};
+use crate::channels::{BLOCKED, Cases, FUTEX, ICEORYX, LINE, RING, ROUND_TRIP};
 use kernel::{Framed, MessageQueue, NamedPipe, Pipe, Raw, Socket};
 
 /// Measurements of the kernel's ways: pipe, whole messages through one, FIFO, socket, message queue.
@@ -25,6 +25,7 @@ const CALL_NS: u64 = 500;
 
 pub(crate) fn add_ways(cases: &mut Cases<'_>) {
     cases.round_trip::<limits::Line>(ROUND_TRIP, LINE, 8, 150, Cores::Two);
+    cases.streams::<limits::Ring>(RING, 20);
     cases.round_trip::<limits::Futex>(BLOCKED, FUTEX, 8, 5000, Cores::One);
     cases.way::<iceoryx::Iceoryx<false>>(ICEORYX, 1000, 300);
     cases.round_trip::<iceoryx::Iceoryx<true>>(BLOCKED, "iceoryx2 0.10, events", 8, 20_000, Cores::One);
