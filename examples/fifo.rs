@@ -20,11 +20,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         return Ok(());
     }
-    if cfg!(not(target_os = "linux")) {
-        println!("FIFOs are on Linux only; `queue` is an example for every system");
-        return Ok(());
-    }
-    let path = env::temp_dir().join(format!("cotenant-fifo-{}", process::id()));
+    let name = format!("cotenant-fifo-{}", process::id());
+    // On Windows pipes have a place of their own for names.
+    let path = if cfg!(windows) { format!(r"\\.\pipe\{name}").into() } else { env::temp_dir().join(name) };
     let fifo = Fifo::create(&path, 0o600)?;
     let mut reader = fifo.reader()?.messages();
     let mut other = process::Command::new(env::current_exe()?).arg("report").arg(&path).spawn()?;

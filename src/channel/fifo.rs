@@ -6,13 +6,18 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::pipe::{PipeReader, PipeWriter};
+use super::pipe_error::PipeName;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::pipe as system;
 
 /// A pipe with a name in the file system ([`fifo(7)`](https://man7.org/linux/man-pages/man7/fifo.7.html)).
 ///
 /// The bytes are in memory and gone when both sides are; the name stays until it is removed. Who may read and write it
-/// is said by its permissions.
+/// is said by its permissions. One of another user's in a folder that everybody may write is refused, unless it is the
+/// folder's owner's or root's: anybody could have laid it there.
+///
+/// A reader that is to outlast its writers opens an end to write for itself, and keeps it: then the stream does not end
+/// with the last of them.
 ///
 /// On Windows it is a named pipe: the path is `\\.\pipe\NAME`, the mode 0o600, and the name goes with the last process
 /// that has the `Fifo` that was created, or an end. Who waits there looks again after 50 us, doubling to 5 ms.
@@ -36,6 +41,40 @@ use crate::sys::pipe as system;
 pub struct Fifo {
     path: PathBuf,
     _name: Option<system::Name>,
+}
+
+/// What opening an end of a FIFO came to.
+pub(crate) enum Opened<T> {
+    End(T),
+    /// Something else has that name.
+    #[allow(dead_code)] // Not on every system.
+    NoFifo,
+    /// One of another user's, who may have taken the name first; in words who.
+    #[allow(dead_code)] // Not on every system.
+    Planted(String),
+}
+
+impl<T> Opened<T> {
+    #[allow(dead_code)] // Not on every system.
+    pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U) -> Opened<U> {
+        match self {
+            Opened::End(end) => Opened::End(change(end)),
+            Opened::NoFifo => Opened::NoFifo,
+            Opened::Planted(whose) => Opened::Planted(whose),
+        }
+    }
+
+    fn end(self, path: &Path) -> Result<T> {
+        match self {
+            Opened::End(end) => Ok(end),
+            Opened::NoFifo => Err(foreign(path)),
+            Opened::Planted(whose) => {
+                let what = format!("the FIFO {} belongs to {whose}; it was left alone", path.display());
+                Err(Error::new(ErrorKind::Foreign, what)
+                    .hint("use a name that only programs to be trusted can take, such as one in a folder of their own"))
+            }
+        }
+    }
 }
 
 /// How long a writer sleeps at most before it looks again for a reader.
@@ -74,16 +113,17 @@ impl Fifo {
     /// Its reading end. Does not wait: the first read does, until there is a writer.
     ///
     /// # Errors
-    /// What the system says, for example that this user may not read it.
+    /// What the system says, for example that this user may not read it. `Foreign`: it is no FIFO any more, or another
+    /// user's, who may have taken the name first (in a folder that everybody may write, or of a Windows pipe).
     pub fn reader(&self) -> Result<PipeReader> {
         let opened = system::open_reader(&self.path).map_err(|error| refusal(&self.path, "read", &error))?;
-        opened.map(PipeReader::of).ok_or_else(|| foreign(&self.path))
+        Ok(PipeReader::of(opened.end(&self.path)?, PipeName::of_fifo(&self.path)))
     }
 
     /// Its writing end; waits until somebody reads.
     ///
     /// # Errors
-    /// What the system says, for example that this user may not write it.
+    /// What the system says, for example that this user may not write it; `Foreign` as of [`reader`](Fifo::reader).
     pub fn writer(&self) -> Result<PipeWriter> {
         self.writer_until(None)
     }
@@ -111,14 +151,15 @@ impl Fifo {
         let mut nap = Duration::from_millis(1);
         loop {
             match system::open_writer(&self.path) {
-                Ok(Some(file)) => return Ok(PipeWriter::from_file(file)),
-                Ok(None) => return Err(foreign(&self.path)),
+                Ok(opened) => {
+                    return Ok(PipeWriter::of(opened.end(&self.path)?, PipeName::of_fifo(&self.path)));
+                }
                 Err(error) if !system::has_no_reader(&error) => return Err(refusal(&self.path, "write", &error)),
                 Err(_) => {}
             }
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             if left == Some(Duration::ZERO) {
-                let what = format!("nobody reads the FIFO {}", self.path.display());
+                let what = format!("cannot open the FIFO {} to write it: nobody reads it", self.path.display());
                 return Err(Error::new(ErrorKind::TimedOut, what).hint("start the program that reads it"));
             }
             std::thread::sleep(left.map_or(nap, |left| left.min(nap)));
@@ -162,9 +203,17 @@ fn refusal(path: &Path, doing: &str, error: &io::Error) -> Error {
         _ => None,
     };
     let refusal = Error::system(format_args!("{doing} the FIFO {}", path.display()), error);
-    match kind {
+    let refusal = match kind {
         Some(kind) => refusal.of_kind(kind),
         None => refusal,
+    };
+    match (doing, refusal.kind()) {
+        ("make", ErrorKind::AlreadyExists) => refusal.hint("open it, or remove it if nobody uses it"),
+        ("make", ErrorKind::NotFound) => refusal.hint("make its folder first"),
+        ("make" | "remove", ErrorKind::PermissionDenied) => refusal.hint("choose a folder that this user may write"),
+        (_, ErrorKind::NotFound) => refusal.hint("start the program that makes it"),
+        (_, ErrorKind::PermissionDenied) => refusal.hint("whoever made it said who may, by its mode"),
+        _ => refusal,
     }
 }
 

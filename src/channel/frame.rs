@@ -20,11 +20,11 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::time::{Duration, Instant};
 
 use super::pipe::{PIPE_ATOMIC_BYTES, PipeReader, PipeWriter};
-use crate::sys::pipe as system;
+use super::pipe_error::{Side, not_yet, refused, told};
 
 const MAGIC: u32 = u32::from_le_bytes(*b"CTFR");
 const HEAD_BYTES: usize = 40;
@@ -32,8 +32,13 @@ const PART_BYTES: usize = PIPE_ATOMIC_BYTES - HEAD_BYTES;
 const CHECKED_FROM: usize = 16;
 const CHECK_AT: usize = 36;
 const READ_BYTES: usize = 64 << 10;
-/// Writers whose messages are incomplete at one time; the one that was heard least lately goes first.
-const WRITERS_MAX: usize = 64;
+/// Writers whose messages may be incomplete at one time, and what came of these, in bytes; the one that was heard least
+/// lately goes first. A writer that was killed is among them until then: nobody tells of its death.
+const WRITERS_MAX: usize = 1 << 14;
+const PARTIAL_MAX_BYTES: usize = 1 << 30;
+/// What a receive reads at most when its time is over: as much as a pipe has without privileges. Whoever writes faster
+/// than it is read would hold it for ever.
+const LATE_MAX_BYTES: usize = 1 << 20;
 
 /// The longest message of [`PipeWriter::messages`], in bytes.
 pub const PIPE_MESSAGE_MAX_BYTES: usize = 16 << 20;
@@ -117,19 +122,31 @@ impl MessageWriter {
     /// `BrokenPipe`: nobody reads any more. `InvalidInput`: it is too long. Of a non-blocking pipe `WouldBlock`:
     /// nothing of it will come.
     pub fn send(&mut self, message: &[u8]) -> io::Result<()> {
-        self.send_until(message, None)
+        self.send_until(message, None).map_err(|error| self.told(message, error))
     }
 
-    /// As [`send`](MessageWriter::send), but only if there is room now.
+    /// As [`send`](MessageWriter::send), but only if there is room for all of it now.
     ///
     /// # Errors
-    /// `WouldBlock`: there is none; nothing of the message will come. `Unsupported` on Windows, of a pipe that
-    /// CreatePipe made.
+    /// `WouldBlock`: there is none; nothing of the message will come. One that is longer than the pipe (64 KiB, unless
+    /// somebody changed it) never has it. `Unsupported` on Windows, of a pipe that CreatePipe made.
     pub fn try_send(&mut self, message: &[u8]) -> io::Result<()> {
-        let sent = self.send_until(message, Some(Instant::now()));
-        sent.map_err(|error| match error.kind() {
-            io::ErrorKind::TimedOut => io::ErrorKind::WouldBlock.into(),
-            _ => error,
+        let no_room = |pipe: &PipeWriter| {
+            let what =
+                format!("cannot send a message of {} bytes now: {} has no room for it", message.len(), pipe.name());
+            not_yet(io::ErrorKind::WouldBlock, what, "send it when its reader has read, or wait with `send_timeout`")
+        };
+        // A part of a message is of no use to the reader, and takes the room from others.
+        let frames = message.len().div_ceil(PART_BYTES);
+        if frames > 1 && message.len() <= PIPE_MESSAGE_MAX_BYTES {
+            let room = self.pipe.room().map_err(|error| self.told(message, error))?;
+            if room.is_some_and(|room| room < frames) {
+                return Err(no_room(&self.pipe));
+            }
+        }
+        self.send_until(message, Some(Instant::now())).map_err(|error| match error.kind() {
+            io::ErrorKind::TimedOut => no_room(&self.pipe),
+            _ => self.told(message, error),
         })
     }
 
@@ -139,13 +156,27 @@ impl MessageWriter {
     /// `TimedOut`: nothing of the message will come. `Unsupported` on Windows, of a pipe that
     /// CreatePipe made.
     pub fn send_timeout(&mut self, message: &[u8], timeout: Duration) -> io::Result<()> {
-        self.send_until(message, Instant::now().checked_add(timeout))
+        self.send_until(message, Instant::now().checked_add(timeout)).map_err(|error| match error.kind() {
+            io::ErrorKind::TimedOut => {
+                let (bytes, name) = (message.len(), self.pipe.name());
+                let what = format!("cannot send a message of {bytes} bytes: {name} had no room within {timeout:?}");
+                not_yet(io::ErrorKind::TimedOut, what, "see whether its reader runs, or wait longer")
+            }
+            _ => self.told(message, error),
+        })
+    }
+
+    fn told(&self, message: &[u8], cause: io::Error) -> io::Error {
+        let doing = format_args!("send a message of {} bytes through {}", message.len(), self.pipe.name());
+        told(Side::Writing, doing, cause)
     }
 
     fn send_until(&mut self, message: &[u8], deadline: Option<Instant>) -> io::Result<()> {
         if message.len() > PIPE_MESSAGE_MAX_BYTES {
-            let why = format!("a message of {} bytes; at most {PIPE_MESSAGE_MAX_BYTES} are possible", message.len());
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+            let (bytes, name) = (message.len(), self.pipe.name());
+            let what = format!("cannot send a message of {bytes} bytes through {name}: it is too long");
+            let next = format!("at most {PIPE_MESSAGE_MAX_BYTES} bytes are possible: send it in parts");
+            return Err(refused(io::ErrorKind::InvalidInput, what, &next));
         }
         if self.pid != std::process::id() {
             (self.writer, self.pid) = (draw(), std::process::id());
@@ -177,9 +208,9 @@ impl MessageWriter {
     fn write_frame(&mut self, frame: &[u8], deadline: Option<Instant>) -> io::Result<()> {
         loop {
             let written = match deadline {
-                None => self.pipe.write(frame),
+                None => self.pipe.write_raw(frame),
                 // Another writer may take the room that was waited for: then this waits again.
-                Some(_) => system::write_now(self.pipe.file(), frame),
+                Some(_) => self.pipe.write_now(frame),
             };
             match written {
                 Ok(bytes) if bytes == frame.len() => return Ok(()),
@@ -221,6 +252,8 @@ pub struct MessageReader {
     /// to here.
     end: usize,
     partial: HashMap<u64, Partial>,
+    /// Of all of them together.
+    partial_bytes: usize,
     frames: u64,
     skipped_bytes: u64,
 }
@@ -235,7 +268,7 @@ enum Step {
 impl MessageReader {
     pub(super) fn new(pipe: PipeReader) -> MessageReader {
         let (buffer, partial) = (vec![0; PIPE_ATOMIC_BYTES + READ_BYTES].into_boxed_slice(), HashMap::new());
-        MessageReader { pipe, buffer, begin: 0, end: 0, partial, frames: 0, skipped_bytes: 0 }
+        MessageReader { pipe, buffer, begin: 0, end: 0, partial, partial_bytes: 0, frames: 0, skipped_bytes: 0 }
     }
 
     /// The next message; waits for it. `None` at the end of the stream: no writer is left.
@@ -252,7 +285,10 @@ impl MessageReader {
     /// `WouldBlock` if not.
     pub fn try_recv(&mut self) -> io::Result<Option<Vec<u8>>> {
         self.recv_until(Some(Instant::now())).map_err(|error| match error.kind() {
-            io::ErrorKind::TimedOut => io::ErrorKind::WouldBlock.into(),
+            io::ErrorKind::TimedOut => {
+                let what = format!("no whole message is in {} now", self.pipe.name());
+                not_yet(io::ErrorKind::WouldBlock, what, "wait for one with `recv` or `recv_timeout`")
+            }
             _ => error,
         })
     }
@@ -262,7 +298,13 @@ impl MessageReader {
     /// # Errors
     /// `TimedOut`.
     pub fn recv_timeout(&mut self, timeout: Duration) -> io::Result<Option<Vec<u8>>> {
-        self.recv_until(Instant::now().checked_add(timeout))
+        self.recv_until(Instant::now().checked_add(timeout)).map_err(|error| match error.kind() {
+            io::ErrorKind::TimedOut => {
+                let what = format!("no whole message came through {} within {timeout:?}", self.pipe.name());
+                not_yet(io::ErrorKind::TimedOut, what, "see whether its writers run, or wait longer")
+            }
+            _ => error,
+        })
     }
 
     /// Bytes that were no frame, or parts of messages whose writers did not finish them.
@@ -271,31 +313,36 @@ impl MessageReader {
     }
 
     fn recv_until(&mut self, deadline: Option<Instant>) -> io::Result<Option<Vec<u8>>> {
+        let mut late_bytes = 0;
         loop {
             match self.step() {
                 Step::Message(message) => return Ok(Some(message)),
                 Step::Again => continue,
                 Step::More => {}
             }
-            if deadline.is_some() && !self.pipe.wait_until(deadline)? {
+            let is_late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+            if deadline.is_some() && (late_bytes >= LATE_MAX_BYTES || !self.pipe.wait_until(deadline)?) {
                 return Err(io::ErrorKind::TimedOut.into());
             }
-            if !self.read_more()? {
+            let read = self.read_more()?;
+            if read == 0 {
                 self.skip_the_rest();
                 return Ok(None);
             }
+            late_bytes += if is_late { read } else { 0 };
         }
     }
 
     /// Whoever could finish it is gone.
     fn skip_the_rest(&mut self) {
-        let unfinished: usize = self.partial.drain().map(|(_, partial)| partial.bytes.len()).sum();
+        self.partial.clear();
+        let unfinished = std::mem::take(&mut self.partial_bytes);
         self.skipped_bytes += (self.end - self.begin + unfinished) as u64;
         self.begin = self.end;
     }
 
-    /// `false`: the end of the stream.
-    fn read_more(&mut self) -> io::Result<bool> {
+    /// How many bytes came; 0: the end of the stream.
+    fn read_more(&mut self) -> io::Result<usize> {
         // Less than a frame is left: `step` has taken the others.
         self.buffer.copy_within(self.begin..self.end, 0);
         (self.begin, self.end) = (0, self.end - self.begin);
@@ -306,7 +353,7 @@ impl MessageReader {
             }
         };
         self.end += read;
-        Ok(read > 0)
+        Ok(read)
     }
 
     /// Takes one frame off the buffer, or passes over bytes that are none.
@@ -342,13 +389,12 @@ impl MessageReader {
     fn put_together(&mut self, writer: u64, message: u32, total: usize, at: usize, part: Vec<u8>) -> Step {
         let heard = self.frames;
         if at == 0 {
-            if let Some(dropped) = self.partial.remove(&writer) {
-                self.skipped_bytes += dropped.bytes.len() as u64;
-            }
+            self.give_up(writer);
             if part.len() == total {
                 return Step::Message(part);
             }
-            self.make_room();
+            self.make_room(part.len());
+            self.partial_bytes += part.len();
             self.partial.insert(writer, Partial { message, bytes: part, total, heard });
             return Step::Again;
         }
@@ -356,7 +402,9 @@ impl MessageReader {
             Some(partial) if partial.message == message && partial.total == total && partial.bytes.len() == at => {
                 partial.bytes.extend_from_slice(&part);
                 partial.heard = heard;
+                self.partial_bytes += part.len();
                 if partial.bytes.len() < total {
+                    self.make_room(0);
                     return Step::Again;
                 }
             }
@@ -366,16 +414,25 @@ impl MessageReader {
                 return Step::Again;
             }
         }
-        self.partial.remove(&writer).map_or(Step::Again, |whole| Step::Message(whole.bytes))
+        self.partial.remove(&writer).map_or(Step::Again, |whole| {
+            self.partial_bytes -= whole.bytes.len();
+            Step::Message(whole.bytes)
+        })
     }
 
-    fn make_room(&mut self) {
-        if self.partial.len() < WRITERS_MAX {
-            return;
-        }
-        let oldest = self.partial.iter().min_by_key(|(_, partial)| partial.heard).map(|(writer, _)| *writer);
-        if let Some(dropped) = oldest.and_then(|writer| self.partial.remove(&writer)) {
+    /// Of a message that will not come whole.
+    fn give_up(&mut self, writer: u64) {
+        if let Some(dropped) = self.partial.remove(&writer) {
+            self.partial_bytes -= dropped.bytes.len();
             self.skipped_bytes += dropped.bytes.len() as u64;
+        }
+    }
+
+    fn make_room(&mut self, bytes: usize) {
+        while self.partial.len() >= WRITERS_MAX || self.partial_bytes + bytes > PARTIAL_MAX_BYTES {
+            let oldest = self.partial.iter().min_by_key(|(_, partial)| partial.heard).map(|(writer, _)| *writer);
+            let Some(oldest) = oldest else { return };
+            self.give_up(oldest);
         }
     }
 }

@@ -8,6 +8,7 @@ mod fifo;
 mod frame;
 mod head;
 mod pipe;
+mod pipe_error;
 mod places;
 #[cfg(any(test, cotenant_model))]
 #[allow(unreachable_pub)] // `__private` exports it.
@@ -25,6 +26,7 @@ mod tests;
 
 pub use errors::{SendAllError, SendError};
 pub use fifo::Fifo;
+pub(crate) use fifo::Opened;
 pub use frame::{MessageReader, MessageWriter, PIPE_MESSAGE_MAX_BYTES};
 pub use pipe::{PIPE_ATOMIC_BYTES, PipeReader, PipeWriter, pipe};
 pub use queue::{Delivery, Queue, QueueOptions};

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use super::frame::{MessageReader, MessageWriter};
+use super::pipe_error::{PipeName, Side, told};
 use crate::sys::pipe as system;
 
 /// A pipe: whatever is written into the one end comes out of the other, in order
@@ -32,7 +33,7 @@ use crate::sys::pipe as system;
 ///
 /// The process has too many files open, or the system has no pipes for us.
 pub fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
-    let (reader, writer) = system::pipe()?;
+    let (reader, writer) = system::pipe().map_err(|error| told(Side::Reading, "make a pipe", error))?;
     Ok((PipeReader::from_file(reader), PipeWriter::from_file(writer)))
 }
 
@@ -43,6 +44,7 @@ pub fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
 #[derive(Debug)]
 pub struct PipeReader {
     end: system::ReadEnd,
+    name: PipeName,
     is_nonblocking: bool,
 }
 
@@ -54,6 +56,8 @@ pub struct PipeReader {
 #[derive(Debug)]
 pub struct PipeWriter {
     file: File,
+    name: PipeName,
+    turn: system::Turn,
     is_nonblocking: AtomicBool,
 }
 
@@ -63,11 +67,19 @@ pub const PIPE_ATOMIC_BYTES: usize = system::ATOMIC_BYTES;
 
 impl PipeReader {
     pub(crate) fn from_file(file: File) -> PipeReader {
-        PipeReader::of(system::ReadEnd::of_pipe(file))
+        PipeReader::of(system::ReadEnd::of_pipe(file), PipeName::default())
     }
 
-    pub(super) fn of(end: system::ReadEnd) -> PipeReader {
-        PipeReader { end, is_nonblocking: false }
+    pub(super) fn of(end: system::ReadEnd, name: PipeName) -> PipeReader {
+        PipeReader { end, name, is_nonblocking: false }
+    }
+
+    pub(super) fn name(&self) -> &PipeName {
+        &self.name
+    }
+
+    fn told(&self, doing: &str, cause: io::Error) -> io::Error {
+        told(Side::Reading, format_args!("{doing} {}", self.name), cause)
     }
 
     #[allow(dead_code)] // Not on every system.
@@ -92,7 +104,7 @@ impl PipeReader {
     ///
     /// What the system says.
     pub fn set_nonblocking(&mut self, on: bool) -> io::Result<()> {
-        self.end.set_nonblocking(on)?;
+        self.end.set_nonblocking(on).map_err(|error| self.told("change how reads wait of", error))?;
         self.is_nonblocking = on;
         Ok(())
     }
@@ -107,13 +119,13 @@ impl PipeReader {
     }
 
     pub(super) fn wait_until(&self, deadline: Option<Instant>) -> io::Result<bool> {
-        wait_until(deadline, |left| self.end.wait(left))
+        wait_until(deadline, |left| self.end.wait(left)).map_err(|error| self.told("wait for bytes of", error))
     }
 }
 
 impl Read for PipeReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.end.read(buffer, self.is_nonblocking)
+        self.end.read(buffer, self.is_nonblocking).map_err(|error| self.told("read", error))
     }
 }
 
@@ -132,7 +144,34 @@ fn wait_until(deadline: Option<Instant>, wait: impl Fn(Option<Duration>) -> io::
 
 impl PipeWriter {
     pub(crate) fn from_file(file: File) -> PipeWriter {
-        PipeWriter { file, is_nonblocking: AtomicBool::new(false) }
+        PipeWriter::of(file, PipeName::default())
+    }
+
+    pub(super) fn of(file: File, name: PipeName) -> PipeWriter {
+        PipeWriter { file, name, turn: system::Turn::default(), is_nonblocking: AtomicBool::new(false) }
+    }
+
+    pub(super) fn name(&self) -> &PipeName {
+        &self.name
+    }
+
+    fn told(&self, doing: &str, cause: io::Error) -> io::Error {
+        told(Side::Writing, format_args!("{doing} {}", self.name), cause)
+    }
+
+    /// As the system has it.
+    pub(super) fn write_raw(&self, bytes: &[u8]) -> io::Result<usize> {
+        system::write(&self.file, &self.turn, bytes, self.is_nonblocking.load(Relaxed))
+    }
+
+    /// The same without waiting: whole, or `WouldBlock`.
+    pub(super) fn write_now(&self, bytes: &[u8]) -> io::Result<usize> {
+        system::write_now(&self.file, &self.turn, bytes)
+    }
+
+    /// How many writes of [`PIPE_ATOMIC_BYTES`] there is room for, at most; `None`: nobody knows.
+    pub(super) fn room(&self) -> io::Result<Option<usize>> {
+        system::room(&self.file)
     }
 
     /// Waits until there may be room for [`PIPE_ATOMIC_BYTES`].
@@ -162,25 +201,27 @@ impl PipeWriter {
     ///
     /// What the system says.
     pub fn set_nonblocking(&self, on: bool) -> io::Result<()> {
-        system::set_nonblocking(&self.file, on)?;
+        system::set_nonblocking(&self.file, on).map_err(|error| self.told("change how writes wait of", error))?;
         self.is_nonblocking.store(on, Relaxed);
         Ok(())
     }
 
-    /// Another handle on this end, in this process. The stream ends when all are dropped.
+    /// Another handle on this end, in this process. The stream ends when all are dropped. On Windows a write through
+    /// one of them waits for one that is under way through another, also if it is not to wait for room.
     ///
     /// # Errors
     ///
     /// The process has too many files open.
     pub fn try_clone(&self) -> io::Result<PipeWriter> {
         let is_nonblocking = AtomicBool::new(self.is_nonblocking.load(Relaxed));
-        Ok(PipeWriter { file: self.file.try_clone()?, is_nonblocking })
+        let file = self.file.try_clone().map_err(|error| self.told("make another handle on", error))?;
+        Ok(PipeWriter { file, name: self.name.clone(), turn: self.turn.clone(), is_nonblocking })
     }
 }
 
 impl Write for PipeWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        system::write(&self.file, bytes, self.is_nonblocking.load(Relaxed))
+        self.write_raw(bytes).map_err(|error| self.told("write", error))
     }
 
     fn flush(&mut self) -> io::Result<()> {

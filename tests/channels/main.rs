@@ -9,7 +9,11 @@ mod support;
 #[cfg(target_os = "linux")]
 mod assembled;
 #[cfg(target_os = "linux")]
+mod fifo_names;
+#[cfg(target_os = "linux")]
 mod hostile;
+#[cfg(target_os = "linux")]
+mod pipe_limits;
 #[cfg(target_os = "linux")]
 mod pipes;
 #[cfg(target_os = "linux")]
@@ -19,7 +23,7 @@ mod several;
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
-    let tests = [queues::TESTS, several::TESTS, pipes::TESTS, hostile::TESTS];
+    let tests = [queues::TESTS, several::TESTS, pipes::TESTS, pipe_limits::TESTS, fifo_names::TESTS, hostile::TESTS];
     support::run(&tests.concat(), &[], queues::ROLES)
 }
 

@@ -11,6 +11,7 @@ mod growth;
 #[path = "../images/mismatch.rs"]
 mod mismatch;
 mod peer;
+mod pipes;
 #[path = "../images/process.rs"]
 #[allow(dead_code)] // What only the other tests there need.
 mod process;

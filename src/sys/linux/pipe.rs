@@ -7,11 +7,12 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
-use crate::channel::{PipeReader, PipeWriter};
+use super::process;
+use crate::channel::{Opened, PipeReader, PipeWriter};
 
 /// So many bytes the system writes in one piece, or not at all.
 pub(crate) const ATOMIC_BYTES: usize = libc::PIPE_BUF;
@@ -34,6 +35,10 @@ pub(crate) fn pipe() -> io::Result<(File, File)> {
 #[derive(Debug)]
 pub(crate) struct Name;
 
+/// What the handles on one writing end share: nothing here.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Turn;
+
 /// Makes a FIFO with these permission bits, whatever the mask is.
 #[doc(alias = "mkfifo")]
 pub(crate) fn make_fifo(path: &Path, mode: u32) -> io::Result<Name> {
@@ -42,20 +47,38 @@ pub(crate) fn make_fifo(path: &Path, mode: u32) -> io::Result<Name> {
     if unsafe { libc::mkfifo(name.as_ptr(), 0o600) } != 0 {
         return Err(io::Error::last_os_error());
     }
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).map(|()| Name)
+    set_mode(path, mode)?;
+    Ok(Name)
+}
+
+/// Not by the name: whoever may write its folder could have put a link to another file there.
+#[doc(alias = "fchmod")]
+fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
+    let mut options = File::options();
+    options.read(true).custom_flags(libc::O_PATH | libc::O_NOFOLLOW | libc::O_CLOEXEC);
+    let it = options.open(path)?;
+    let about = it.metadata()?;
+    if !about.file_type().is_fifo() || about.uid() != process::effective_uid() {
+        return Err(io::Error::other("somebody put something else in its place at once"));
+    }
+    if about.mode() & 0o7777 == mode {
+        return Ok(());
+    }
+    let by_descriptor = format!("/proc/self/fd/{}", it.as_raw_fd());
+    std::fs::set_permissions(by_descriptor, std::fs::Permissions::from_mode(mode))
 }
 
 pub(crate) fn unlink_fifo(path: &Path) -> io::Result<()> {
     std::fs::remove_file(path)
 }
 
-/// Opens the reading end of a FIFO without waiting for a writer. `None`: it is no FIFO.
-pub(crate) fn open_reader(path: &Path) -> io::Result<Option<ReadEnd>> {
+/// Opens the reading end of a FIFO without waiting for a writer.
+pub(crate) fn open_reader(path: &Path) -> io::Result<Opened<ReadEnd>> {
     Ok(open_fifo(path, false)?.map(|file| ReadEnd { file, waits_for_writer: true }))
 }
 
-/// Opens the writing end of a FIFO, if somebody reads (`ENXIO`: nobody does). `None`: it is no FIFO.
-pub(crate) fn open_writer(path: &Path) -> io::Result<Option<File>> {
+/// Opens the writing end of a FIFO, if somebody reads (`ENXIO`: nobody does).
+pub(crate) fn open_writer(path: &Path) -> io::Result<Opened<File>> {
     open_fifo(path, true)
 }
 
@@ -87,7 +110,7 @@ impl ReadEnd {
             let timeout = is_nonblocking.then_some(Duration::ZERO);
             while !self.wait(timeout)? {
                 if is_nonblocking {
-                    return Err(io::ErrorKind::WouldBlock.into());
+                    return Err(io::Error::from_raw_os_error(libc::EAGAIN));
                 }
             }
             self.waits_for_writer = false;
@@ -96,16 +119,40 @@ impl ReadEnd {
     }
 }
 
-/// Opens an end of a FIFO without waiting for the other one. `None`: it is no FIFO.
-fn open_fifo(path: &Path, writes: bool) -> io::Result<Option<File>> {
+/// Opens an end of a FIFO without waiting for the other one.
+fn open_fifo(path: &Path, writes: bool) -> io::Result<Opened<File>> {
     let mut options = File::options();
     options.read(!writes).write(writes).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC | libc::O_NOFOLLOW);
-    let file = options.open(path)?;
-    let is_fifo = file.metadata()?.file_type().is_fifo();
-    if is_fifo {
-        set_nonblocking(&file, false)?;
+    let file = match options.open(path) {
+        Ok(file) => file,
+        Err(error) => {
+            // A link gives ELOOP, a socket ENXIO as a FIFO without readers does.
+            let is_other = is_fifo(path).is_ok_and(|is_fifo| !is_fifo);
+            return if is_other { Ok(Opened::NoFifo) } else { Err(error) };
+        }
+    };
+    let about = file.metadata()?;
+    if !about.file_type().is_fifo() {
+        return Ok(Opened::NoFifo);
     }
-    Ok(is_fifo.then_some(file))
+    if let Some(whose) = planted_by(path, about.uid())? {
+        return Ok(Opened::Planted(whose));
+    }
+    set_nonblocking(&file, false)?;
+    Ok(Opened::End(file))
+}
+
+/// Who has laid a FIFO of this owner there, if it is none that this user may trust: in a folder that everybody may
+/// write, such as /tmp, another user can have taken the name first. That is the rule of the kernel's
+/// [`fs.protected_fifos`](https://docs.kernel.org/admin-guide/sysctl/fs.html), for those who open without O_CREAT, too.
+fn planted_by(path: &Path, owner: u32) -> io::Result<Option<String>> {
+    if owner == process::effective_uid() || owner == 0 {
+        return Ok(None);
+    }
+    let folder = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let about = std::fs::metadata(folder)?;
+    let is_theirs = about.mode() & 0o002 == 0 || about.uid() == owner;
+    Ok((!is_theirs).then(|| format!("user {owner}, and everybody may write the folder {}", folder.display())))
 }
 
 /// Whether nobody has the FIFO open for reading.
@@ -131,14 +178,37 @@ pub(crate) fn set_nonblocking(file: &File, on: bool) -> io::Result<()> {
     Ok(())
 }
 
+/// How many writes of [`ATOMIC_BYTES`] there is room for, at most; `None`: nobody knows.
+///
+/// # Errors
+/// `BrokenPipe`: nobody reads.
+#[doc(alias = "F_GETPIPE_SZ")]
+#[doc(alias = "FIONREAD")]
+pub(crate) fn room(file: &File) -> io::Result<Option<usize>> {
+    let mut asked = libc::pollfd { fd: file.as_raw_fd(), events: 0, revents: 0 };
+    // SAFETY: one entry.
+    if unsafe { libc::poll(&raw mut asked, 1, 0) } > 0 && asked.revents & libc::POLLERR != 0 {
+        return Err(io::Error::from_raw_os_error(libc::EPIPE));
+    }
+    // SAFETY: no pointer.
+    let capacity = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETPIPE_SZ) };
+    let mut unread: libc::c_int = 0;
+    // SAFETY: a place for one number.
+    let is_known = unsafe { libc::ioctl(file.as_raw_fd(), libc::FIONREAD, &raw mut unread) } == 0;
+    let (Ok(capacity), Ok(unread), true) = (usize::try_from(capacity), usize::try_from(unread), is_known) else {
+        return Ok(None);
+    };
+    Ok(Some((capacity / ATOMIC_BYTES).saturating_sub(unread.div_ceil(ATOMIC_BYTES))))
+}
+
 /// Writes; waits for room unless the end was made non-blocking, which the system knows.
-pub(crate) fn write(mut file: &File, bytes: &[u8], _is_nonblocking: bool) -> io::Result<usize> {
+pub(crate) fn write(mut file: &File, _turn: &Turn, bytes: &[u8], _is_nonblocking: bool) -> io::Result<usize> {
     file.write(bytes)
 }
 
 /// Writes without waiting, whoever else writes: up to [`ATOMIC_BYTES`] whole, or `WouldBlock`.
 #[doc(alias = "pwritev2")]
-pub(crate) fn write_now(file: &File, bytes: &[u8]) -> io::Result<usize> {
+pub(crate) fn write_now(file: &File, _turn: &Turn, bytes: &[u8]) -> io::Result<usize> {
     let part = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
     // SAFETY: one part, which is read only. -1: no offset, as of a write.
     match unsafe { libc::pwritev2(file.as_raw_fd(), &raw const part, 1, -1, libc::RWF_NOWAIT) } {
@@ -159,7 +229,7 @@ fn write_now_anew(file: &File, bytes: &[u8]) -> io::Result<usize> {
     options.write(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC);
     let mut anew = options.open(format!("/proc/self/fd/{}", file.as_raw_fd())).map_err(|error| {
         // Nobody reads any more.
-        if has_no_reader(&error) { io::ErrorKind::BrokenPipe.into() } else { error }
+        if has_no_reader(&error) { io::Error::from_raw_os_error(libc::EPIPE) } else { error }
     })?;
     anew.write(bytes)
 }
@@ -254,7 +324,8 @@ mod tests {
     /// Both ways of writing, of which the kernel offers one.
     #[test]
     fn a_full_pipe_is_not_waited_for() {
-        for write in [write_now, write_now_anew] {
+        let ways: [fn(&File, &[u8]) -> _; 2] = [|file, bytes| write_now(file, &Turn, bytes), write_now_anew];
+        for write in ways {
             let (reader, writer) = pipe().expect("a pipe");
             let mut count = 0;
             let error = loop {

@@ -5,6 +5,8 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::channel::Opened;
+
 const WHY: &str = "cotenant has no pipes and FIFOs on this system yet; std::io::pipe has pipes";
 
 pub(crate) const ATOMIC_BYTES: usize = 512;
@@ -16,6 +18,9 @@ fn unsupported<T>() -> io::Result<T> {
 
 #[derive(Debug)]
 pub(crate) struct Name;
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Turn;
 
 #[derive(Debug)]
 pub(crate) struct ReadEnd;
@@ -50,11 +55,11 @@ pub(crate) fn unlink_fifo(_path: &Path) -> io::Result<()> {
     unsupported()
 }
 
-pub(crate) fn open_reader(_path: &Path) -> io::Result<Option<ReadEnd>> {
+pub(crate) fn open_reader(_path: &Path) -> io::Result<Opened<ReadEnd>> {
     unsupported()
 }
 
-pub(crate) fn open_writer(_path: &Path) -> io::Result<Option<File>> {
+pub(crate) fn open_writer(_path: &Path) -> io::Result<Opened<File>> {
     unsupported()
 }
 
@@ -74,11 +79,15 @@ pub(crate) fn wait_for_room(_file: &File, _timeout: Option<Duration>) -> io::Res
     unsupported()
 }
 
-pub(crate) fn write(_file: &File, _bytes: &[u8], _is_nonblocking: bool) -> io::Result<usize> {
+pub(crate) fn write(_file: &File, _turn: &Turn, _bytes: &[u8], _is_nonblocking: bool) -> io::Result<usize> {
     unsupported()
 }
 
-pub(crate) fn write_now(_file: &File, _bytes: &[u8]) -> io::Result<usize> {
+pub(crate) fn write_now(_file: &File, _turn: &Turn, _bytes: &[u8]) -> io::Result<usize> {
+    unsupported()
+}
+
+pub(crate) fn room(_file: &File) -> io::Result<Option<usize>> {
     unsupported()
 }
 

@@ -20,7 +20,7 @@ use std::os::windows::io::{AsHandle, AsRawHandle, BorrowedHandle, FromRawHandle,
 use std::path::Path;
 use std::ptr::{null, null_mut};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use windows_sys::Win32::Foundation::{
@@ -29,7 +29,7 @@ use windows_sys::Win32::Foundation::{
 };
 use windows_sys::Win32::Storage::FileSystem::{
     CreateFileW, FILE_FLAG_FIRST_PIPE_INSTANCE, FILE_TYPE_PIPE, GetFileType, OPEN_EXISTING, PIPE_ACCESS_INBOUND,
-    ReadFile,
+    ReadFile, SECURITY_IDENTIFICATION, SECURITY_SQOS_PRESENT,
 };
 use windows_sys::Win32::System::Pipes::{
     ConnectNamedPipe, CreateNamedPipeW, GetNamedPipeInfo, PIPE_NOWAIT, PIPE_READMODE_BYTE, PIPE_READMODE_MESSAGE,
@@ -37,8 +37,8 @@ use windows_sys::Win32::System::Pipes::{
     SetNamedPipeHandleState, WaitNamedPipeW,
 };
 
-use super::security::{for_user_only, this_user};
-use crate::channel::{PipeReader, PipeWriter};
+use super::security::{for_user_only, owner_of, this_user};
+use crate::channel::{Opened, PipeReader, PipeWriter};
 
 pub(crate) const ATOMIC_BYTES: usize = 4096;
 pub(crate) const NO_FIFOS: Option<&str> = None;
@@ -52,8 +52,10 @@ const FIRST_NAP: Duration = Duration::from_micros(50);
 const LONGEST_NAP: Duration = Duration::from_millis(5);
 
 fn wide(path: &Path) -> io::Result<Vec<u16>> {
-    if !path.to_str().is_some_and(|text| text.len() > PREFIX.len() && text.starts_with(PREFIX)) {
-        let why = format!("{} is no name of a pipe: it begins with {PREFIX}", path.display());
+    // Windows would look for what is named with `..` elsewhere.
+    let is_name = |name: &str| !name.is_empty() && !name.contains(['\\', '/', '\0']);
+    if !path.to_str().and_then(|text| text.strip_prefix(PREFIX)).is_some_and(is_name) {
+        let why = format!("{} is no name of a pipe: that is {PREFIX} and a word", path.display());
         return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
     }
     Ok(path.as_os_str().encode_wide().chain([0]).collect())
@@ -77,10 +79,23 @@ fn instance(name: &[u16], flags: u32, reads: u32) -> io::Result<File> {
     file(handle)
 }
 
-/// A writing end of that name.
+/// A writing end of that name. Whoever reads may learn who writes, but not act as that user.
 fn client(name: &[u16]) -> io::Result<File> {
+    let flags = SECURITY_SQOS_PRESENT | SECURITY_IDENTIFICATION;
     // SAFETY: a name that ends with 0; no attributes, and no template.
-    file(unsafe { CreateFileW(name.as_ptr(), GENERIC_WRITE, 0, null(), OPEN_EXISTING, 0, null_mut()) })
+    file(unsafe { CreateFileW(name.as_ptr(), GENERIC_WRITE, 0, null(), OPEN_EXISTING, flags, null_mut()) })
+}
+
+/// Whose the pipe is, if not this user's: anybody can take a name first. One pipe has one owner, whoever made the
+/// instance.
+fn planted_by(end: &File) -> io::Result<Option<String>> {
+    let user = this_user().map_err(io::Error::other)?;
+    let owner = owner_of(end.as_raw_handle())?;
+    let is_theirs = owner.as_ref() == Some(&user);
+    Ok((!is_theirs).then(|| {
+        let whose = owner.map_or_else(|| "nobody".to_owned(), |owner| owner.text());
+        format!("{whose}, not to {}", user.text())
+    }))
 }
 
 fn file(handle: windows_sys::Win32::Foundation::HANDLE) -> io::Result<File> {
@@ -134,11 +149,19 @@ pub(crate) fn make_fifo(path: &Path, mode: u32) -> io::Result<Name> {
     if is_fifo(path).is_ok_and(|is_there| is_there) {
         return Err(io::ErrorKind::AlreadyExists.into());
     }
-    let reader = instance(&name, FILE_FLAG_FIRST_PIPE_INSTANCE, OF_MANY).map_err(|error| {
+    let mut reader = instance(&name, FILE_FLAG_FIRST_PIPE_INSTANCE, OF_MANY).map_err(|error| {
         let is_there = is_os(&error, ERROR_ACCESS_DENIED) || is_os(&error, ERROR_PIPE_BUSY);
         if is_there { io::ErrorKind::AlreadyExists.into() } else { error }
     })?;
-    Ok(Name { _reader: reader, _writer: client(&name)? })
+    loop {
+        match client(&name) {
+            Ok(writer) => return Ok(Name { _reader: reader, _writer: writer }),
+            // A writer that waited for the name was quicker. It loses its reader again: this one reads nothing. The
+            // name stays, by the next instance.
+            Err(error) if has_no_reader(&error) => reader = instance(&name, 0, OF_MANY)?,
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 pub(crate) fn is_fifo(path: &Path) -> io::Result<bool> {
@@ -156,18 +179,25 @@ pub(crate) fn unlink_fifo(_path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Opens the reading end. `None`: it is no FIFO.
-pub(crate) fn open_reader(path: &Path) -> io::Result<Option<ReadEnd>> {
+/// Opens the reading end.
+pub(crate) fn open_reader(path: &Path) -> io::Result<Opened<ReadEnd>> {
     let name = wide(path)?;
     is_fifo(path)?;
-    let listening = (0..SPARE).map(|_| instance(&name, 0, OF_MANY)).collect::<io::Result<_>>()?;
+    let listening = (0..SPARE).map(|_| instance(&name, 0, OF_MANY)).collect::<io::Result<Vec<_>>>()?;
+    if let Some(whose) = planted_by(&listening[0])? {
+        return Ok(Opened::Planted(whose));
+    }
     let instances = Instances { name, listening, connected: Vec::new(), unfinished: false, had_writer: false };
-    Ok(Some(ReadEnd::Fifo(Mutex::new(instances))))
+    Ok(Opened::End(ReadEnd::Fifo(Mutex::new(instances))))
 }
 
 /// Opens the writing end, if somebody reads.
-pub(crate) fn open_writer(path: &Path) -> io::Result<Option<File>> {
-    client(&wide(path)?).map(Some)
+pub(crate) fn open_writer(path: &Path) -> io::Result<Opened<File>> {
+    let writer = client(&wide(path)?)?;
+    Ok(match planted_by(&writer)? {
+        Some(whose) => Opened::Planted(whose),
+        None => Opened::End(writer),
+    })
 }
 
 /// Whether nobody has the FIFO open for reading.
@@ -312,17 +342,25 @@ impl ReadEnd {
         if buffer.is_empty() {
             return Ok(0);
         }
-        if !self.wait(is_nonblocking.then_some(Duration::ZERO))? {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        let read = match (self.look()?, self) {
-            (Found::Bytes, ReadEnd::Pipe(file)) => read_message(file, buffer).map(|(bytes, _)| bytes),
-            (Found::Bytes, ReadEnd::Fifo(instances)) => {
-                instances.get_mut().unwrap_or_else(PoisonError::into_inner).read(buffer)
+        loop {
+            if !self.wait(is_nonblocking.then_some(Duration::ZERO))? {
+                return Err(io::ErrorKind::WouldBlock.into());
             }
-            _ => Ok(0),
-        };
-        read.or_else(|error| if is_closed(&error) { Ok(0) } else { Err(error) })
+            let read = match (self.look()?, &mut *self) {
+                (Found::Bytes, ReadEnd::Pipe(file)) => read_message(file, buffer).map(|(bytes, _)| bytes),
+                (Found::Bytes, ReadEnd::Fifo(instances)) => {
+                    instances.get_mut().unwrap_or_else(PoisonError::into_inner).read(buffer)
+                }
+                _ => return Ok(0),
+            };
+            match read {
+                // Somebody wrote no bytes: here that is a message of its own, and no end.
+                Ok(0) => {}
+                // Of this writer; the next look tells whether there are others.
+                Err(error) if is_closed(&error) => {}
+                read => return read,
+            }
+        }
     }
 
     /// Reads never block here by themselves: `read` is told.
@@ -331,40 +369,69 @@ impl ReadEnd {
     }
 }
 
-/// Counts for all processes that have this very handle. A write that finds no room then gives 0 bytes here, which
-/// [`write`] makes `WouldBlock`.
-pub(crate) fn set_nonblocking(file: &File, on: bool) -> io::Result<()> {
-    set_mode(file, PIPE_READMODE_BYTE | if on { PIPE_NOWAIT } else { PIPE_WAIT })
+/// Writes never wait by themselves, or always do: [`write`] is told.
+pub(crate) fn set_nonblocking(_file: &File, _on: bool) -> io::Result<()> {
+    Ok(())
+}
+
+/// The handles on one writing end share how it waits, which is changed for each write that does not: one at a time.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Turn(Arc<Mutex<()>>);
+
+/// Writes what there is room for now: of a pipe of messages all bytes or none.
+fn write_at_once(mut file: &File, turn: &Turn, bytes: &[u8]) -> io::Result<usize> {
+    let _turn = turn.0.lock().unwrap_or_else(PoisonError::into_inner);
+    set_mode(file, PIPE_READMODE_BYTE | PIPE_NOWAIT)?;
+    let written = file.write(bytes);
+    set_mode(file, PIPE_READMODE_BYTE | PIPE_WAIT)?;
+    written
 }
 
 /// Writes; waits for room unless the end was made non-blocking.
-pub(crate) fn write(mut file: &File, bytes: &[u8], is_nonblocking: bool) -> io::Result<usize> {
+pub(crate) fn write(mut file: &File, turn: &Turn, bytes: &[u8], is_nonblocking: bool) -> io::Result<usize> {
+    if bytes.is_empty() {
+        return Ok(0); // Here it would be a message without bytes, which looks like the end.
+    }
+    if is_nonblocking {
+        // More than the system keeps never has room as a whole.
+        for part in [bytes, &bytes[..bytes.len().min(ATOMIC_BYTES)]] {
+            let written = write_at_once(file, turn, part).map_err(broken)?;
+            if written > 0 {
+                return Ok(written);
+            }
+        }
+        return Err(io::ErrorKind::WouldBlock.into());
+    }
     loop {
         match file.write(bytes).map_err(broken)? {
-            0 if !bytes.is_empty() && is_nonblocking => return Err(io::ErrorKind::WouldBlock.into()),
             // Another thread does not wait just now, through another handle on this end.
-            0 if !bytes.is_empty() => std::thread::sleep(FIRST_NAP),
+            0 => std::thread::sleep(FIRST_NAP),
             written => return Ok(written),
         }
     }
 }
 
 /// Writes without waiting, whoever else writes: up to [`ATOMIC_BYTES`] whole, or `WouldBlock`.
-pub(crate) fn write_now(file: &File, bytes: &[u8]) -> io::Result<usize> {
+pub(crate) fn write_now(file: &File, turn: &Turn, bytes: &[u8]) -> io::Result<usize> {
     let mut flags = 0;
     // SAFETY: a place for one number; the others are not asked for.
     let done = unsafe { GetNamedPipeInfo(file.as_raw_handle(), &raw mut flags, null_mut(), null_mut(), null_mut()) };
     if done != 0 && flags & PIPE_TYPE_MESSAGE == 0 {
         return unsupported("a pipe of bytes, as CreatePipe makes it, may cut a write that does not wait");
     }
-    set_nonblocking(file, true).map_err(broken)?;
-    let written = write(file, bytes, true);
-    set_nonblocking(file, false).map_err(broken)?;
-    written
+    match write_at_once(file, turn, bytes).map_err(broken)? {
+        0 => Err(io::ErrorKind::WouldBlock.into()),
+        written => Ok(written),
+    }
+}
+
+/// Windows does not tell.
+pub(crate) fn room(_file: &File) -> io::Result<Option<usize>> {
+    Ok(None)
 }
 
 fn broken(error: io::Error) -> io::Error {
-    if is_closed(&error) { io::ErrorKind::BrokenPipe.into() } else { error }
+    if is_closed(&error) { io::Error::from_raw_os_error(ERROR_NO_DATA as i32) } else { error }
 }
 
 /// Whether it pays to try to write again. `false`: the time is over.
@@ -418,5 +485,71 @@ impl AsHandle for PipeWriter {
 impl From<PipeWriter> for OwnedHandle {
     fn from(end: PipeWriter) -> OwnedHandle {
         end.into_file().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use super::super::security::{MAX_SID_BYTES, Sid};
+    use super::*;
+
+    fn path(test: &str) -> std::path::PathBuf {
+        format!("{PREFIX}cotenant-unit-{test}-{}", std::process::id()).into()
+    }
+
+    #[test]
+    fn a_fifo_is_made_although_writers_wait_for_its_name() {
+        let path = path("made");
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    let mut taken = Vec::new();
+                    while !stop.load(Relaxed) {
+                        taken.extend(client(&wide(&path).expect("a name")));
+                        taken.truncate(4);
+                    }
+                });
+            }
+            for _ in 0..200 {
+                let made = make_fifo(&path, 0o600);
+                if made.is_err() {
+                    stop.store(true, Relaxed);
+                }
+                drop(made.expect("a FIFO"));
+            }
+            stop.store(true, Relaxed);
+        });
+    }
+
+    /// Made as its owner would make it whose identifier is not ours; Windows itself lets only the privileged do that.
+    #[test]
+    fn a_pipe_of_another_user_is_left_alone() {
+        let path = path("planted");
+        let name = wide(&path).expect("a name");
+        // S-1-5-32-544, the administrators.
+        let mut bytes = [0; MAX_SID_BYTES];
+        bytes[..16].copy_from_slice(&[1, 2, 0, 0, 0, 0, 0, 5, 32, 0, 0, 0, 32, 2, 0, 0]);
+        let somebody = Sid::from_bytes(&bytes, 16).expect("a whole one");
+        let mode = PIPE_TYPE_MESSAGE | OF_MANY;
+        let made = for_user_only(&somebody, |attributes| {
+            let (open, most) = (PIPE_ACCESS_INBOUND, PIPE_UNLIMITED_INSTANCES);
+            // SAFETY: a name that ends with 0, and attributes that outlive the call.
+            unsafe { CreateNamedPipeW(name.as_ptr(), open, mode, most, 0, BUFFER_BYTES, 0, attributes) }
+        });
+        let Ok(planted) = made.and_then(file) else { return };
+        let is_planted = |writer| matches!(writer, Ok(Opened::Planted(whose)) if whose.contains("S-1-5-32-544"));
+        match open_writer(&path) {
+            // Where the access list counts.
+            Err(error) => assert!(is_os(&error, ERROR_ACCESS_DENIED), "{error}"),
+            writer => assert!(is_planted(writer.map(|it| it.map(drop))), "a writer of somebody's pipe"),
+        }
+        match open_reader(&path) {
+            Err(error) => assert!(is_os(&error, ERROR_ACCESS_DENIED), "{error}"),
+            reader => assert!(is_planted(reader.map(|it| it.map(drop))), "a reader of somebody's pipe"),
+        }
+        drop(planted);
     }
 }

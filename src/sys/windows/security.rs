@@ -141,29 +141,34 @@ pub(crate) fn for_user_only<R>(user: &Sid, create: impl FnOnce(*const SECURITY_A
 }
 
 /// Refuses an object that belongs to somebody else: anybody can take a name first.
-#[doc(alias = "GetKernelObjectSecurity")]
 pub(crate) fn check_owner(object: HANDLE, name: &str, user: &Sid) -> Result<()> {
-    let failed = || Error::system(format!("find out who owns the object {name}"), &io::Error::last_os_error());
-    let mut descriptor: [u64; BUFFER_WORDS] = [0; BUFFER_WORDS];
-    let (mut bytes, room) = (0, size_of_val(&descriptor) as u32);
-    let to = descriptor.as_mut_ptr().cast();
-    // SAFETY: an open handle; the call writes at most `room` bytes.
-    let done = unsafe { GetKernelObjectSecurity(object, OWNER_SECURITY_INFORMATION, to, room, &raw mut bytes) };
-    if done == 0 {
-        return Err(failed());
-    }
-    let (mut owner, mut defaulted) = (null_mut(), 0);
-    // SAFETY: the call above wrote a descriptor.
-    let done = unsafe { GetSecurityDescriptorOwner(to, &raw mut owner, &raw mut defaulted) };
-    if done == 0 {
-        return Err(failed());
-    }
-    // SAFETY: not null, so it points to a SID in the descriptor.
-    let owner = if owner.is_null() { None } else { unsafe { Sid::copy_from(owner) } };
+    let owner =
+        owner_of(object).map_err(|cause| Error::system(format!("find out who owns the object {name}"), &cause))?;
     if owner.as_ref() == Some(user) {
         return Ok(());
     }
     let whose = owner.map_or_else(|| "nobody".to_owned(), |owner| owner.text());
     Err(Error::new(ErrorKind::Foreign, format!("the object {name} belongs to {whose}, not to {}", user.text()))
         .hint("end that user's program, or set COTENANT_SCOPE to get other names"))
+}
+
+/// Whose the object is.
+#[doc(alias = "GetKernelObjectSecurity")]
+pub(crate) fn owner_of(object: HANDLE) -> io::Result<Option<Sid>> {
+    let mut descriptor: [u64; BUFFER_WORDS] = [0; BUFFER_WORDS];
+    let (mut bytes, room) = (0, size_of_val(&descriptor) as u32);
+    let to = descriptor.as_mut_ptr().cast();
+    // SAFETY: an open handle; the call writes at most `room` bytes.
+    let done = unsafe { GetKernelObjectSecurity(object, OWNER_SECURITY_INFORMATION, to, room, &raw mut bytes) };
+    if done == 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let (mut owner, mut defaulted) = (null_mut(), 0);
+    // SAFETY: the call above wrote a descriptor.
+    let done = unsafe { GetSecurityDescriptorOwner(to, &raw mut owner, &raw mut defaulted) };
+    if done == 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: not null, so it points to a SID in the descriptor.
+    Ok(if owner.is_null() { None } else { unsafe { Sid::copy_from(owner) } })
 }
