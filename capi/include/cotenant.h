@@ -1677,7 +1677,8 @@ COTENANT_NOEXCEPT;
 
 /**
  * Opens the queue of that name, and makes it if there is none; of those who try at the same time one makes it. As
- * cotenant_queue_open and cotenant_queue_create.
+ * cotenant_queue_open and cotenant_queue_create; COTENANT_MISMATCH also if the segment of that name was made for
+ * something else.
  */
 COTENANT_API
 cotenant_status cotenant_queue_open_or_create(const char *name,
@@ -2084,8 +2085,9 @@ cotenant_status cotenant_pipe_writer_send(struct cotenant_pipe_writer *writer,
 COTENANT_NOEXCEPT;
 
 /**
- * As cotenant_pipe_writer_send, but does not wait for room: COTENANT_WOULD_BLOCK if there is none, and nothing of the
- * message comes. COTENANT_UNSUPPORTED on Windows, of a pipe of bytes, as CreatePipe makes it.
+ * As cotenant_pipe_writer_send, but does not wait for room: COTENANT_WOULD_BLOCK if there is none for all of it, and
+ * nothing of the message comes; one that is longer than the pipe (64 KiB on Linux) never has room.
+ * COTENANT_UNSUPPORTED on Windows, of a pipe of bytes, as CreatePipe makes it.
  */
 COTENANT_API
 cotenant_status cotenant_pipe_writer_try_send(struct cotenant_pipe_writer *writer,
@@ -2888,7 +2890,8 @@ typedef struct cotenant_cache_stats {
 /**
  * Attaches to the cache of that name, and makes it, in a segment of that name, if there is none. Its memory is reserved
  * then: COTENANT_NO_SPACE. COTENANT_INVALID_INPUT: sizes that do not go together. COTENANT_MISMATCH: an object of that
- * name is no cache. Else as cotenant_segment_open_or_create; blocks as that does.
+ * name is no cache, or the segment was made for something else. Else as cotenant_segment_open_or_create; blocks as that
+ * does.
  */
 COTENANT_API
 cotenant_status cotenant_cache_open_or_create(const char *name,

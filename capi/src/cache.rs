@@ -179,7 +179,8 @@ unsafe fn open_with(
 
 /// Attaches to the cache of that name, and makes it, in a segment of that name, if there is none. Its memory is reserved
 /// then: COTENANT_NO_SPACE. COTENANT_INVALID_INPUT: sizes that do not go together. COTENANT_MISMATCH: an object of that
-/// name is no cache. Else as cotenant_segment_open_or_create; blocks as that does.
+/// name is no cache, or the segment was made for something else. Else as cotenant_segment_open_or_create; blocks as that
+/// does.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cotenant_cache_open_or_create(
     name: *const c_char,

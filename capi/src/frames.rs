@@ -109,8 +109,9 @@ pub unsafe extern "C" fn cotenant_pipe_writer_send(
     unsafe { send(writer, bytes, length, MessageWriter::send) }
 }
 
-/// As cotenant_pipe_writer_send, but does not wait for room: COTENANT_WOULD_BLOCK if there is none, and nothing of the
-/// message comes. COTENANT_UNSUPPORTED on Windows, of a pipe of bytes, as CreatePipe makes it.
+/// As cotenant_pipe_writer_send, but does not wait for room: COTENANT_WOULD_BLOCK if there is none for all of it, and
+/// nothing of the message comes; one that is longer than the pipe (64 KiB on Linux) never has room.
+/// COTENANT_UNSUPPORTED on Windows, of a pipe of bytes, as CreatePipe makes it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cotenant_pipe_writer_try_send(
     writer: *mut cotenant_pipe_writer,

@@ -93,7 +93,8 @@ pub unsafe extern "C" fn cotenant_queue_open(
 }
 
 /// Opens the queue of that name, and makes it if there is none; of those who try at the same time one makes it. As
-/// cotenant_queue_open and cotenant_queue_create.
+/// cotenant_queue_open and cotenant_queue_create; COTENANT_MISMATCH also if the segment of that name was made for
+/// something else.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cotenant_queue_open_or_create(
     name: *const c_char,

@@ -503,7 +503,10 @@ impl Cache {
             let init = |_, _| CacheHead::new(number, 0, head.seed(), shape, extent, head.mean_entry_bytes());
             let made = self.segment.get_or_init_area(&extent_name(&self.name, number), bytes, init);
             made.map_err(|error| match error.kind() {
-                ErrorKind::NoSpace => error.hint("make the cache with a larger `max_capacity_bytes`"),
+                // Else it is the system that has no room, and the error says which limit.
+                ErrorKind::NoSpace if self.segment.used_bytes().saturating_add(bytes) > self.segment.max_bytes() => {
+                    error.hint("make the cache with a larger `max_capacity_bytes`")
+                }
                 _ => error,
             })?;
             // Killed before this: the next one who grows finds the area, as it is.

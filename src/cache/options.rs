@@ -203,10 +203,12 @@ impl CacheOptions {
     /// # Errors
     ///
     /// As of [`open`](CacheOptions::open) and [`create`](CacheOptions::create), without `NotFound` and
-    /// `AlreadyExists`.
+    /// `AlreadyExists`; `Mismatch`: the segment of that name was made for something else.
     pub fn open_or_create(&self, name: &str) -> Result<Cache> {
-        let options = self.segment_options()?;
-        self.in_segment(Arc::new(options.open_or_create(name)?), &self.object)
+        let segment = Arc::new(self.segment_options()?.open_or_create(name)?);
+        let bytes = Cache::needed_bytes(&self.wish)?;
+        let made = self.in_segment(Arc::clone(&segment), &self.object);
+        made.map_err(|error| segment.why_not_made("cache", &self.object, bytes, error))
     }
 
     /// The cache of that name among the objects of a segment; makes it if there is none. Its `max_bytes` must have room

@@ -123,7 +123,8 @@ impl QueueOptions {
     /// Opens the queue of that name, and makes it if there is none.
     ///
     /// # Errors
-    /// As of [`create`](QueueOptions::create) and [`open`](QueueOptions::open), without `NotFound` and `AlreadyExists`.
+    /// As of [`create`](QueueOptions::create) and [`open`](QueueOptions::open), without `NotFound` and `AlreadyExists`;
+    /// `Mismatch` also if the segment of that name was made for something else.
     pub fn open_or_create(&self, name: &str) -> Result<Queue<'static>> {
         self.check()?;
         self.own(self.segment_options().open_or_create(name)?)
@@ -156,7 +157,8 @@ impl QueueOptions {
             Some(units) if bytes > 0 => Ok(units.max(MIN_UNITS)),
             _ => {
                 let what = format!("a queue cannot have a capacity of {bytes} bytes");
-                Err(Error::new(ErrorKind::InvalidInput, what).hint("from 1 byte to 4 GiB are possible"))
+                Err(Error::new(ErrorKind::InvalidInput, what)
+                    .hint("1 KiB to 4 GiB are possible; less than 1 KiB, but 0, is made 1 KiB"))
             }
         }
     }
@@ -172,7 +174,9 @@ impl QueueOptions {
     }
 
     fn own(&self, segment: Segment) -> Result<Queue<'static>> {
-        let (ring, delivery) = self.find_or_make(&segment, OBJECT)?;
+        let found = self.find_or_make(&segment, OBJECT);
+        let why = |error| segment.why_not_made("queue", OBJECT, self.unit_count().unwrap_or(0) * UNIT_BYTES, error);
+        let (ring, delivery) = found.map_err(why)?;
         Ok(Queue { ring, delivery, home: Home::Own(segment) })
     }
 

@@ -17,7 +17,7 @@ use super::make::{Claim, Ready};
 use super::object::TypeLayout;
 use super::reader::SegmentReader;
 use super::segment::Segment;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::process_sync::ProcessSync;
 
 /// An area of a segment, which `'a` borrows.
@@ -62,6 +62,25 @@ impl Segment {
         let _has_name = making.finish();
         // SAFETY: just made, by this layout.
         Ok(unsafe { area(ready, &layout, true) })
+    }
+
+    /// Why a segment that was there has no area of so many bytes: it may have been made for something else, and have no
+    /// room beside that. `what` and `name` are those of what was to be in it.
+    #[cold]
+    pub(crate) fn why_not_made(&self, what: &str, name: &str, byte_count: u64, error: Error) -> Error {
+        let is_too_small = self.used_bytes().saturating_add(byte_count) > self.max_bytes();
+        let others: Vec<_> = self.objects().map(|object| object.name).collect();
+        let is_others = !others.is_empty() && !others.iter().any(|other| other == name);
+        if self.is_created() || error.kind() != ErrorKind::NoSpace || !is_too_small || !is_others {
+            return error;
+        }
+        let path = self.path();
+        let named: Vec<_> = others.iter().take(3).map(|other| format!("`{other}`")).collect();
+        let more = if others.len() > named.len() { " and others" } else { "" };
+        let told =
+            format!("the segment {path} holds {}{more}, and no {what}, for which it has no room", named.join(", "));
+        Error::new(ErrorKind::Mismatch, told)
+            .hint(format!("choose another name for the {what}, or have that segment removed by those who use it"))
     }
 
     /// The area of that name; `None` if there is none, or if it is being made.

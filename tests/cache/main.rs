@@ -21,6 +21,8 @@ mod contended;
 #[cfg(any(target_os = "linux", windows))]
 mod eviction;
 #[cfg(target_os = "linux")]
+mod full;
+#[cfg(target_os = "linux")]
 mod hostile;
 #[cfg(any(target_os = "linux", windows))]
 mod make;
@@ -40,7 +42,7 @@ pub(crate) use tests;
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
     let tests = [basics::TESTS, contended::TESTS, eviction::TESTS, processes::TESTS, hostile::TESTS];
-    support::run(&tests.concat(), &[], &[("actor", actor::play)])
+    support::run(&tests.concat(), full::ROOT_TESTS, &[("actor", actor::play)])
 }
 
 #[cfg(windows)]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use cotenant::cache::Cache;
 use cotenant::channel::{Delivery, Queue, QueueOptions, Receiver, SendError, Sender, wait_any};
 use cotenant::{Backing, ErrorKind, Segment};
 
@@ -25,6 +26,7 @@ pub(crate) const TESTS: &[Named] = &[
     ("another_delivery_is_refused", another_delivery_is_refused),
     ("queue_in_a_segment_lies_beside_others", queue_in_a_segment_lies_beside_others),
     ("capacity_that_no_queue_can_have_is_refused", capacity_that_no_queue_can_have_is_refused),
+    ("name_of_something_else_is_told", name_of_something_else_is_told),
 ];
 
 pub(crate) const ROLES: &[Named] = &[("end", end)];
@@ -336,5 +338,27 @@ fn capacity_that_no_queue_can_have_is_refused() {
     for bytes in [0, (4 << 30) + 1, u64::MAX] {
         let error = Queue::options().capacity_bytes(bytes).create("never").expect_err("no such capacity");
         assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+        assert!(error.to_string().contains("1 KiB to 4 GiB are possible"), "{error}");
     }
+}
+
+fn name_of_something_else_is_told() {
+    let sandbox = Sandbox::new();
+    let segment = || Segment::options().folder(sandbox.path());
+    let cache = Cache::options().capacity_bytes(1 << 20).folder(sandbox.path());
+    let large = Queue::options().capacity_bytes(64 << 20).segment(segment());
+    let of_cache = cache.create("a.cache").expect("a cache");
+    let _of_queue = options().segment(segment()).create("a.queue").expect("a queue");
+    let errors = [
+        (cache.open_or_create("a.queue").map(drop), ["a.queue", "holds `queue`, and no cache"]),
+        (large.open_or_create("a.cache").map(drop), ["a.cache", "holds `cache`, and no queue"]),
+    ];
+    for (result, parts) in errors {
+        let error = result.expect_err("it is of something else");
+        let text = error.to_string();
+        assert_eq!(error.kind(), ErrorKind::Mismatch, "{text}");
+        assert!(parts.iter().all(|part| text.contains(part)) && text.contains("choose another name"), "{text}");
+    }
+    // Its own is found, however little room is left.
+    drop((cache.open_or_create("a.cache").expect("the cache"), of_cache));
 }
