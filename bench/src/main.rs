@@ -58,7 +58,7 @@ struct Options {
     /// Few and short rounds: shows that everything runs, its figures say little.
     #[arg(long)]
     quick: bool,
-    /// Measures only what has this in the name of its case or subject, such as `cotenant` or `round trip`.
+    /// Measures only what has this in `CASE: SUBJECT`, as the table names them, such as `round trip` or `: cotenant`.
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
 }

@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 
 use crate::subject::Subject;
 
-/// What a case or a subject must contain to be measured.
+/// What `CASE: SUBJECT` must contain to be measured.
 pub(crate) static ONLY: OnceLock<String> = OnceLock::new();
 /// Why there are no samples of the others, which are not shown.
 pub(crate) const NOT_ASKED_FOR: &str = "not asked for";
@@ -22,7 +22,7 @@ pub(crate) type Samples = Result<Vec<f64>, String>;
 
 /// Measures all subjects; the answers stand in their order. One that fails is left out from then on.
 pub(crate) fn in_turn(title: &str, subjects: &mut [Subject<'_>], rounds: u32, turns: u32) -> Vec<Samples> {
-    let is_wanted = |it: &Subject<'_>| ONLY.get().is_none_or(|only| it.case.contains(only) || it.name.contains(only));
+    let is_wanted = |it: &Subject<'_>| ONLY.get().is_none_or(|only| format!("{}: {}", it.case, it.name).contains(only));
     let no_samples = |it: &Subject<'_>| if is_wanted(it) { Ok(Vec::new()) } else { Err(NOT_ASKED_FOR.to_owned()) };
     let mut samples: Vec<Samples> = subjects.iter().map(no_samples).collect();
     for round in 0..rounds {

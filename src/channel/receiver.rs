@@ -137,6 +137,10 @@ impl<'q> Receiver<'q> {
             messages.push(self.recv()?);
         }
         while messages.len() < most {
+            if let Some(taken) = self.at_once() {
+                messages.push(self.message(taken));
+                continue;
+            }
             match self.take(Asks::UnlessMarked) {
                 Ok(Some(taken)) => messages.push(self.message(taken)),
                 // What was taken is to be handled; the error comes again.
@@ -154,13 +158,19 @@ impl<'q> Receiver<'q> {
     #[inline(always)]
     fn recv_within(&self, wait: Wait) -> Result<Option<Message<'_, 'q>>> {
         // Field by field: a result that is copied whole is loaded before its stores have arrived.
-        match self.take_at_once() {
+        match self.at_once() {
             Some(taken) => Ok(Some(self.message(taken))),
             None => match self.take_slowly(wait) {
                 Ok(taken) => Ok(taken.map(|taken| self.message(taken))),
                 Err(error) => Err(error),
             },
         }
+    }
+
+    /// A message that is there, if nothing stands in the way.
+    #[inline(always)]
+    fn at_once(&self) -> Option<Taken> {
+        if self.end.is_sole { self.take_at_once() } else { self.claim_at_once() }
     }
 
     /// The fast way of a sole receiver.
@@ -184,6 +194,52 @@ impl<'q> Receiver<'q> {
         // Release: who takes `receiving` over from the dead sees what was written before.
         head.next.store(next, Release);
         Some(Taken { position, bytes, deliveries })
+    }
+
+    /// The fast way of one of many: nobody has the lock, and the next message is there.
+    #[inline(always)]
+    fn claim_at_once(&self) -> Option<Taken> {
+        let (ring, head) = (&self.end.ring, self.end.ring.head());
+        // Who looks at an empty queue does not take the lock from others.
+        let is_there = what(ring.mark(head.next.load(Relaxed)).load(Relaxed)) == is::READY;
+        if !is_there || head.returned.load(Relaxed) != 0 || !self.end.is_ours() {
+            return None;
+        }
+        let ticket = head.receiving.lock_at_once()?;
+        let position = head.next.load(Relaxed);
+        // Acquire pairs with the Release of `Sender::commit`.
+        let is_ready = what(ring.mark(position).load(Acquire)) == is::READY;
+        let length = ring.header(position).length.load(Relaxed);
+        let (bytes, deliveries) = (length & 0xffff_ffff, (length >> 32) as u32);
+        let units = units_of(bytes);
+        // Else `take` says what it is.
+        let is_whole = is_ready && units <= ring.units_to_end(position);
+        let mut freed = false;
+        if is_whole {
+            // Release pairs with the Acquire of who takes it from us.
+            ring.mark(position).store(self.taken_mark(), Release);
+            // Killed before it: TAKEN at `next`, of a dead owner.
+            head.next.store(position.wrapping_add(units), Release);
+            freed = Places::free_some(ring, position);
+        }
+        head.receiving.unlock(ticket);
+        if freed {
+            self.tell_senders();
+        }
+        if !is_whole {
+            return None;
+        }
+        self.pass_on();
+        Some(Taken { position, bytes, deliveries })
+    }
+
+    /// Who was woken for the message that we took may have been too late for it, and is not to sleep on over the next.
+    #[inline]
+    fn pass_on(&self) {
+        let committed = &self.end.ring.head().committed;
+        if committed.has_a_listener() && self.is_something_there() {
+            committed.ring_one();
+        }
     }
 
     #[inline]
@@ -230,6 +286,9 @@ impl<'q> Receiver<'q> {
                 return Ok(None);
             }
             // Woken for a message, most likely: it is there without another announcement.
+            if let Some(taken) = self.at_once() {
+                return Ok(Some(taken));
+            }
             if let Some(taken) = self.take(Asks::UnlessMarked)? {
                 return Ok(Some(taken));
             }
@@ -300,6 +359,9 @@ impl<'q> Receiver<'q> {
 
     /// Takes a message, if there is one.
     fn take(&self, asks: Asks) -> Result<Option<Taken>> {
+        if !self.is_something_there() {
+            return Ok(None);
+        }
         let taken = self.at_places(|places| {
             // A sole receiver does so where it acknowledges.
             let freed = !self.end.is_sole && places.free(&self.end.ring)?;
@@ -313,9 +375,8 @@ impl<'q> Receiver<'q> {
         if freed {
             self.tell_senders();
         }
-        if taken.is_some() && !self.end.is_sole && self.is_something_there() {
-            // Who was woken for this message may have been too late for it, and is not to sleep on over the next.
-            self.end.ring.head().committed.ring_one();
+        if taken.is_some() && !self.end.is_sole {
+            self.pass_on();
         }
         Ok(taken)
     }
@@ -361,8 +422,11 @@ impl<'q> Receiver<'q> {
         if again {
             ring.header(position).length.store(u64::from(deliveries) << 32 | bytes, Relaxed);
         }
-        // Release pairs with the Acquire of who takes it from us.
-        ring.mark(position).store(self.taken_mark(), Release);
+        // A sole receiver's is READY, as it was: a store would take the line from its sender.
+        if again || !self.end.is_sole {
+            // Release pairs with the Acquire of who takes it from us.
+            ring.mark(position).store(self.taken_mark(), Release);
+        }
         Ok(Taken { position, bytes, deliveries })
     }
 
@@ -401,11 +465,19 @@ impl<'q> Receiver<'q> {
     /// Not before a quarter is free: a sender that is woken for each place would be woken for each message.
     #[cold]
     fn wake_senders(&self) {
-        let head = self.end.ring.head();
-        let used = head.tail.load(Relaxed).wrapping_sub(head.head.load(Relaxed));
-        if used <= self.end.ring.unit_count() / 4 * 3 {
-            head.freed.ring_all();
+        if self.used() <= self.most_used_to_wake() {
+            self.end.ring.head().freed.ring_all();
         }
+    }
+
+    fn most_used_to_wake(&self) -> u64 {
+        self.end.ring.unit_count() / 4 * 3
+    }
+
+    /// Units, about.
+    fn used(&self) -> u64 {
+        let head = self.end.ring.head();
+        head.tail.load(Relaxed).wrapping_sub(head.head.load(Relaxed))
     }
 
     /// The record is used no more, or to come again.
@@ -453,9 +525,15 @@ impl<'q> Receiver<'q> {
         ring.mark(position).store(is::DONE.into(), Release);
         self.end.waiting.fence();
         // Others free under the lock, when they next take.
-        if self.end.is_sole || ring.head().freed.has_a_listener() {
+        if self.end.is_sole || ring.head().freed.has_a_listener() && self.is_time_to_free(position) {
             self.free_for_senders();
         }
+    }
+
+    /// Whether senders would be woken if this record were freed, or nobody will take another and free it then.
+    fn is_time_to_free(&self, position: u64) -> bool {
+        let units = self.end.ring.units(position).unwrap_or(0);
+        self.used().saturating_sub(units) <= self.most_used_to_wake() || !self.is_something_there()
     }
 
     #[cold]

@@ -17,7 +17,7 @@ use std::time::Duration;
 use super::end::End;
 use super::errors::{self, SendAllError, SendError};
 use super::places::{Fate, Places, Refusal, lock_for_a_moment, lock_receiving};
-use super::record::{UNIT_BYTES, bytes_to_skip, is, owned, units_of};
+use super::record::{UNIT_BYTES, bytes_to_skip, is, owned, units_of, what};
 use super::ring::Ring;
 use super::waiting::{Wait, Waiting};
 use crate::error::Result;
@@ -134,11 +134,15 @@ impl<'q> Sender<'q> {
     pub fn send_all<M: AsRef<[u8]>>(&self, messages: &[M]) -> std::result::Result<(), SendAllError> {
         for (sent, message) in messages.iter().enumerate() {
             let bytes = message.as_ref();
-            let placed = match self.place(bytes.len(), Wait::No) {
+            if let Some(place) = self.at_once(bytes.len()) {
+                self.write(place, bytes);
+                continue;
+            }
+            let placed = match self.place_slowly(bytes.len(), Wait::No) {
                 Ok(None) => {
                     // Receivers make room.
                     self.tell_receivers();
-                    self.place(bytes.len(), Wait::Ever)
+                    self.place_slowly(bytes.len(), Wait::Ever)
                 }
                 placed => placed,
             };
@@ -183,15 +187,22 @@ impl<'q> Sender<'q> {
         self.reserve_within(len, Wait::AtMost(timeout))
     }
 
+    #[inline]
     fn reserve_within(&mut self, len: usize, wait: Wait) -> Result<Option<Reservation<'_, 'q>>> {
-        let Some(place) = self.place(len, wait)? else { return Ok(None) };
+        let place = match self.at_once(len) {
+            Some(place) => place,
+            None => match self.place_slowly(len, wait)? {
+                Some(place) => place,
+                None => return Ok(None),
+            },
+        };
         Ok(Some(Reservation { sender: self, place, is_committed: false }))
     }
 
     #[inline]
     fn send_within<M: AsRef<[u8]>>(&self, message: M, wait: Wait) -> std::result::Result<(), SendError<M>> {
         let bytes = message.as_ref();
-        if let Some(place) = self.place_at_once(bytes.len()) {
+        if let Some(place) = self.at_once(bytes.len()) {
             self.write(place, bytes);
             self.tell_receivers();
             return Ok(());
@@ -202,7 +213,7 @@ impl<'q> Sender<'q> {
     #[inline(never)]
     fn send_slowly<M: AsRef<[u8]>>(&self, message: M, wait: Wait) -> std::result::Result<(), SendError<M>> {
         let bytes = message.as_ref();
-        match self.place(bytes.len(), wait) {
+        match self.place_slowly(bytes.len(), wait) {
             Ok(Some(place)) => {
                 self.write(place, bytes);
                 self.tell_receivers();
@@ -224,38 +235,51 @@ impl<'q> Sender<'q> {
         self.commit(place);
     }
 
+    /// A place for a record, if nothing stands in the way. Inlined up to the public methods: what is returned through
+    /// memory is loaded before its stores have arrived, which costs more than all else.
+    #[inline(always)]
+    fn at_once(&self, len: usize) -> Option<Place> {
+        if self.end.is_sole { self.place_at_once(len) } else { self.reserve_at_once(len) }
+    }
+
     /// The fast way of a sole sender: behind the last record, without a look at what others write.
     #[inline(always)]
     fn place_at_once(&self, len: usize) -> Option<Place> {
         let (tail, bytes) = (self.tail.get(), len as u64);
         // First of all that the sum of units cannot overflow.
         let fits = self.end.is_sole && bytes <= self.end.ring.message_max_bytes();
-        let needed = units_of(bytes.min(self.end.ring.message_max_bytes())) + 1;
-        let has_room = needed <= self.end.ring.units_to_end(tail) && needed <= self.free_behind(tail);
-        let place = Place { tail, skipped: 0, bytes };
-        (fits && has_room && self.end.is_ours()).then_some(place)
+        let place = self.place_behind(tail, bytes.min(self.end.ring.message_max_bytes()));
+        (fits && self.has_room(place) && self.end.is_ours()).then_some(place)
     }
 
-    /// A place for a record; `None` if there is none in time.
-    fn place(&self, len: usize, wait: Wait) -> Result<Option<Place>> {
-        let bytes = len as u64;
-        if bytes > self.end.ring.message_max_bytes() {
-            return Err(errors::too_long(bytes, self.end.ring.message_max_bytes()));
+    /// The fast way of one of many: nobody has the lock, nobody was killed, and there is room as far as is known.
+    #[inline(always)]
+    fn reserve_at_once(&self, len: usize) -> Option<Place> {
+        let (ring, bytes) = (&self.end.ring, len as u64);
+        let lock = &ring.head().sending;
+        if bytes > ring.message_max_bytes() || !self.end.is_ours() {
+            return None;
         }
-        match self.place_at_once(len) {
-            Some(place) => Ok(Some(place)),
-            None => self.place_slowly(bytes, wait),
+        let ticket = lock.lock_at_once()?;
+        let tail = ring.head().tail.load(Relaxed);
+        let place = self.place_behind(tail, bytes);
+        // Relaxed: only this lock's holders write the mark behind the last record.
+        let has_place = what(ring.mark(tail).load(Relaxed)) == is::EMPTY && self.has_room(place);
+        if has_place {
+            self.mark_reserved(place);
         }
+        lock.unlock(ticket);
+        if !has_place {
+            return None;
+        }
+        self.ask_for_lines(place);
+        Some(place)
     }
 
     /// Room for a record behind `tail`, if there is.
     fn room(&self, tail: u64, bytes: u64) -> Result<Option<Place>> {
-        let to_end = self.end.ring.units_to_end(tail);
-        let skipped = if units_of(bytes) > to_end { to_end } else { 0 };
-        let place = Place { tail, skipped, bytes };
-        // And one for the mark behind it.
-        let needed = skipped + units_of(bytes) + 1;
-        if needed <= self.free_behind(tail) {
+        let place = self.place_behind(tail, bytes);
+        if self.has_room(place) {
             return Ok(Some(place));
         }
         // Acquire pairs with the Release of `Places::free`: what was read there was read before.
@@ -263,7 +287,20 @@ impl<'q> Sender<'q> {
         if tail.wrapping_sub(self.head.get()) > self.end.ring.unit_count() {
             return Err(self.end.ring.corrupt("its indices contradict each other"));
         }
-        Ok((needed <= self.free_behind(tail)).then_some(place))
+        Ok(self.has_room(place).then_some(place))
+    }
+
+    #[inline(always)]
+    fn place_behind(&self, tail: u64, bytes: u64) -> Place {
+        let to_end = self.end.ring.units_to_end(tail);
+        let skipped = if units_of(bytes) > to_end { to_end } else { 0 };
+        Place { tail, skipped, bytes }
+    }
+
+    /// As far as this sender knows: for the record, and for the mark behind it.
+    #[inline(always)]
+    fn has_room(&self, place: Place) -> bool {
+        place.skipped + units_of(place.bytes) < self.free_behind(place.tail)
     }
 
     /// Free units, as far as this sender knows: others may have gone on by more than the ring since it looked.
@@ -272,8 +309,12 @@ impl<'q> Sender<'q> {
         self.end.ring.unit_count().saturating_sub(tail.wrapping_sub(self.head.get()))
     }
 
-    /// As any sender; or as the sole one, when there is no room.
-    fn place_slowly(&self, bytes: u64, wait: Wait) -> Result<Option<Place>> {
+    /// A place for a record, when there is none at once; `None` if there is none in time.
+    fn place_slowly(&self, len: usize, wait: Wait) -> Result<Option<Place>> {
+        let bytes = len as u64;
+        if bytes > self.end.ring.message_max_bytes() {
+            return Err(errors::too_long(bytes, self.end.ring.message_max_bytes()));
+        }
         self.end.take_part(&self.end.ring.head().sending, "sender")?;
         if let Some(place) = self.try_place(bytes, wait)? {
             return Ok(Some(place));
@@ -389,10 +430,22 @@ impl<'q> Sender<'q> {
     /// Those that records like this one will take, while they are free: each line once.
     #[inline(always)]
     fn ask_for_lines(&self, place: Place) {
+        let (units, end) = (units_of(place.bytes), place.end());
+        if units > MOST_LINES_ASKED * UNITS_OF_A_LINE {
+            // That of the mark behind the next one, which is written before the next one can be seen. Or for where
+            // receivers are by now.
+            if self.free_behind(end) > units {
+                self.end.ring.ask_for(end.wrapping_add(units));
+            } else {
+                // Acquire as in `room`.
+                self.head.set(self.end.ring.head().head.load(Acquire));
+            }
+            return;
+        }
         let ahead = LINES_ASKED_AHEAD * UNITS_OF_A_LINE;
-        let (from, to) = (place.at().wrapping_add(ahead), place.end().wrapping_add(ahead));
-        let lines = (to / UNITS_OF_A_LINE).wrapping_sub(from / UNITS_OF_A_LINE).min(MOST_LINES_ASKED);
-        if self.free_behind(place.end()) >= ahead + lines * UNITS_OF_A_LINE {
+        let (from, to) = (place.at().wrapping_add(ahead), end.wrapping_add(ahead));
+        let lines = (to / UNITS_OF_A_LINE).wrapping_sub(from / UNITS_OF_A_LINE);
+        if self.free_behind(end) >= ahead + lines * UNITS_OF_A_LINE {
             (0..lines).for_each(|nth| self.end.ring.ask_for(from.wrapping_add((nth + 1) * UNITS_OF_A_LINE)));
         }
     }

@@ -32,9 +32,9 @@ const MOST_SPINS: u32 = 2048;
 /// Some 0.5 us.
 const PAUSES_IN_A_STREAM: u32 = 32;
 /// After so many waits without spinning it is tried again: two who sleep for each other would else do so for ever.
-/// Twice as many each time that it did not pay.
+/// Four times as many each time that it did not pay.
 const FEWEST_WAITS_UNTIL_TRIED: u32 = 64;
-const MOST_WAITS_UNTIL_TRIED: u32 = 4096;
+const MOST_WAITS_UNTIL_TRIED: u32 = 16384;
 /// Of who cannot be sure of being woken. Longer than the timer's tick: an earlier one costs more than the sleep.
 const UNSURE_SLEEP: Duration = Duration::from_millis(10);
 /// Some 0.2 us: longer than a store stays in a processor.
@@ -121,7 +121,7 @@ impl Waiting {
         }
         self.spins.set(0);
         self.left.set(pause);
-        self.pause.set((pause * 2).min(MOST_WAITS_UNTIL_TRIED));
+        self.pause.set((pause * 4).min(MOST_WAITS_UNTIL_TRIED));
     }
 
     /// The sleeps of one wait for what `bell` tells of.
