@@ -16,12 +16,12 @@
 
 use std::mem::offset_of;
 
+use super::doorbell::Doorbell;
 use super::record::UNIT_BYTES;
 use crate::lock::RawLock;
 use crate::lock::atomic::{AtomicU32, AtomicU64};
 use crate::process_sync::ProcessSync;
 use crate::schema::{Kind, Part, Schema};
-use crate::sync::bell::Bell;
 
 /// The head of a queue's area, as it lies in shared memory.
 #[repr(C, align(128))]
@@ -49,10 +49,10 @@ pub(super) struct QueueHead {
     /// The first record whose memory is still used.
     pub(super) head: AtomicU64,
     _to_512: [u64; 15],
-    pub(super) committed: Bell,
-    _to_640: [u32; 31],
-    pub(super) freed: Bell,
-    _to_768: [u32; 31],
+    pub(super) committed: Doorbell,
+    _to_640: [u64; 15],
+    pub(super) freed: Doorbell,
+    _to_768: [u64; 15],
 }
 
 pub(super) const HEAD_BYTES: usize = 768;
@@ -80,10 +80,10 @@ impl QueueHead {
             _to_384: [0; 13],
             head: AtomicU64::new(0),
             _to_512: [0; 15],
-            committed: Bell::new(),
-            _to_640: [0; 31],
-            freed: Bell::new(),
-            _to_768: [0; 31],
+            committed: Doorbell::new(),
+            _to_640: [0; 15],
+            freed: Doorbell::new(),
+            _to_768: [0; 15],
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! docs/channels.md says what each is for and what a death leaves.
 
+mod doorbell;
 mod end;
 mod errors;
 mod fifo;

@@ -548,7 +548,7 @@ impl<'q> Receiver<'q> {
 /// For `wait_any`.
 impl Receiver<'_> {
     pub(super) fn bell(&self) -> &Bell {
-        &self.end.ring.head().committed
+        self.end.ring.head().committed.bell()
     }
 
     /// Whether `try_recv` would find something; gives back what the dead had on the way.

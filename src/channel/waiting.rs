@@ -18,6 +18,7 @@
 use std::cell::Cell;
 use std::time::Duration;
 
+use super::doorbell::Doorbell;
 use crate::lock::atomic::Ordering::SeqCst;
 use crate::lock::atomic::{compiler_fence, fence};
 use crate::lock::naps::Naps;
@@ -124,10 +125,10 @@ impl Waiting {
         self.pause.set((pause * 4).min(MOST_WAITS_UNTIL_TRIED));
     }
 
-    /// The sleeps of one wait for what `bell` tells of.
+    /// The sleeps of one wait for what `doorbell` tells of.
     /// `is_sole`: nobody else does.
-    pub(super) fn sleeps(bell: &Bell, is_sole: bool) -> Sleeps<'_> {
-        Sleeps { bell, naps: Naps::new(), is_first: true, is_sole }
+    pub(super) fn sleeps(doorbell: &Doorbell, is_sole: bool) -> Sleeps<'_> {
+        Sleeps { doorbell, bell: doorbell.bell(), naps: Naps::new(), is_first: true, is_sole }
     }
 }
 
@@ -136,6 +137,7 @@ fn first_spins() -> u32 {
 }
 
 pub(super) struct Sleeps<'a> {
+    doorbell: &'a Doorbell,
     bell: &'a Bell,
     naps: Naps,
     is_first: bool,
@@ -155,7 +157,8 @@ impl Sleeps<'_> {
     pub(super) fn listen(&mut self) -> Listener {
         let heard = self.bell.listen();
         if self.is_first {
-            let pauses = if futex::has_many_processors() { PAUSES_BEFORE_A_LAST_LOOK } else { 0 };
+            let is_alone = !futex::has_many_processors() || self.doorbell.was_rung_here();
+            let pauses = if is_alone { 0 } else { PAUSES_BEFORE_A_LAST_LOOK };
             (0..pauses).for_each(|_| std::hint::spin_loop());
             return Listener { heard, is_sure: cfg!(any(test, cotenant_model)), asks: Asks::UnlessJustAsked };
         }

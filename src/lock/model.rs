@@ -217,6 +217,10 @@ pub(crate) mod futex {
         wake(std::ptr::from_ref(word) as usize, sleepers)
     }
 
+    pub(crate) fn processor() -> u32 {
+        0
+    }
+
     /// Spinning is the schedule's business.
     pub(crate) fn has_many_processors() -> bool {
         false

@@ -117,3 +117,8 @@ pub(crate) fn has_many_processors() -> bool {
     }
     known > 1
 }
+
+/// Not told: beside a sleep through a semaphore the moment that it spares is nothing.
+pub(crate) fn processor() -> u32 {
+    0
+}
