@@ -148,7 +148,7 @@ impl PipeWriter {
     }
 
     pub(super) fn of(file: File, name: PipeName) -> PipeWriter {
-        PipeWriter { file, name, turn: system::Turn::default(), is_nonblocking: AtomicBool::new(false) }
+        PipeWriter { file, name, turn: Default::default(), is_nonblocking: AtomicBool::new(false) }
     }
 
     pub(super) fn name(&self) -> &PipeName {

@@ -11,16 +11,17 @@
 
 #![allow(unsafe_code)]
 
+mod leaving;
+mod message;
 mod numbers;
 
 use std::cell::Cell;
-use std::ops::Deref;
 use std::time::Duration;
 
 use super::end::End;
 use super::errors;
-use super::places::{Fate, Places, Refusal, give_back, lock_for_a_moment, lock_receiving};
-use super::record::{is, owned, owner_half, units_of, what};
+use super::places::{Fate, Places, Refusal, lock_for_a_moment, lock_receiving};
+use super::record::{is, owner_half, units_of, what};
 use super::ring::Ring;
 use super::waiting::{Wait, Waiting};
 use crate::error::Result;
@@ -30,6 +31,7 @@ use crate::lock::{NotLocked, Ticket};
 use crate::sync::bell::Bell;
 use crate::sync::patience::Patience;
 
+pub use message::Message;
 pub use numbers::MessageNumbers;
 
 /// Receives messages of a [`Queue`](super::Queue). Made by [`Queue::receiver`](super::Queue::receiver), or
@@ -451,98 +453,6 @@ impl<'q> Receiver<'q> {
         }
         Ok(taken)
     }
-
-    /// Room was made.
-    #[inline(always)]
-    fn tell_senders(&self) {
-        self.end.waiting.fence();
-        let head = self.end.ring.head();
-        if head.freed.has_a_listener() {
-            self.wake_senders();
-        }
-    }
-
-    /// Not before a quarter is free: a sender that is woken for each place would be woken for each message.
-    #[cold]
-    fn wake_senders(&self) {
-        if self.used() <= self.most_used_to_wake() {
-            self.end.ring.head().freed.ring_all();
-        }
-    }
-
-    fn most_used_to_wake(&self) -> u64 {
-        self.end.ring.unit_count() / 4 * 3
-    }
-
-    /// Units, about.
-    fn used(&self) -> u64 {
-        let head = self.end.ring.head();
-        head.tail.load(Relaxed).wrapping_sub(head.head.load(Relaxed))
-    }
-
-    /// The record is used no more, or to come again.
-    #[inline(always)]
-    fn leave(&self, taken: Taken, fate: Fate) {
-        let is_first = self.end.is_sole && taken.position == self.head.get() && fate == Fate::Drop;
-        if !is_first || !self.end.is_ours() {
-            return self.leave_slowly(taken.position, fate);
-        }
-        let head = taken.position.wrapping_add(units_of(taken.bytes));
-        self.head.set(head);
-        if head != self.next.get() {
-            // Those behind it that were done with before; damage is told by the next call.
-            let _ = self.at_places(|places| places.free(&self.end.ring));
-        }
-        // Release pairs with the Acquire of senders.
-        self.end.ring.head().head.store(self.head.get(), Release);
-        self.tell_senders();
-    }
-
-    /// What marks a record that this end took.
-    #[inline]
-    fn taken_mark(&self) -> u64 {
-        if self.end.is_sole { is::READY.into() } else { owned(is::TAKEN, self.end.ticket().owner_half()) }
-    }
-
-    #[inline(never)]
-    fn leave_slowly(&self, position: u64, fate: Fate) {
-        // In a child of a fork the message is its parent's.
-        if !self.end.is_ours() {
-            return;
-        }
-        let ring = &self.end.ring;
-        // A child of a fork that has taken part since: what its parent took may be another message by now.
-        if !self.end.is_sole && ring.mark(position).load(Relaxed) != self.taken_mark() {
-            return;
-        }
-        if fate == Fate::Return {
-            give_back(ring, position, fate);
-            self.end.waiting.fence();
-            ring.head().committed.ring_one();
-            return;
-        }
-        // Release pairs with the Acquire of `Places::free`.
-        ring.mark(position).store(is::DONE.into(), Release);
-        self.end.waiting.fence();
-        // Others free under the lock, when they next take.
-        if self.end.is_sole || ring.head().freed.has_a_listener() && self.is_time_to_free(position) {
-            self.free_for_senders();
-        }
-    }
-
-    /// Whether senders would be woken if this record were freed, or nobody will take another and free it then.
-    fn is_time_to_free(&self, position: u64) -> bool {
-        let units = self.end.ring.units(position).unwrap_or(0);
-        self.used().saturating_sub(units) <= self.most_used_to_wake() || !self.is_something_there()
-    }
-
-    #[cold]
-    fn free_for_senders(&self) {
-        // Another one has the lock: senders look for themselves.
-        if let Ok(Some(true)) = self.at_places(|places| places.free(&self.end.ring)) {
-            self.wake_senders();
-        }
-    }
 }
 
 /// For `wait_any`.
@@ -585,68 +495,6 @@ impl Drop for Receiver<'_> {
             let _ = places.settle(&self.end.ring, self.end.fate);
             self.end.ring.head().receiving.unlock(self.end.ticket());
         }
-    }
-}
-
-/// A message, where it lies in the queue. It derefs to its bytes.
-///
-/// In a queue that delivers at least once, [`ack`](Message::ack) says that it was handled; dropped without that, it
-/// comes again. Else it is gone when this is dropped. Its memory is used again only then, so do not keep many of them
-/// long.
-///
-/// The bytes are those of the sender as long as whoever may write the queue keeps to its rules. Who does not trust them
-/// copies first ([`to_vec`](slice::to_vec)) and then looks.
-#[must_use = "a message that is dropped without `ack` comes again, or is gone"]
-pub struct Message<'r, 'q> {
-    receiver: &'r Receiver<'q>,
-    taken: Taken,
-}
-
-impl Message<'_, '_> {
-    /// Says that the message was handled: it does not come again.
-    ///
-    /// Killed before it returns, it may have been acknowledged or come again. In a child of a fork a message that its
-    /// parent received is its parent's to acknowledge, and nothing happens.
-    #[inline]
-    pub fn ack(self) {
-        let (receiver, taken) = (self.receiver, self.taken);
-        std::mem::forget(self);
-        receiver.leave(taken, Fate::Drop);
-    }
-
-    /// Whether it may have been handled before: a receiver that had it did not acknowledge it, or died.
-    pub fn is_redelivered(&self) -> bool {
-        self.taken.deliveries > 0
-    }
-
-    /// How often it was handed out before this time.
-    pub fn deliveries_before(&self) -> u32 {
-        self.taken.deliveries
-    }
-}
-
-impl Deref for Message<'_, '_> {
-    type Target = [u8];
-
-    #[inline]
-    fn deref(&self) -> &[u8] {
-        let bytes = self.receiver.end.ring.message(self.taken.position);
-        // SAFETY: `Ring::length` checked that so many bytes lie in the ring; nobody writes them before the record is
-        // left, if whoever shares the queue keeps to that (docs/safety.md, the second promise).
-        unsafe { std::slice::from_raw_parts(bytes.as_ptr(), self.taken.bytes as usize) }
-    }
-}
-
-impl Drop for Message<'_, '_> {
-    #[inline]
-    fn drop(&mut self) {
-        self.receiver.leave(self.taken, self.receiver.end.fate);
-    }
-}
-
-impl std::fmt::Debug for Message<'_, '_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Message").field("bytes", &self.taken.bytes).field("deliveries", &self.taken.deliveries).finish()
     }
 }
 
