@@ -121,8 +121,10 @@ impl Ring {
     const SLOTS_AT: usize = 256;
 
     fn index(&self, at: usize) -> &AtomicU64 {
+        // SAFETY: inside the mapping.
+        let index = unsafe { self.memory.add(at) };
         // SAFETY: mapped for ever, and aligned.
-        unsafe { self.memory.add(at).cast().as_ref() }
+        unsafe { index.cast().as_ref() }
     }
 
     fn slot(&self, nth: u64) -> NonNull<u8> {
