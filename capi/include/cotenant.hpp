@@ -16,6 +16,8 @@
 #define COTENANT_HPP
 
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -24,6 +26,7 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "cotenant.h"
 
@@ -594,6 +597,8 @@ struct close_queue {
     void operator()(cotenant_queue *it) const noexcept { cotenant_queue_close(it); }
     void operator()(cotenant_sender *it) const noexcept { cotenant_sender_close(it); }
     void operator()(cotenant_receiver *it) const noexcept { cotenant_receiver_close(it); }
+    void operator()(cotenant_pipe_writer *it) const noexcept { cotenant_pipe_writer_close(it); }
+    void operator()(cotenant_pipe_reader *it) const noexcept { cotenant_pipe_reader_close(it); }
 };
 
 } // namespace detail
@@ -616,12 +621,37 @@ public:
         auto status = cotenant_sender_send_timeout(handle(), bytes.data(), bytes.size(), detail::milliseconds(timeout));
         return detail::was_had(status);
     }
+    /// Sends copies of a container of strings in their order, and wakes receivers once; waits while there is no room.
+    /// `sent` gets how many were accepted, also if it throws: those before the first that could not be sent.
+    template <class Messages> void send_all(const Messages &messages, std::size_t *sent = nullptr)
+    {
+        std::vector<cotenant_bytes> all;
+        for (std::string_view message : messages) {
+            all.push_back({message.data(), message.size()});
+        }
+        check(cotenant_sender_send_all(handle(), all.data(), all.size(), sent));
+    }
     /// A place for a message in the queue itself; waits while there is none. Write it and commit().
     reservation reserve(std::size_t length)
     {
         void *bytes = nullptr;
         check(cotenant_sender_reserve(handle(), length, &bytes));
         return reservation(handle(), bytes, length);
+    }
+    /// Does not wait: nothing if there is no room.
+    std::optional<reservation> try_reserve(std::size_t length)
+    {
+        void *bytes = nullptr;
+        bool is_had = detail::was_had(cotenant_sender_try_reserve(handle(), length, &bytes));
+        return is_had ? std::optional<reservation>(std::in_place, handle(), bytes, length) : std::nullopt;
+    }
+    /// Waits so long for room: then nothing.
+    template <class Duration> std::optional<reservation> reserve_for(std::size_t length, Duration timeout)
+    {
+        void *bytes = nullptr;
+        auto status = cotenant_sender_reserve_timeout(handle(), length, detail::milliseconds(timeout), &bytes);
+        bool is_had = detail::was_had(status);
+        return is_had ? std::optional<reservation>(std::in_place, handle(), bytes, length) : std::nullopt;
     }
     cotenant_sender *handle() const noexcept { return handle_.get(); }
 
@@ -655,11 +685,40 @@ public:
         auto status = cotenant_receiver_recv_timeout(handle(), detail::milliseconds(timeout), &received);
         return detail::was_had(status) ? std::optional<message>(received) : std::nullopt;
     }
+    /// Up to `most` messages that are there, at least one; waits while there is none.
+    std::vector<message> recv_many(std::size_t most)
+    {
+        std::vector<cotenant_message> received(most);
+        std::vector<message> messages;
+        messages.reserve(most); // Before there is anything that could be lost.
+        std::size_t count = 0;
+        check(cotenant_receiver_recv_many(handle(), most, received.data(), &count));
+        for (std::size_t index = 0; index < count; ++index) {
+            messages.emplace_back(received[index]);
+        }
+        return messages;
+    }
     cotenant_receiver *handle() const noexcept { return handle_.get(); }
 
 private:
     std::unique_ptr<cotenant_receiver, detail::close_queue> handle_;
 };
+
+/// Waits until one of several receivers has something to take, at most so long; gives its index, the lowest of those
+/// that have. Then try_recv(): another receiver of that queue may have been quicker. `wait_any({&one, &other}, 1s)`.
+template <class Duration>
+std::optional<std::size_t> wait_any(const std::vector<const receiver *> &receivers, Duration timeout)
+{
+    std::vector<cotenant_receiver *> handles;
+    for (const receiver *it : receivers) {
+        handles.push_back(it->handle());
+    }
+    std::size_t index = 0;
+    cotenant_receiver *none = nullptr; // A vector without receivers has no memory.
+    auto status = cotenant_receiver_wait_any(handles.empty() ? &none : handles.data(), handles.size(),
+                                             detail::milliseconds(timeout), &index);
+    return detail::was_had(status) ? std::optional<std::size_t>(index) : std::nullopt;
+}
 
 /// Messages of any length between processes. Its ends keep it, but not a segment that it was found in.
 class queue {
@@ -687,13 +746,12 @@ public:
     /// Nothing if there is none.
     static std::optional<queue> open(const char *name, const options &options = {})
     {
-        cotenant_queue *handle = nullptr;
-        cotenant_status status = cotenant_queue_open(name, &options, &handle);
-        if (status == COTENANT_NOT_FOUND) {
-            return std::nullopt;
-        }
-        check(status);
-        return queue(handle);
+        return perhaps([&](cotenant_queue **it) { return cotenant_queue_open(name, &options, it); });
+    }
+    /// In a segment, which must stay; nothing if there is none.
+    static std::optional<queue> open_in(const segment &in, const char *name, const options &options = {})
+    {
+        return perhaps([&](cotenant_queue **it) { return cotenant_queue_open_in(in.handle(), name, &options, it); });
     }
 
     cotenant::sender sender() const
@@ -705,6 +763,11 @@ public:
     {
         return cotenant::sender(made<cotenant_sender>(cotenant_queue_sole_sender));
     }
+    /// The same; waits so long until the one that is ends, or dies: then nothing, and cotenant_error_message() says who.
+    template <class Duration> std::optional<cotenant::sender> sole_sender_for(Duration timeout) const
+    {
+        return sole<cotenant::sender>(cotenant_queue_sole_sender_timeout, detail::milliseconds(timeout));
+    }
     cotenant::receiver receiver() const
     {
         return cotenant::receiver(made<cotenant_receiver>(cotenant_queue_receiver));
@@ -714,6 +777,24 @@ public:
     {
         return cotenant::receiver(made<cotenant_receiver>(cotenant_queue_sole_receiver));
     }
+    /// As sole_sender_for().
+    template <class Duration> std::optional<cotenant::receiver> sole_receiver_for(Duration timeout) const
+    {
+        return sole<cotenant::receiver>(cotenant_queue_sole_receiver_timeout, detail::milliseconds(timeout));
+    }
+
+    /// How often a message is delivered.
+    cotenant_delivery delivery() const noexcept
+    {
+        return static_cast<cotenant_delivery>(cotenant_queue_delivery(handle()));
+    }
+    /// Bytes of the ring, and of it those that are taken at the moment: for people.
+    std::uint64_t capacity_bytes() const noexcept { return cotenant_queue_capacity_bytes(handle()); }
+    std::uint64_t used_bytes() const noexcept { return cotenant_queue_used_bytes(handle()); }
+    /// The longest message that it takes.
+    std::uint64_t max_message_bytes() const noexcept { return cotenant_queue_max_message_bytes(handle()); }
+    /// Writes what is in a queue in a file to the disk, and waits for it.
+    void sync() const { check(cotenant_queue_sync(handle())); }
     cotenant_queue *handle() const noexcept { return handle_.get(); }
 
 private:
@@ -725,6 +806,28 @@ private:
         check(open(&handle));
         return queue(handle);
     }
+    template <class Open> static std::optional<queue> perhaps(Open &&open)
+    {
+        cotenant_queue *handle = nullptr;
+        cotenant_status status = open(&handle);
+        if (status == COTENANT_NOT_FOUND) {
+            return std::nullopt;
+        }
+        check(status);
+        return queue(handle);
+    }
+    template <class End, class Handle>
+    std::optional<End> sole(cotenant_status (*make)(const cotenant_queue *, std::uint64_t, Handle **) noexcept,
+                            std::uint64_t timeout_ms) const
+    {
+        Handle *end = nullptr;
+        cotenant_status status = make(handle(), timeout_ms, &end);
+        if (status == COTENANT_BUSY) {
+            return std::nullopt;
+        }
+        check(status);
+        return std::optional<End>(std::in_place, end);
+    }
     template <class End> End *made(cotenant_status (*make)(const cotenant_queue *, End **) noexcept) const
     {
         End *end = nullptr;
@@ -733,6 +836,91 @@ private:
     }
 
     std::unique_ptr<cotenant_queue, detail::close_queue> handle_;
+};
+
+/// Writes whole messages into a pipe or a FIFO, beside any number of others. One thread at a time uses it.
+class pipe_writer {
+public:
+    /// Takes over a descriptor that is written (on Windows a HANDLE); if it throws, that stays the caller's.
+    explicit pipe_writer(std::intptr_t descriptor)
+    {
+        cotenant_pipe_writer *handle = nullptr;
+        check(cotenant_pipe_writer_open(descriptor, &handle));
+        handle_.reset(handle);
+    }
+
+    /// Waits while the pipe is full. An error of status COTENANT_BROKEN_PIPE: nobody reads any more.
+    void send(std::string_view bytes) { check(cotenant_pipe_writer_send(handle(), bytes.data(), bytes.size())); }
+    /// Whether there was room for all of it.
+    bool try_send(std::string_view bytes)
+    {
+        return detail::was_had(cotenant_pipe_writer_try_send(handle(), bytes.data(), bytes.size()));
+    }
+    /// Whether there was room in time; if not, nothing of the message comes.
+    template <class Duration> bool send_for(std::string_view bytes, Duration timeout)
+    {
+        auto timeout_ms = detail::milliseconds(timeout);
+        return detail::was_had(cotenant_pipe_writer_send_timeout(handle(), bytes.data(), bytes.size(), timeout_ms));
+    }
+    cotenant_pipe_writer *handle() const noexcept { return handle_.get(); }
+
+private:
+    std::unique_ptr<cotenant_pipe_writer, detail::close_queue> handle_;
+};
+
+/// Reads whole messages from a pipe or a FIFO. A message stays until the next call. One thread at a time uses it.
+class pipe_reader {
+public:
+    /// Takes over a descriptor that is read (on Windows a HANDLE); if it throws, that stays the caller's.
+    explicit pipe_reader(std::intptr_t descriptor)
+    {
+        cotenant_pipe_reader *handle = nullptr;
+        check(cotenant_pipe_reader_open(descriptor, &handle));
+        handle_.reset(handle);
+    }
+
+    /// Waits for the next message. Nothing: the end of the stream, no writer is left.
+    std::optional<std::string_view> recv()
+    {
+        return read([&](const void **bytes, std::size_t *length) {
+            return cotenant_pipe_reader_recv(handle(), bytes, length);
+        });
+    }
+    /// Does not wait. Nothing: none is there now, or is_at_end().
+    std::optional<std::string_view> try_recv()
+    {
+        return read([&](const void **bytes, std::size_t *length) {
+            return cotenant_pipe_reader_try_recv(handle(), bytes, length);
+        });
+    }
+    /// Waits so long. Nothing: none came in time, or is_at_end().
+    template <class Duration> std::optional<std::string_view> recv_for(Duration timeout)
+    {
+        return read([&](const void **bytes, std::size_t *length) {
+            return cotenant_pipe_reader_recv_timeout(handle(), detail::milliseconds(timeout), bytes, length);
+        });
+    }
+    /// Whether the last call found the end of the stream. A FIFO may get another writer.
+    bool is_at_end() const noexcept { return is_at_end_; }
+    /// Bytes that were no message, or parts of messages whose writers did not finish them.
+    std::uint64_t skipped_bytes() const noexcept { return cotenant_pipe_reader_skipped_bytes(handle()); }
+    cotenant_pipe_reader *handle() const noexcept { return handle_.get(); }
+
+private:
+    template <class Read> std::optional<std::string_view> read(Read &&read)
+    {
+        const void *bytes = nullptr;
+        std::size_t length = 0;
+        cotenant_status status = read(&bytes, &length);
+        is_at_end_ = status == COTENANT_END_OF_STREAM;
+        if (is_at_end_ || !detail::was_had(status)) {
+            return std::nullopt;
+        }
+        return std::string_view(static_cast<const char *>(bytes), length);
+    }
+
+    std::unique_ptr<cotenant_pipe_reader, detail::close_queue> handle_;
+    bool is_at_end_ = false;
 };
 
 /// A snapshot of a published value, and its number: how often was published until then.
