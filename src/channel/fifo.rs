@@ -159,7 +159,7 @@ impl Fifo {
             }
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             if left == Some(Duration::ZERO) {
-                let what = format!("cannot open the FIFO {} to write it: nobody reads it", self.path.display());
+                let what = format!("cannot open the FIFO {} to write it: {}", self.path.display(), system::NO_READER);
                 return Err(Error::new(ErrorKind::TimedOut, what).hint("start the program that reads it"));
             }
             std::thread::sleep(left.map_or(nap, |left| left.min(nap)));

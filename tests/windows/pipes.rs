@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use cotenant::channel::{Fifo, pipe};
 
+use crate::peer::Program;
+
 const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Fails instead of waiting for ever for what must not wait.
@@ -58,6 +60,53 @@ fn an_end_that_does_not_wait_stays_so() {
         assert_eq!(writer.send(&[1; 3000]).expect_err("it is full").kind(), ErrorKind::WouldBlock);
     });
     drop(reader);
+}
+
+#[test]
+fn writers_that_come_at_once_or_go_at_once_are_heard() {
+    let path = format!(r"\\.\pipe\cotenant-test-at-once-{}", std::process::id());
+    let fifo = Fifo::create(path, 0o600).expect("a FIFO");
+    let mut reader = fifo.reader().expect("it may be read").messages();
+    // One that goes before anybody looks, without a word and with one.
+    drop(fifo.try_writer().expect("somebody reads"));
+    assert_eq!(reader.recv_timeout(PATIENCE).expect("no error"), None, "the end: it has come and gone");
+    fifo.try_writer().expect("somebody reads").messages().send(b"gone").expect("room");
+    assert_eq!(reader.recv_timeout(PATIENCE).expect("no error").as_deref(), Some(&b"gone"[..]));
+    assert_eq!(reader.recv_timeout(PATIENCE).expect("no error"), None);
+    // As many as the reader had places for, before it looks; and then more.
+    let mut writers = Vec::new();
+    let error = loop {
+        match fifo.try_writer() {
+            Ok(writer) => writers.push(writer.messages()),
+            Err(error) => break error,
+        }
+        assert!(writers.len() < 100, "no end of places");
+    };
+    let text = error.to_string();
+    assert!(error.kind() == cotenant::ErrorKind::WouldBlock && text.contains("has not looked"), "{text}");
+    assert_eq!(reader.try_recv().expect_err("nothing was sent").kind(), ErrorKind::WouldBlock);
+    writers.push(fifo.try_writer().expect("it has looked").messages());
+    for writer in &mut writers {
+        writer.send(b"all of them").expect("room");
+    }
+    for _ in 0..writers.len() {
+        assert!(reader.recv_timeout(PATIENCE).expect("no error").is_some());
+    }
+    drop(writers);
+    assert_eq!(reader.recv_timeout(PATIENCE).expect("no error"), None);
+}
+
+#[test]
+fn a_program_that_is_started_has_no_end_of_ours() {
+    let path = format!(r"\\.\pipe\cotenant-test-inherit-{}", std::process::id());
+    let fifo = Fifo::create(path, 0o600).expect("a FIFO");
+    let of_fifo = (fifo.reader().expect("it may be read"), fifo.try_writer().expect("somebody reads"));
+    let program = Program::new();
+    for (reader, writer) in [pipe().expect("a pipe"), of_fifo] {
+        let _peer = program.start();
+        drop(writer);
+        assert_eq!(reader.messages().recv_timeout(PATIENCE).expect("the end, although it lives"), None);
+    }
 }
 
 #[test]

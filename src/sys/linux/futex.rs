@@ -108,16 +108,16 @@ pub(crate) fn wait_any32(words: &[(&AtomicU32, u32)], timeout: Duration) {
     let ns = until.tv_nsec as u64 + u64::from(timeout.subsec_nanos());
     until.tv_sec += timeout.as_secs() as libc::time_t + (ns / 1_000_000_000) as libc::time_t;
     until.tv_nsec = (ns % 1_000_000_000) as libc::c_long;
-    let result = if waiters.is_empty() || waiters.len() > MOST {
-        -1
-    } else {
+    let has_slept = (1..=MOST).contains(&waiters.len()) && {
         let (first, count) = (waiters.as_ptr(), waiters.len() as u32);
         // SAFETY: so many waiters, whose words the caller borrows; the time outlives the call.
-        unsafe { libc::syscall(libc::SYS_futex_waitv, first, count, 0_u32, &raw const until, libc::CLOCK_MONOTONIC) }
+        let result = unsafe {
+            libc::syscall(libc::SYS_futex_waitv, first, count, 0_u32, &raw const until, libc::CLOCK_MONOTONIC)
+        };
+        let why = || std::io::Error::last_os_error().raw_os_error();
+        result >= 0 || matches!(why(), Some(libc::EAGAIN | libc::ETIMEDOUT | libc::EINTR))
     };
-    let slept = result >= 0
-        || matches!(std::io::Error::last_os_error().raw_os_error(), Some(libc::EAGAIN | libc::ETIMEDOUT | libc::EINTR));
-    if !slept || waiters.is_empty() {
+    if !has_slept {
         std::thread::sleep(timeout.min(MOMENT));
     }
 }
@@ -141,4 +141,24 @@ pub(crate) fn processor() -> u32 {
     // SAFETY: no pointer.
     let number = if cfg!(miri) { -1 } else { unsafe { libc::sched_getcpu() } };
     u32::try_from(number + 1).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_words_than_the_system_takes_are_waited_for_a_moment() {
+        let word = AtomicU32::new(1);
+        let begin = std::time::Instant::now();
+        for count in [0, 129] {
+            // What an earlier call came to says nothing of this one.
+            // SAFETY: no arguments.
+            let error = unsafe { libc::__errno_location() };
+            // SAFETY: this thread's own number.
+            unsafe { error.write(libc::EAGAIN) };
+            wait_any32(&vec![(&word, 1); count], Duration::from_secs(1));
+        }
+        assert!(begin.elapsed() >= Duration::from_millis(2), "who waits goes round and round");
+    }
 }

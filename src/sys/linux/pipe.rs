@@ -155,6 +155,9 @@ fn planted_by(path: &Path, owner: u32) -> io::Result<Option<String>> {
     Ok((!is_theirs).then(|| format!("user {owner}, and everybody may write the folder {}", folder.display())))
 }
 
+/// Why there is no end to write, where [`has_no_reader`].
+pub(crate) const NO_READER: &str = "nobody reads it";
+
 /// Whether nobody has the FIFO open for reading.
 pub(crate) fn has_no_reader(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::ENXIO)

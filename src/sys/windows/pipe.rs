@@ -200,6 +200,9 @@ pub(crate) fn open_writer(path: &Path) -> io::Result<Opened<File>> {
     })
 }
 
+/// Why there is no end to write, where [`has_no_reader`].
+pub(crate) const NO_READER: &str = "nobody reads it, or its reader has not looked since eight writers came";
+
 /// Whether nobody has the FIFO open for reading.
 pub(crate) fn has_no_reader(error: &io::Error) -> bool {
     is_os(error, ERROR_PIPE_BUSY)
