@@ -11,6 +11,7 @@ use cotenant::Error;
 use cotenant::channel::{Fifo, pipe};
 
 use crate::support::Named;
+use crate::support::root::{in_mount_namespace, mount_tmpfs};
 
 pub(crate) const TESTS: &[Named] = &[
     ("a_fifo_that_somebody_planted_is_left_alone", a_fifo_that_somebody_planted_is_left_alone),
@@ -19,6 +20,8 @@ pub(crate) const TESTS: &[Named] = &[
     ("writer_outlives_a_reader_that_comes_and_goes", writer_outlives_a_reader_that_comes_and_goes),
     ("errors_say_what_was_done_and_what_to_do", errors_say_what_was_done_and_what_to_do),
 ];
+
+pub(crate) const ROOT_TESTS: &[Named] = &[("a_fifo_is_made_whole_or_not_at_all", a_fifo_is_made_whole_or_not_at_all)];
 
 const SHORT: Duration = Duration::from_millis(5);
 
@@ -74,6 +77,25 @@ fn a_link_is_not_followed() {
     });
     let mode = std::fs::metadata(&victim).expect("it is there").permissions().mode() & 0o777;
     assert_eq!(mode, 0o600, "the file that the link leads to has another mode; {replaced} were replaced");
+}
+
+/// Without /proc, which Linux needs before 6.6 to give it the mode.
+fn a_fifo_is_made_whole_or_not_at_all() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("fifo");
+    in_mount_namespace(|| {
+        mount_tmpfs("/proc", "");
+        match Fifo::create(&path, 0o666) {
+            Ok(fifo) => {
+                let mode = std::fs::metadata(fifo.path()).expect("it is there").permissions().mode();
+                assert_eq!(mode & 0o777, 0o666);
+            }
+            Err(error) => {
+                assert_eq!(error.kind(), cotenant::ErrorKind::Unsupported, "{error}");
+                assert!(!path.exists(), "half made");
+            }
+        }
+    });
 }
 
 fn what_took_the_name_of_a_fifo_is_told_from_it() {

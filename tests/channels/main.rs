@@ -24,7 +24,7 @@ mod several;
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
     let tests = [queues::TESTS, several::TESTS, pipes::TESTS, pipe_limits::TESTS, fifo_names::TESTS, hostile::TESTS];
-    support::run(&tests.concat(), &[], queues::ROLES)
+    support::run(&tests.concat(), fifo_names::ROOT_TESTS, queues::ROLES)
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -47,8 +47,12 @@ pub(crate) fn make_fifo(path: &Path, mode: u32) -> io::Result<Name> {
     if unsafe { libc::mkfifo(name.as_ptr(), 0o600) } != 0 {
         return Err(io::Error::last_os_error());
     }
-    set_mode(path, mode)?;
-    Ok(Name)
+    set_mode(path, mode).map(|()| Name).inspect_err(|_| {
+        // Half made it is of no use to anybody, and keeps the name.
+        if is_fifo(path).is_ok_and(|it| it) {
+            let _ = unlink_fifo(path);
+        }
+    })
 }
 
 /// Not by the name: whoever may write its folder could have put a link to another file there.
@@ -64,8 +68,24 @@ fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
     if about.mode() & 0o7777 == mode {
         return Ok(());
     }
-    let by_descriptor = format!("/proc/self/fd/{}", it.as_raw_fd());
-    std::fs::set_permissions(by_descriptor, std::fs::Permissions::from_mode(mode))
+    change_mode(&it, mode)
+}
+
+/// Of what a descriptor of O_PATH leads to. Linux 6.6 has a call for that; before it takes /proc.
+#[doc(alias = "fchmodat2")]
+fn change_mode(it: &File, mode: u32) -> io::Result<()> {
+    /// `SYS_fchmodat2`, on every machine.
+    const FCHMODAT2: libc::c_long = 452;
+    let (descriptor, flags) = (it.as_raw_fd(), libc::AT_EMPTY_PATH);
+    // SAFETY: a text that ends with 0.
+    if unsafe { libc::syscall(FCHMODAT2, descriptor, c"".as_ptr(), mode, flags) } == 0 {
+        return Ok(());
+    }
+    let by_descriptor = format!("/proc/self/fd/{descriptor}");
+    std::fs::set_permissions(by_descriptor, std::fs::Permissions::from_mode(mode)).map_err(|error| {
+        let why = "the mode of a FIFO cannot be changed safely without /proc before Linux 6.6";
+        if error.kind() == io::ErrorKind::NotFound { io::Error::new(io::ErrorKind::Unsupported, why) } else { error }
+    })
 }
 
 pub(crate) fn unlink_fifo(path: &Path) -> io::Result<()> {
