@@ -89,7 +89,7 @@ impl Fifo {
         let path = path.as_ref();
         supported()?;
         if mode & !0o666 != 0 {
-            let what = format!("a FIFO cannot have the mode {mode:o}");
+            let what = format!("cannot make the FIFO {}: it cannot have the mode {mode:o}", path.display());
             return Err(Error::new(ErrorKind::InvalidInput, what).hint("use read and write bits, such as 0o600"));
         }
         let name = system::make_fifo(path, mode).map_err(|error| refusal(path, "make", &error))?;

@@ -157,8 +157,7 @@ impl QueueOptions {
             Some(units) if bytes > 0 => Ok(units.max(MIN_UNITS)),
             _ => {
                 let what = format!("a queue cannot have a capacity of {bytes} bytes");
-                Err(Error::new(ErrorKind::InvalidInput, what)
-                    .hint("1 KiB to 4 GiB are possible; less than 1 KiB, but 0, is made 1 KiB"))
+                Err(Error::new(ErrorKind::InvalidInput, what).hint("1 KiB to 4 GiB are possible"))
             }
         }
     }

@@ -63,6 +63,16 @@ fn an_end_that_does_not_wait_stays_so() {
 }
 
 #[test]
+fn message_that_never_has_room_leaves_nothing_in_the_pipe() {
+    let (reader, writer) = pipe().expect("a pipe");
+    let (mut reader, mut writer) = (reader.messages(), writer.messages());
+    assert_eq!(writer.try_send(&[2; 200_000]).expect_err("no room").kind(), ErrorKind::WouldBlock);
+    writer.try_send(&[3; 40_000]).expect("room");
+    assert_eq!(reader.recv_timeout(PATIENCE).expect("it is there"), Some(vec![3; 40_000]));
+    assert_eq!(reader.skipped_bytes(), 0);
+}
+
+#[test]
 fn writers_that_come_at_once_or_go_at_once_are_heard() {
     let path = format!(r"\\.\pipe\cotenant-test-at-once-{}", std::process::id());
     let fifo = Fifo::create(path, 0o600).expect("a FIFO");
