@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind};
+use crate::sys::pipe as system;
 
 /// How errors name the pipe of an end: by the path of a FIFO.
 #[derive(Debug, Clone, Default)]
@@ -43,12 +44,16 @@ pub(super) fn told(side: Side, doing: impl Display, cause: io::Error) -> io::Err
     if kind == io::ErrorKind::Interrupted || cause.get_ref().is_some_and(|inner| inner.is::<Error>()) {
         return cause;
     }
+    let is_out_of_files = cause.raw_os_error() == Some(system::TOO_MANY_FILES);
     let error = Error::system(doing, &cause);
     let error = match kind {
         io::ErrorKind::WouldBlock => error.of_kind(ErrorKind::WouldBlock),
         _ => error,
     };
     match next_step(side, kind) {
+        "" if is_out_of_files => {
+            io::Error::new(kind, error.hint("close files that are not used, or have the limit raised (ulimit -n)"))
+        }
         "" => io::Error::new(kind, error),
         next => io::Error::new(kind, error.hint(next)),
     }

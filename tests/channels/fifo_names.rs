@@ -144,6 +144,27 @@ fn says(error: &io::Error, kind: ErrorKind, parts: &[&str], number: Option<i32>)
     assert_eq!(inside.os_error(), number, "{text}");
 }
 
+/// What a child says of a pipe that it may not make: a limit counts for a whole process.
+fn is_told_the_limit_of_files() -> bool {
+    // SAFETY: the child makes a pipe, looks at the error, and ends.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        let limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: the structure outlives the call.
+        unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) };
+        let is_told = pipe().is_err_and(|error| {
+            let text = error.to_string();
+            text.contains("cannot make a pipe") && text.contains("ulimit -n")
+        });
+        // SAFETY: no pointer.
+        unsafe { libc::_exit(i32::from(!is_told)) }
+    }
+    let mut status = -1;
+    // SAFETY: our child; a place for its status.
+    let waited = unsafe { libc::waitpid(child, &raw mut status, 0) };
+    waited == child && status == 0
+}
+
 fn errors_say_what_was_done_and_what_to_do() {
     let folder = tempfile::tempdir().expect("a folder");
     let fifo = Fifo::create(folder.path().join("fifo"), 0o600).expect("a FIFO");
@@ -175,6 +196,8 @@ fn errors_say_what_was_done_and_what_to_do() {
     drop(reader);
     let broken = writer.write(b"x").expect_err("nobody reads");
     says(&broken, ErrorKind::BrokenPipe, &["cannot write the pipe", "nobody reads"], Some(libc::EPIPE));
+
+    assert!(is_told_the_limit_of_files());
 
     let of_fifo = |error: Error, parts: &[&str]| {
         let text = error.to_string();

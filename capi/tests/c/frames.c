@@ -73,6 +73,7 @@ int main(void)
     CHECK(cotenant_pipe_reader_try_recv(reader, &bytes, &length) == COTENANT_WOULD_BLOCK);
     CHECK(cotenant_pipe_reader_recv_timeout(reader, 2, &bytes, &length) == COTENANT_TIMED_OUT);
     CHECK(length == 7 && bytes == NULL);
+    CHECK(strstr(cotenant_error_message(), "no whole message came through the pipe within 2ms; see whether") != NULL);
 
     CHECK(cotenant_pipe_writer_send(writer, "whole", 5) == COTENANT_OK);
     CHECK(cotenant_pipe_writer_send(writer, "", 0) == COTENANT_OK);
@@ -120,6 +121,7 @@ int main(void)
     CHECK(cotenant_pipe_writer_open(ends[1], &writer) == COTENANT_OK);
     cotenant_pipe_reader_close(reader);
     CHECK(cotenant_pipe_writer_send(writer, "x", 1) == COTENANT_BROKEN_PIPE);
+    CHECK(strstr(cotenant_error_message(), "cannot send a message of 1 bytes through the pipe: ") != NULL);
     cotenant_pipe_writer_close(writer);
     CHECK(cotenant_pipe_reader_skipped_bytes(NULL) == 0);
     cotenant_pipe_reader_close(NULL);

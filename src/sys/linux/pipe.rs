@@ -175,6 +175,8 @@ fn planted_by(path: &Path, owner: u32) -> io::Result<Option<String>> {
     Ok((!is_theirs).then(|| format!("user {owner}, and everybody may write the folder {}", folder.display())))
 }
 
+/// The error of a process that may not open more files.
+pub(crate) const TOO_MANY_FILES: i32 = libc::EMFILE;
 /// Why there is no end to write, where [`has_no_reader`].
 pub(crate) const NO_READER: &str = "nobody reads it";
 

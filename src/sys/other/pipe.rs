@@ -63,6 +63,8 @@ pub(crate) fn open_writer(_path: &Path) -> io::Result<Opened<File>> {
     unsupported()
 }
 
+/// The error of a process that may not open more files.
+pub(crate) const TOO_MANY_FILES: i32 = 24;
 pub(crate) const NO_READER: &str = "nobody reads it";
 
 pub(crate) fn has_no_reader(_error: &io::Error) -> bool {

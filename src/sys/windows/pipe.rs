@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 
 use windows_sys::Win32::Foundation::{
     ERROR_ACCESS_DENIED, ERROR_BROKEN_PIPE, ERROR_MORE_DATA, ERROR_NO_DATA, ERROR_PIPE_BUSY, ERROR_PIPE_CONNECTED,
-    ERROR_PIPE_NOT_CONNECTED, ERROR_SEM_TIMEOUT, GENERIC_WRITE, INVALID_HANDLE_VALUE,
+    ERROR_PIPE_NOT_CONNECTED, ERROR_SEM_TIMEOUT, ERROR_TOO_MANY_OPEN_FILES, GENERIC_WRITE, INVALID_HANDLE_VALUE,
 };
 use windows_sys::Win32::Storage::FileSystem::{
     CreateFileW, FILE_FLAG_FIRST_PIPE_INSTANCE, FILE_TYPE_PIPE, GetFileType, OPEN_EXISTING, PIPE_ACCESS_INBOUND,
@@ -200,6 +200,8 @@ pub(crate) fn open_writer(path: &Path) -> io::Result<Opened<File>> {
     })
 }
 
+/// The error of a process that may not open more files.
+pub(crate) const TOO_MANY_FILES: i32 = ERROR_TOO_MANY_OPEN_FILES as i32;
 /// Why there is no end to write, where [`has_no_reader`].
 pub(crate) const NO_READER: &str = "nobody reads it, or its reader has not looked since eight writers came";
 
