@@ -19,6 +19,7 @@ const GROUP: &str = "channels";
 pub(crate) const ROUND_TRIP: &str = "round trip, 8 B";
 pub(crate) const ONE_MIB: &str = "round trip, 1 MiB in place";
 pub(crate) const BLOCKED: &str = "round trip, 8 B, slept for, one core";
+pub(crate) const ALONE: &str = "sent and received by one thread, 64 B";
 pub(crate) const STREAM_8: &str = "one to one, 8 B";
 pub(crate) const STREAM_64: &str = "one to one, 64 B";
 pub(crate) const TWO: &str = "two senders, 64 B";
@@ -52,6 +53,11 @@ impl<'a> Cases<'a> {
         self.rates.push(Subject::new(STREAM_64, name, move |_| way::stream::<W>(64, messages)));
     }
 
+    fn alone<W: Way + 'a>(&mut self, name: &str) {
+        let messages = self.budget_ns() / 100;
+        self.times.push(Subject::new(ALONE, name, move |_| way::alone::<W>(64, messages)));
+    }
+
     pub(crate) fn two_senders<W: Way + 'a>(&mut self, name: &str, message_ns: u64) {
         let messages = self.budget_ns() / message_ns / 2;
         self.rates.push(Subject::new(TWO, name, move |_| way::two_senders::<W>(64, messages)));
@@ -74,6 +80,8 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Report> {
     cases.way::<Ours<true, true>>(SOLE_ACKED, 150, 20);
     cases.way::<Ours<false, false>>(GENERAL, 300, 60);
     cases.way::<Ours<false, true>>(ACKED, 300, 60);
+    cases.alone::<Ours<true, false>>(SOLE);
+    cases.alone::<Ours<false, false>>(GENERAL);
     cases.round_trip::<InPlace>(ONE_MIB, SOLE, MIB, 300, Cores::Two);
     cases.round_trip::<Ours<true, false>>(BLOCKED, SOLE, 8, 5000, Cores::One);
     cases.round_trip::<Ours<false, false>>(BLOCKED, GENERAL, 8, 5000, Cores::One);
@@ -94,7 +102,7 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Report> {
 
 /// Cases stand together, each with its subjects in their order.
 fn order(case: &str) -> Option<usize> {
-    [ROUND_TRIP, ONE_MIB, BLOCKED, STREAM_8, STREAM_64, TWO].iter().position(|it| *it == case)
+    [ALONE, ROUND_TRIP, ONE_MIB, BLOCKED, STREAM_8, STREAM_64, TWO].iter().position(|it| *it == case)
 }
 
 fn goals(figures: &[Figure]) -> Vec<Goal> {

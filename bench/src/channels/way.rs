@@ -81,6 +81,34 @@ pub(crate) fn round_trip<W: Way>(bytes: usize, passes: u64, cores: Cores) -> any
     Ok(ns[0][0])
 }
 
+/// What the two calls take, in ns, where no line is on its way: hundreds are sent, and then received.
+pub(crate) fn alone<W: Way>(bytes: usize, messages: u64) -> anyhow::Result<f64> {
+    const AT_A_TIME: u64 = 500;
+    sys::pin(0);
+    let mut way = W::make(bytes)?;
+    way.begin_receiving()?;
+    way.begin_sending()?;
+    let mut message = vec![0; bytes];
+    let mut run = |messages: u64| -> anyhow::Result<f64> {
+        let begin = Instant::now();
+        for first in (0..messages).step_by(AT_A_TIME as usize) {
+            for n in first..first + AT_A_TIME {
+                numbered(&mut message, n);
+                way.send(&message)?;
+            }
+            for n in first..first + AT_A_TIME {
+                let got = way.receive()?;
+                ensure!(got == n, "message {got} in the place of {n}");
+            }
+        }
+        Ok(begin.elapsed().as_nanos() as f64 / messages.next_multiple_of(AT_A_TIME) as f64)
+    };
+    run(W::warm_up(bytes))?;
+    let ns = run(messages);
+    sys::unpin();
+    ns
+}
+
 /// Millions of messages a second, from the child to the parent.
 pub(crate) fn stream<W: Way>(bytes: usize, messages: u64) -> anyhow::Result<f64> {
     let parent = std::process::id();
