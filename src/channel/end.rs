@@ -20,13 +20,16 @@ pub(super) struct End<'q> {
     /// Of a sole end that of its side's lock.
     ticket: Cell<Ticket>,
     pub(super) is_sole: bool,
+    /// A child of a fork took part anew: it may have copies of what its parent received.
+    pub(super) has_copies: Cell<bool>,
     pub(super) waiting: Waiting,
     queue: PhantomData<&'q ()>,
 }
 
 impl End<'_> {
     pub(super) fn new<'q>(ring: Ring, fate: Fate, ticket: Ticket, is_sole: bool) -> End<'q> {
-        End { ring, fate, ticket: Cell::new(ticket), is_sole, waiting: Waiting::new(), queue: PhantomData }
+        let (ticket, has_copies) = (Cell::new(ticket), Cell::new(false));
+        End { ring, fate, ticket, is_sole, has_copies, waiting: Waiting::new(), queue: PhantomData }
     }
 
     #[inline(always)]
@@ -48,6 +51,7 @@ impl End<'_> {
                 return Err(errors::role_is_the_parents(role));
             }
             self.ticket.set(lock.this_thread().map_err(errors::of_lock)?);
+            self.has_copies.set(true);
         }
         Ok(())
     }

@@ -22,6 +22,10 @@ pub(crate) const TESTS: &[Named] = &[
     ("messages_in_a_file_survive_everybody", messages_in_a_file_survive_everybody),
     ("forked_child_is_a_sender_of_its_own", forked_child_is_a_sender_of_its_own),
     ("forked_child_leaves_its_parents_message_alone", forked_child_leaves_its_parents_message_alone),
+    (
+        "forked_child_keeps_its_message_in_the_place_of_its_parents",
+        forked_child_keeps_its_message_in_the_place_of_its_parents,
+    ),
     ("forked_child_waits_for_several_as_itself", forked_child_waits_for_several_as_itself),
     ("another_delivery_is_refused", another_delivery_is_refused),
     ("queue_in_a_segment_lies_beside_others", queue_in_a_segment_lies_beside_others),
@@ -286,6 +290,39 @@ fn forked_child_leaves_its_parents_message_alone() {
     }
     assert_eq!(&*message, b"parent's");
     message.ack();
+}
+
+fn forked_child_keeps_its_message_in_the_place_of_its_parents() {
+    let queue = options().segment(Segment::options().backing(Backing::Anonymous)).create("fork").expect("a queue");
+    let (sender, receiver) = (queue.sender().expect("a sender"), queue.receiver().expect("a receiver"));
+    sender.send("parent's").expect("room");
+    let message = receiver.recv().expect("a message");
+    // SAFETY: the child uses the queue and ends.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        let next = || receiver.recv_timeout(PATIENCE).ok().flatten();
+        let mine = loop {
+            match next() {
+                Some(mine) if mine.as_ptr() == message.as_ptr() => break mine,
+                Some(other) => other.ack(),
+                // SAFETY: no pointer.
+                None => unsafe { libc::_exit(1) },
+            }
+        };
+        drop(message); // Of what its parent has acknowledged long since.
+        let is_another = next().is_some_and(|it| it.as_ptr() != mine.as_ptr() && !it.is_redelivered());
+        // SAFETY: no pointer.
+        unsafe { libc::_exit(if is_another { 0 } else { 2 }) }
+    }
+    message.ack();
+    // Once around the ring, two units each, and one more.
+    for _ in 0..(1 << 12) / 32 + 1 {
+        sender.send_timeout("others..", PATIENCE).expect("room");
+    }
+    let mut status = 0;
+    // SAFETY: our child, and a place for its status.
+    unsafe { libc::waitpid(child, &raw mut status, 0) };
+    assert_eq!(libc::WEXITSTATUS(status), 0, "1: nothing came; 2: the child's own message came again");
 }
 
 fn forked_child_waits_for_several_as_itself() {

@@ -65,8 +65,12 @@ impl Receiver<'_> {
             return;
         }
         let ring = &self.end.ring;
-        // A child of a fork that has taken part since: what its parent took may be another message by now.
+        // A child of a fork that has taken part since: what its parent took may be another message by now, also one
+        // that this child has.
         if !self.end.is_sole && ring.mark(position).load(Relaxed) != self.taken_mark() {
+            return;
+        }
+        if self.end.has_copies.get() && position.wrapping_sub(ring.head().head.load(Relaxed)) > ring.unit_count() {
             return;
         }
         if fate == Fate::Return {
