@@ -443,8 +443,9 @@ impl<'q> Sender<'q> {
             return;
         }
         let ahead = LINES_ASKED_AHEAD * UNITS_OF_A_LINE;
-        let (from, to) = (place.at().wrapping_add(ahead), end.wrapping_add(ahead));
-        let lines = (to / UNITS_OF_A_LINE).wrapping_sub(from / UNITS_OF_A_LINE);
+        let from = place.at().wrapping_add(ahead);
+        // Not from the position behind them: it may have passed the last number of all.
+        let lines = (from % UNITS_OF_A_LINE + units) / UNITS_OF_A_LINE;
         if self.free_behind(end) >= ahead + lines * UNITS_OF_A_LINE {
             (0..lines).for_each(|nth| self.end.ring.ask_for(from.wrapping_add((nth + 1) * UNITS_OF_A_LINE)));
         }
