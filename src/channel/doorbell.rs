@@ -46,6 +46,11 @@ impl Doorbell {
         }
     }
 
+    /// As [`Bell::ring_out`]: a sole end goes, and others of its side may have fallen asleep before it came.
+    pub(super) fn ring_out(&self) {
+        self.ring(Bell::ring_out);
+    }
+
     #[cold]
     fn ring(&self, ring: fn(&Bell)) {
         // Only if it changes: sleepers read it.

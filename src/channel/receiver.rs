@@ -494,6 +494,7 @@ impl Drop for Receiver<'_> {
             let places = Places { head: self.head.get(), next: self.next.get() };
             let _ = places.settle(&self.end.ring, self.end.fate);
             self.end.ring.head().receiving.unlock(self.end.ticket());
+            self.end.ring.head().committed.ring_out();
         }
     }
 }

@@ -487,8 +487,9 @@ impl<'q> Sender<'q> {
 
 impl Drop for Sender<'_> {
     fn drop(&mut self) {
-        if self.end.is_sole {
+        if self.end.is_sole && self.end.is_ours() {
             self.end.ring.head().sending.unlock(self.end.ticket());
+            self.end.ring.head().freed.ring_out();
         }
     }
 }

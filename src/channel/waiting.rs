@@ -126,7 +126,7 @@ impl Waiting {
     }
 
     /// The sleeps of one wait for what `doorbell` tells of.
-    /// `is_sole`: nobody else does.
+    /// `is_sole`: nobody else has anything to wake up for, until this end goes and rings for them.
     pub(super) fn sleeps(doorbell: &Doorbell, is_sole: bool) -> Sleeps<'_> {
         Sleeps { doorbell, bell: doorbell.bell(), naps: Naps::new(), is_first: true, is_sole }
     }

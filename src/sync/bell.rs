@@ -69,7 +69,13 @@ impl Bell {
         &self.word
     }
 
-    /// Nobody listens any more, says the only one that did: a ring is then no system call.
+    /// Wakes all sleepers, also those of whom [`silence`](Bell::silence) said that they are none.
+    pub(crate) fn ring_out(&self) {
+        self.ring(u32::MAX);
+    }
+
+    /// Nobody listens any more, says the only one for whom a ring is something: it is then no system call. When others
+    /// may be meant again, `ring_out`.
     pub(crate) fn silence(&self) {
         self.word.fetch_and(!SOMEBODY_LISTENS, SeqCst);
     }
