@@ -108,12 +108,22 @@ impl Places {
     }
 
     /// Gives back the messages of the dead. Whether there was one, or one that came back uncounted.
+    ///
+    /// On the way it joins what is used no more behind a message that somebody keeps: whoever looks again, under the
+    /// lock, does not go over each of them.
     #[cold]
     pub(super) fn recover(self, ring: &Ring, fate: Fate, mine: u32, asks: Asks) -> Result<bool> {
         let mut found = false;
         let mut living = mine;
+        let mut unused = None;
         self.find(ring, |position, mark| {
+            let is_unused = matches!(what(mark), is::DONE | is::SKIP);
+            let is_at_start = ring.units_to_end(position) == ring.unit_count();
+            if let Some(from) = unused.take_if(|_| !is_unused || is_at_start) {
+                ring.join(from, position);
+            }
             match what(mark) {
+                _ if is_unused => _ = unused.get_or_insert(position),
                 is::TAKEN if owner_half(mark) != living => {
                     if ring.is_dead(position, owner_half(mark), mine, asks) {
                         give_back(ring, position, fate);
@@ -130,6 +140,9 @@ impl Places {
             }
             Ok(None::<()>)
         })?;
+        if let Some(from) = unused {
+            ring.join(from, self.next);
+        }
         Ok(found)
     }
 

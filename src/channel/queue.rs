@@ -344,9 +344,7 @@ impl Queue<'_> {
 
     /// Bytes of the ring that are taken at the moment, by messages and what lies between them. For people.
     pub fn used_bytes(&self) -> u64 {
-        let head = self.ring.head();
-        let used = head.tail.load(Relaxed).wrapping_sub(head.head.load(Relaxed));
-        used.min(self.ring.unit_count()) * UNIT_BYTES
+        self.ring.used_units() * UNIT_BYTES
     }
 
     /// The segment that it lies in.
@@ -357,6 +355,11 @@ impl Queue<'_> {
             #[cfg(any(test, cotenant_model))]
             Home::Private(_) => unreachable!("a queue in private memory has no segment"),
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn ring(&self) -> Ring {
+        self.ring
     }
 
     #[cfg(any(test, cotenant_model))]

@@ -18,7 +18,7 @@
 use std::ptr::NonNull;
 
 use super::head::QueueHead;
-use super::record::{HEADER_BYTES, Header, UNIT_BYTES, is, units_of, what};
+use super::record::{HEADER_BYTES, Header, UNIT_BYTES, bytes_to_skip, is, units_of, what};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::atomic::AtomicU64;
 use crate::lock::atomic::Ordering::{Acquire, Relaxed};
@@ -122,6 +122,23 @@ impl Ring {
     #[inline]
     pub(super) fn units(&self, position: u64) -> Result<u64> {
         self.length(position).map(|(bytes, _)| units_of(bytes))
+    }
+
+    /// Units from `head` to `tail`, about; 0 if receivers are past a `tail` that a killed sender left behind: the next
+    /// sender finds where the records end.
+    pub(super) fn used_units(&self) -> u64 {
+        let head = self.head();
+        let used = head.tail.load(Relaxed).wrapping_sub(head.head.load(Relaxed));
+        if used > self.unit_count() { 0 } else { used }
+    }
+
+    /// Makes one record of those from `from` on, which nobody uses and which lie in one piece. Under `receiving`.
+    pub(super) fn join(&self, from: u64, end: u64) {
+        let units = end.wrapping_sub(from);
+        // Killed before it: they stay several.
+        if self.units(from).is_ok_and(|first| first < units) {
+            self.header(from).length.store(bytes_to_skip(units), Relaxed);
+        }
     }
 
     /// The first position from `from` on whose mark is EMPTY: behind the last record, although its sender was killed

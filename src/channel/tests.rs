@@ -1,10 +1,22 @@
 //! The queue's insides, between threads, in private memory.
 
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
+use std::time::{Duration, Instant};
 
+use super::places::Places;
 use super::private::queue;
 use super::{Delivery, SendError};
+
+/// So long nobody waits whom somebody wakes.
+const LONG: Duration = Duration::from_secs(10);
+
+/// Until somebody sleeps, or is about to.
+fn wait_until(is_so: impl Fn() -> bool) {
+    while !is_so() {
+        std::thread::yield_now();
+    }
+    std::thread::sleep(Duration::from_millis(20));
+}
 
 fn numbered(n: u64, len: usize) -> Vec<u8> {
     let mut bytes = vec![n as u8; len.max(8)];
@@ -242,5 +254,129 @@ fn a_place_that_is_not_committed_leaves_nothing_whatever_was_written_there() {
             }
             assert!(receiver.try_recv().expect("no error").is_none());
         }
+    }
+}
+
+/// Asleep before the only end of its side came, which says of the bell that nobody sleeps.
+#[test]
+fn who_slept_before_a_sole_receiver_came_is_woken_after_it_went() {
+    let queue = &queue(64, Delivery::AtMostOnce);
+    std::thread::scope(|scope| {
+        let asleep = scope.spawn(|| {
+            let begin = Instant::now();
+            let receiver = queue.receiver().expect("a receiver");
+            assert!(receiver.recv_timeout(LONG).expect("no error").is_some());
+            begin.elapsed()
+        });
+        wait_until(|| queue.ring().head().committed.has_a_listener());
+        let sole = queue.sole_receiver().expect("the role");
+        assert!(sole.recv_timeout(Duration::from_millis(1)).expect("no error").is_none());
+        drop(sole);
+        queue.sender().expect("a sender").send([1]).expect("room");
+        assert!(asleep.join().expect("no panic") < LONG, "nobody woke it");
+    });
+}
+
+#[test]
+fn who_slept_before_a_sole_sender_came_is_woken_after_it_went() {
+    let queue = &queue(64, Delivery::AtMostOnce);
+    let (sender, receiver) = (queue.sender().expect("a sender"), queue.receiver().expect("a receiver"));
+    while sender.try_send([0; 100]).is_ok() {}
+    std::thread::scope(|scope| {
+        let asleep = scope.spawn(|| {
+            let begin = Instant::now();
+            let _ = queue.sender().expect("a sender").send_timeout([1; 100], LONG);
+            begin.elapsed()
+        });
+        wait_until(|| queue.ring().head().freed.has_a_listener());
+        let sole = queue.sole_sender().expect("the role");
+        assert!(sole.send_timeout([2; 100], Duration::from_millis(1)).is_err());
+        drop(sole);
+        while receiver.try_recv().expect("no error").is_some() {}
+        assert!(asleep.join().expect("no panic") < LONG, "nobody woke it");
+    });
+}
+
+/// A sender was killed before it moved `tail`, and receivers are past its record by now.
+#[test]
+fn senders_are_woken_although_a_killed_one_left_the_tail_behind() {
+    let queue = &queue(64, Delivery::AtMostOnce);
+    let receiver = queue.receiver().expect("a receiver");
+    let longest = vec![0; queue.max_message_bytes() as usize];
+    let ring = queue.ring();
+    let tail = &ring.head().tail;
+    let send_and_die = |message: &[u8]| {
+        let before = tail.load(Relaxed);
+        assert!(queue.sender().expect("a sender").try_send(message).is_ok());
+        tail.store(before, Relaxed);
+    };
+    assert!(queue.sender().expect("a sender").try_send(&longest).is_ok());
+    send_and_die(&longest);
+    std::thread::scope(|scope| {
+        let asleep = scope.spawn(|| {
+            let begin = Instant::now();
+            queue.sender().expect("a sender").send_timeout(&longest, LONG).expect("room");
+            begin.elapsed()
+        });
+        wait_until(|| queue.ring().head().freed.has_a_listener());
+        // Room enough is only behind both.
+        for _ in 0..2 {
+            drop(receiver.recv().expect("a message"));
+            std::thread::sleep(Duration::from_millis(20)); // It looks, and sleeps on if that was not enough.
+        }
+        assert!(asleep.join().expect("no panic") < LONG, "nobody woke it");
+    });
+    send_and_die(&[1]);
+    while receiver.try_recv().expect("no error").is_some() {}
+    assert_eq!(queue.used_bytes(), 0);
+}
+
+#[test]
+fn what_was_done_behind_a_kept_message_is_not_gone_over_again_and_again() {
+    for sole in [false, true] {
+        let queue = queue(1024, Delivery::AtMostOnce);
+        let sender = queue.sender().expect("a sender");
+        let receiver = if sole { queue.sole_receiver() } else { queue.receiver() }.expect("a role");
+        for round in 0..4 {
+            // The rest of the ring, its end and its beginning.
+            let kept = (sender.send([1; 40]).expect("room"), receiver.recv().expect("a message"));
+            let mut sent = 0_u64;
+            while sender.try_send(numbered(sent, 40)).is_ok() {
+                assert_eq!(number(&receiver.recv().expect("a message")), sent);
+                sent += 1;
+            }
+            assert!(sent > 200, "{sent} in round {round}");
+            assert!(receiver.try_recv().expect("no error").is_none());
+            let mut records = 0;
+            let ring = queue.ring();
+            let head = ring.head();
+            let places = Places { head: head.head.load(Relaxed), next: head.next.load(Relaxed) };
+            let walked = places.find(&ring, |_, _| {
+                records += 1;
+                Ok(None::<()>)
+            });
+            assert!(walked.is_ok() && records <= 3, "{records} records in round {round}");
+            drop(kept);
+            assert!(receiver.try_recv().expect("no error").is_none());
+            assert_eq!(queue.used_bytes(), 0);
+        }
+    }
+}
+
+/// Whoever may write the queue may have put them there.
+#[test]
+fn positions_may_pass_the_last_number_of_all() {
+    for (sole_sender, sole_receiver) in [(false, false), (true, false), (false, true), (true, true)] {
+        let queue = queue(1024, Delivery::AtMostOnce);
+        let ring = queue.ring();
+        let head = ring.head();
+        [&head.tail, &head.next, &head.head].iter().for_each(|it| it.store(u64::MAX - 200, Relaxed));
+        let sender = if sole_sender { queue.sole_sender() } else { queue.sender() }.expect("a role");
+        let receiver = if sole_receiver { queue.sole_receiver() } else { queue.receiver() }.expect("a role");
+        for n in 0..500 {
+            sender.try_send(numbered(n, length(n))).expect("room");
+            assert_eq!(number(&receiver.recv().expect("a message")), n);
+        }
+        assert!(head.tail.load(Relaxed) < u64::MAX / 2);
     }
 }

@@ -19,7 +19,7 @@ impl Receiver<'_> {
     /// Not before a quarter is free: a sender that is woken for each place would be woken for each message.
     #[cold]
     fn wake_senders(&self) {
-        if self.used() <= self.most_used_to_wake() {
+        if self.end.ring.used_units() <= self.most_used_to_wake() {
             self.end.ring.head().freed.ring_all();
         }
     }
@@ -28,18 +28,12 @@ impl Receiver<'_> {
         self.end.ring.unit_count() / 4 * 3
     }
 
-    /// Units, about.
-    fn used(&self) -> u64 {
-        let head = self.end.ring.head();
-        head.tail.load(Relaxed).wrapping_sub(head.head.load(Relaxed))
-    }
-
     /// The record is used no more, or to come again.
     #[inline(always)]
     pub(super) fn leave(&self, taken: Taken, fate: Fate) {
         let is_first = self.end.is_sole && taken.position == self.head.get() && fate == Fate::Drop;
         if !is_first || !self.end.is_ours() {
-            return self.leave_slowly(taken.position, fate);
+            return self.leave_slowly(taken.position, units_of(taken.bytes), fate);
         }
         let head = taken.position.wrapping_add(units_of(taken.bytes));
         self.head.set(head);
@@ -59,7 +53,7 @@ impl Receiver<'_> {
     }
 
     #[inline(never)]
-    fn leave_slowly(&self, position: u64, fate: Fate) {
+    fn leave_slowly(&self, position: u64, units: u64, fate: Fate) {
         // In a child of a fork the message is its parent's.
         if !self.end.is_ours() {
             return;
@@ -83,15 +77,15 @@ impl Receiver<'_> {
         ring.mark(position).store(is::DONE.into(), Release);
         self.end.waiting.fence();
         // Others free under the lock, when they next take.
-        if self.end.is_sole || ring.head().freed.has_a_listener() && self.is_time_to_free(position) {
+        if self.end.is_sole || ring.head().freed.has_a_listener() && self.is_time_to_free(units) {
             self.free_for_senders();
         }
     }
 
-    /// Whether senders would be woken if this record were freed, or nobody will take another and free it then.
-    fn is_time_to_free(&self, position: u64) -> bool {
-        let units = self.end.ring.units(position).unwrap_or(0);
-        self.used().saturating_sub(units) <= self.most_used_to_wake() || !self.is_something_there()
+    /// Whether senders would be woken if a record of so many units were freed, or nobody will take another and free it
+    /// then. The record is not looked at: since it is DONE, it may be gone, and its place another message's.
+    fn is_time_to_free(&self, units: u64) -> bool {
+        self.end.ring.used_units().saturating_sub(units) <= self.most_used_to_wake() || !self.is_something_there()
     }
 
     #[cold]
