@@ -87,7 +87,7 @@ impl LiveSegment {
         Ok(Some(Thing::Queue {
             sent_bytes: bytes(tail),
             taken_bytes: bytes(next),
-            used_bytes: bytes(tail.wrapping_sub(head)).min(capacity_bytes),
+            used_bytes: used_bytes(tail, head, unit_bytes, capacity_bytes),
             capacity_bytes,
         }))
     }
@@ -151,5 +151,25 @@ impl LiveSegment {
             4 => u32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]).into(),
             _ => u64::from_ne_bytes(bytes),
         }))
+    }
+}
+
+/// Of a queue's ring. Its words are read one after the other, and a sender that was killed leaves `tail` behind: where
+/// receivers are past it, nothing is known to be used.
+fn used_bytes(tail: u64, head: u64, unit_bytes: u64, capacity_bytes: u64) -> u64 {
+    let used = tail.wrapping_sub(head).saturating_mul(unit_bytes);
+    if used > capacity_bytes { 0 } else { used }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queue_whose_receivers_went_on_meanwhile_is_not_full() {
+        assert_eq!(used_bytes(100, 36, 16, 1024), 1024);
+        assert_eq!(used_bytes(100, 101, 16, 1024), 0);
+        assert_eq!(used_bytes(1, u64::MAX, 16, 1024), 32);
+        assert_eq!(used_bytes(u64::MAX, 0, u64::MAX, 1024), 0);
     }
 }
