@@ -110,8 +110,9 @@ impl<'q> Receiver<'q> {
         }
     }
 
-    /// The next message; `None` if there is none now. What a receiver had that died may
-    /// come some milliseconds after its death only: whether one lives is not asked each time.
+    /// The next message; `None` if there is none now, or another receiver is stopped as it takes one: it is waited for
+    /// for a millisecond. What a receiver had that died may come some milliseconds after its death only: whether one
+    /// lives is not asked each time.
     ///
     /// # Errors
     /// As [`recv`](Receiver::recv).

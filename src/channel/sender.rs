@@ -108,7 +108,8 @@ impl<'q> Sender<'q> {
         self.send_within(message, Wait::Ever)
     }
 
-    /// Sends the message if there is room now.
+    /// Sends the message if there is room now, and no other sender is stopped as it takes some: it is waited for for a
+    /// millisecond.
     ///
     /// # Errors
     /// `Full` gives the message back; else as [`send`](Sender::send).

@@ -380,3 +380,30 @@ fn positions_may_pass_the_last_number_of_all() {
         assert!(head.tail.load(Relaxed) < u64::MAX / 2);
     }
 }
+
+#[test]
+fn try_waits_a_moment_for_who_is_stopped_in_the_middle() {
+    let queue = &queue(64, Delivery::AtMostOnce);
+    let (sender, receiver) = (queue.sender().expect("a sender"), queue.receiver().expect("a receiver"));
+    sender.send([1]).expect("room");
+    let (stopped, over) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let ring = queue.ring();
+            let locks = [&ring.head().sending, &ring.head().receiving];
+            let tickets = locks.map(|lock| lock.try_lock().ok().expect("nobody has it").0);
+            stopped.store(1, SeqCst);
+            while over.load(SeqCst) == 0 {
+                std::thread::yield_now();
+            }
+            std::iter::zip(locks, tickets).for_each(|(lock, ticket)| lock.unlock(ticket));
+        });
+        while stopped.load(SeqCst) == 0 {
+            std::thread::yield_now();
+        }
+        let (none, full) = (receiver.try_recv().map(|it| it.is_none()), sender.try_send([2]));
+        over.store(1, SeqCst);
+        assert!(matches!((none, full), (Ok(true), Err(SendError::Full(_)))));
+    });
+    assert_eq!(*receiver.try_recv().expect("no error").expect("it is there"), [1]);
+}
