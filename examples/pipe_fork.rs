@@ -18,6 +18,7 @@ fn main() -> std::io::Result<()> {
         // SAFETY: this process has one thread; the child writes and ends.
         match unsafe { libc::fork() } {
             0 => {
+                drop(reader); // Else it could still read itself, and would wait for ever if its parent were killed.
                 let mut end = end.messages();
                 for line in 0..100 {
                     // Far more than the system writes in one piece.

@@ -13,7 +13,9 @@ use crate::sys::pipe as system;
 /// ([`pipe(7)`](https://man7.org/linux/man-pages/man7/pipe.7.html)). For a process and those that it forks or starts.
 ///
 /// Each process keeps the end that it uses and drops the other one: a reader comes to the end of the stream only when
-/// nobody has the writing end any more. The ends are closed by exec; hand one on as `Stdio::from(OwnedFd::from(end))`.
+/// nobody has the writing end any more, and a writer learns that nobody reads only when nobody has the reading end: a
+/// child of a fork that keeps the reader which it inherited waits for ever once its parent is killed. The ends are
+/// closed by exec; hand one on as `Stdio::from(OwnedFd::from(end))`.
 ///
 /// ```
 /// use std::io::{Read, Write};

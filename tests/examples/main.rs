@@ -36,6 +36,27 @@ fn counter_is_one_variable_for_three_processes() {
     assert_eq!(numbers_after(&lines, "g_sharedCounter = "), (1..=45).collect::<Vec<_>>());
 }
 
+/// In a child that could still read its own pipe, `send` would never fail.
+#[cfg(target_os = "linux")]
+#[test]
+fn children_of_pipe_fork_end_when_their_parent_was_killed() {
+    use std::os::unix::process::CommandExt;
+    use std::process::{Command, Stdio};
+
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a device that takes nothing");
+    let mut command = Command::new(example("pipe_fork"));
+    // It dies of its first line, while its children have far more to send than a pipe holds.
+    let mut parent = command.stdout(full).stderr(Stdio::piped()).process_group(0).spawn().expect("it starts");
+    let mut errors = parent.stderr.take().expect("piped");
+    let (sender, all_have_ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || sender.send(std::io::copy(&mut errors, &mut std::io::sink())));
+    assert!(!parent.wait().expect("its end").success());
+    let ended = all_have_ended.recv_timeout(std::time::Duration::from_secs(20));
+    // SAFETY: no pointer; the group of our own child, of which none is left unless the test failed.
+    ended.is_err().then(|| unsafe { libc::kill(-parent.id().cast_signed(), libc::SIGKILL) });
+    assert!(ended.is_ok(), "its children wait for a reader that is gone");
+}
+
 #[test]
 fn limits_are_repaired_by_the_next_one_which_says_who_died() {
     let place = Place::new();
