@@ -38,7 +38,7 @@ fn a_fifo_that_somebody_planted_is_left_alone() {
     }
     std::os::unix::fs::chown(fifo.path(), Some(65_534), None).expect("root may");
     // Where only this user makes files it did so on purpose.
-    let _reader = fifo.reader().expect("it may be read");
+    let reader = fifo.reader().expect("it may be read");
     drop(fifo.try_writer().expect("somebody reads"));
     for mode in [0o1777, 0o777] {
         set_mode(folder.path(), mode);
@@ -48,6 +48,8 @@ fn a_fifo_that_somebody_planted_is_left_alone() {
             assert!(text.contains("65534") && text.contains(&*folder.path().to_string_lossy()), "{text}");
         }
     }
+    drop(reader);
+    assert_eq!(fifo.try_writer().expect_err("nobody reads, and it is planted").kind(), cotenant::ErrorKind::Foreign);
     // The folder's own user may lay there what it likes.
     std::os::unix::fs::chown(folder.path(), Some(65_534), None).expect("root may");
     fifo.reader().expect("of whoever has the folder");

@@ -147,8 +147,13 @@ fn open_fifo(path: &Path, writes: bool) -> io::Result<Opened<File>> {
         Ok(file) => file,
         Err(error) => {
             // A link gives ELOOP, a socket ENXIO as a FIFO without readers does.
-            let is_other = is_fifo(path).is_ok_and(|is_fifo| !is_fifo);
-            return if is_other { Ok(Opened::NoFifo) } else { Err(error) };
+            let about = std::fs::symlink_metadata(path).ok();
+            if about.as_ref().is_some_and(|about| !about.file_type().is_fifo()) {
+                return Ok(Opened::NoFifo);
+            }
+            // Whoever laid it there may never read it: it is told at once, not after a wait.
+            let whose = about.and_then(|about| planted_by(path, about.uid()).ok()?);
+            return whose.map_or(Err(error), |whose| Ok(Opened::Planted(whose)));
         }
     };
     let about = file.metadata()?;
