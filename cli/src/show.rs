@@ -10,9 +10,10 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::Args;
-use cotenant::inspect::live::{LiveObject, LiveSegment, Lock, LockOwner, ObjectState, Waiter};
+use cotenant::inspect::live::{LiveObject, LiveSegment, Lock, LockOwner, ObjectState, Thing, Waiter};
+use cotenant::schema::Kind;
 
-use crate::look::{From, Member, Row, View, find};
+use crate::look::{From, Member, Row, View, bytes, find};
 use crate::output::finish;
 
 const EXAMPLES: &str = "\
@@ -103,7 +104,7 @@ fn read(segment: &LiveSegment, row: &Row, chars_max: usize) -> Contents {
             (false, _) => (Err("no value".to_owned()), Ok(Vec::new())),
             (true, false) => (Err("not read: too many values".to_owned()), Ok(Vec::new())),
             (true, true) => (
-                segment.value(&object, chars_max).map_err(|error| error.to_string()),
+                value(segment, &object, chars_max),
                 segment.locks(&object, &row.participants).map_err(|error| error.to_string()),
             ),
         };
@@ -112,6 +113,17 @@ fn read(segment: &LiveSegment, row: &Row, chars_max: usize) -> Contents {
         Ok(Shown { object, value, locks, maker, awaiting })
     });
     Contents { objects: shown.collect(), error: None }
+}
+
+/// A value in words; of a queue, whose bytes say nothing to people, how full it is.
+fn value(segment: &LiveSegment, object: &LiveObject, chars_max: usize) -> Result<String, String> {
+    if object.kind() == Some(Kind::Queue)
+        && let Ok(Some(Thing::Queue { sent_bytes, taken_bytes, used_bytes, capacity_bytes })) = segment.thing(object)
+    {
+        let full = format!("{} of {} used", bytes(used_bytes), bytes(capacity_bytes));
+        return Ok(format!("{full}; {} sent, {} received since it was made", bytes(sent_bytes), bytes(taken_bytes)));
+    }
+    segment.value(object, chars_max).map_err(|error| error.to_string())
 }
 
 /// What this user may not see of it: a line each.

@@ -188,6 +188,8 @@ fn lock(out: &mut impl Write, row: &Row, name: &str, lock: &Lock) -> io::Result<
         LockState::Held if is_arrival => format!("arrived{by}").replacen(" by ", ": ", 1),
         LockState::OwnerDied if is_arrival => format!("arrived, and does not count{by}").replacen(" by ", ": ", 1),
         LockState::Free if lock.part == "word" => "awaited".to_owned(),
+        LockState::Free if lock.part == "committed" => "awaited: there is no message".to_owned(),
+        LockState::Free if lock.part == "freed" => "awaited: there is no room".to_owned(),
         LockState::Free if lock.is_inconsistent => {
             format!("{WARNING}inconsistent{WARNING:#}: free, but left half changed{by}; the next one gets OwnerDied")
         }

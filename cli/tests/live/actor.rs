@@ -123,6 +123,12 @@ fn act(words: &[&str], kept: &mut Vec<&'static Segment>) {
             let sender = Box::leak(Box::new(queue)).sender().expect("it sends");
             sender.send(&[7; 100]).expect("there is room");
         }
+        ["await", "message", name] => {
+            let queue = cotenant::channel::Queue::options().capacity_bytes(1 << 16);
+            let queue: &'static _ = Box::leak(Box::new(queue.open_or_create_in(segment(), name).expect("room")));
+            Box::leak(Box::new(queue.sole_sender().expect("it is the only one")));
+            std::thread::spawn(move || queue.receiver().expect("it receives").recv().map(drop));
+        }
         ["count", number] => {
             let done = segment().get_or_init("done", || AtomicU64::new(0)).expect("there is room");
             done.store(number.parse().expect("a number"), Relaxed);

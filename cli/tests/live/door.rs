@@ -2,6 +2,7 @@
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
 
 use cotenant::cache::Cache;
 use cotenant::metrics::{Across, Gauge, Metrics};
@@ -132,6 +133,28 @@ fn variables_that_count_are_totals_and_queues_say_how_full_they_are() {
     assert_eq!(place.run(&["get", "acme.jobs", "todo.used_bytes"]).out, format!("{used}\n"));
     let ran = place.run(&["get", "acme.jobs", "todo.depth"]);
     assert!(ran.status == Some(1) && ran.err.contains("used_bytes"), "{ran:#?}");
+    let shown = place.run(&["show", "acme.jobs"]).out;
+    assert!(shown.contains("128 B of 64 KiB used; 128 B sent, 0 received since it was made"), "{shown}");
+    assert!(!shown.contains("(sending)") && !shown.contains("(receiving)"), "nobody is there: {shown}");
+}
+
+#[test]
+fn who_has_an_end_of_a_queue_for_himself_and_who_waits_for_a_message_is_told() {
+    let place = Place::new();
+    let mut actor = Actor::start(&place);
+    actor.act("make posix acme.jobs").act("await message todo");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let mut shown = String::new();
+    while !shown.contains("has waited for") {
+        assert!(Instant::now() < deadline, "nobody waits: {shown}");
+        shown = place.run(&["show", "acme.jobs"]).out;
+    }
+    let pid = actor.pid();
+    assert!(shown.contains(&format!("todo (sending): Queue held by {pid} ")), "{shown}");
+    assert!(shown.contains("todo (committed): Queue awaited: there is no message"), "{shown}");
+    assert!(shown.contains(&format!("  {pid} ")), "{shown}");
+    let ran = place.run(&["reset", "acme.jobs", "todo"]);
+    assert!(ran.status == Some(1) && ran.err.contains("it has no lock"), "{ran:#?}");
 }
 
 #[test]

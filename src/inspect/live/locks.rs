@@ -104,12 +104,16 @@ impl Lock {
 
 impl LiveSegment {
     /// The lock words in an object. Of cells, as those of readers, the free ones are left out. Where somebody waits and
-    /// there is no such word (an event, a condition), the first part stands for it, as free.
+    /// there is no such word (an event, a condition), the first part stands for it, as free. Of a queue: `sending` and
+    /// `receiving` if they are held or awaited, `committed` if somebody waits for a message, `freed` if for room.
     ///
     /// # Errors
     ///
     /// The value cannot be read.
     pub fn locks(&self, object: &LiveObject, participants: &[LiveParticipant]) -> Result<Vec<Lock>> {
+        if object.node.kind() == Some(Kind::Queue) {
+            return self.locks_of_queue(object, participants);
+        }
         if !has_lock(&object.node) {
             return Ok(Vec::new());
         }
@@ -118,6 +122,24 @@ impl LiveSegment {
         let mut finder = Finder { participants, found: Vec::new(), seen: 0 };
         finder.node(&object.node, value, object.at, &mut String::new());
         Ok(finder.found)
+    }
+
+    /// Its words one by one: what lies behind them, the messages, may be gigabytes.
+    fn locks_of_queue(&self, object: &LiveObject, participants: &[LiveParticipant]) -> Result<Vec<Lock>> {
+        let finder = Finder { participants, found: Vec::new(), seen: 0 };
+        let mut found = Vec::new();
+        for (name, is_owners) in [("sending", true), ("receiving", true), ("committed", false), ("freed", false)] {
+            let Some(part) = object.node.children.iter().find(|part| part.name == name) else { continue };
+            let word = if is_owners { self.word(object, name)?.unwrap_or(0) } else { 0 };
+            let at = object.at.saturating_add(part.at);
+            let mut lock = finder.lock(&object.node, name.to_owned(), word, at, "");
+            let waits = |it: &&LiveParticipant| it.lives != Some(false) && it.waits_for_at == at;
+            lock.waiters = participants.iter().filter(waits).map(waiter).collect();
+            if lock.state != LockState::Free || !lock.waiters.is_empty() {
+                found.push(lock);
+            }
+        }
+        Ok(found)
     }
 
     /// Who sleeps until an object's value is made.

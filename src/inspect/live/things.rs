@@ -140,7 +140,7 @@ impl LiveSegment {
     }
 
     /// A number of 64 or 32 bits among the parts of an object.
-    fn word(&self, object: &LiveObject, name: &str) -> Result<Option<u64>> {
+    pub(super) fn word(&self, object: &LiveObject, name: &str) -> Result<Option<u64>> {
         let is_it = |part: &&Node| part.name == name && part.children.is_empty() && matches!(part.size_bytes, 4 | 8);
         let Some(part) = object.node.children.iter().find(is_it) else { return Ok(None) };
         let mut bytes = [0; 8];
