@@ -30,8 +30,8 @@ impl<M> SendError<M> {
 impl<M> fmt::Display for SendError<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            SendError::Full(_) => f.write_str("the queue is full"),
-            SendError::TimedOut(_) => f.write_str("the queue was full all the time"),
+            SendError::Full(_) => full().fmt(f),
+            SendError::TimedOut(_) => full_all_the_time().fmt(f),
             SendError::Refused(_, error) => error.fmt(f),
         }
     }
@@ -42,11 +42,23 @@ impl<M: fmt::Debug> std::error::Error for SendError<M> {}
 impl<M> From<SendError<M>> for Error {
     fn from(error: SendError<M>) -> Error {
         match error {
-            SendError::Full(_) => Error::new(ErrorKind::WouldBlock, "the queue is full"),
-            SendError::TimedOut(_) => Error::new(ErrorKind::TimedOut, "the queue was full all the time"),
+            SendError::Full(_) => full(),
+            SendError::TimedOut(_) => full_all_the_time(),
             SendError::Refused(_, error) => error,
         }
     }
+}
+
+#[cold]
+fn full() -> Error {
+    Error::new(ErrorKind::WouldBlock, "the queue is full")
+        .hint("send it when messages were received, or wait with `send_timeout`")
+}
+
+#[cold]
+fn full_all_the_time() -> Error {
+    Error::new(ErrorKind::TimedOut, "the queue was full all the time")
+        .hint("see whether its receivers run, and acknowledge (`cotenant show`), or wait longer")
 }
 
 /// Why not all messages of [`Sender::send_all`](super::Sender::send_all) were sent.
@@ -60,7 +72,8 @@ pub struct SendAllError {
 
 impl fmt::Display for SendAllError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} messages were sent; {}", self.sent, self.error)
+        let messages = if self.sent == 1 { "message was" } else { "messages were" };
+        write!(f, "{} {messages} sent; {}", self.sent, self.error)
     }
 }
 
@@ -116,4 +129,19 @@ pub(super) fn too_long(bytes: u64, most: u64) -> Error {
 #[cold]
 pub(super) fn interrupted() -> Error {
     Error::new(ErrorKind::Busy, "another process holds the queue all the time")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_sent_says_what_to_do_as_itself_and_as_an_error() {
+        assert!(SendError::Full(()).to_string().contains("`send_timeout`"));
+        let error = Error::from(SendError::TimedOut(()));
+        assert_eq!((error.kind(), error.to_string()), (ErrorKind::TimedOut, SendError::TimedOut(()).to_string()));
+        assert!(error.to_string().contains("see whether its receivers run"));
+        let one = SendAllError { sent: 1, error };
+        assert!(one.to_string().starts_with("1 message was sent; "), "{one}");
+    }
 }
