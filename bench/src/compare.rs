@@ -59,6 +59,13 @@ pub(super) struct Answer {
     note: Option<&'static str>,
 }
 
+/// What the figures are.
+const LEGEND: &str = "\
+msg/s: messages of that size a second, from one process to one other. Every way in turn, round after round, in one run;
+medians. A round trip is a message there and one back; one way is half of it. In memory and in a queue, who waits looks
+again and again before it sleeps; pipes, sockets and message queues sleep at once. Memory holds one message at a time:
+its sender waits until it was taken.";
+
 /// A way, what is known of it and what was measured.
 #[derive(Serialize)]
 pub(super) struct Row {
@@ -72,6 +79,11 @@ pub(super) struct Row {
 }
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
+    if let Some(file) = &options.html {
+        // Before it is measured for long; a page that is there stays until there is a new one.
+        let opened = std::fs::OpenOptions::new().create(true).append(true).open(file);
+        opened.with_context(|| format!("write {}", file.display()))?;
+    }
     let rows = measure::all(options.quick)?;
     if options.json {
         let document = Document {
@@ -84,7 +96,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         };
         println!("{}", serde_json::to_string_pretty(&document)?);
     } else {
+        println!("{}", sys::machine());
         println!("{}", table(&rows));
+        println!("{LEGEND}");
         answers(&rows).iter().for_each(|line| println!("{line}"));
     }
     if let Some(file) = &options.html {
@@ -115,7 +129,7 @@ pub(super) fn rate(per_second: Option<f64>) -> String {
 
 pub(super) fn columns() -> Vec<String> {
     let mut columns: Vec<_> = ["way", "set up", "one way", "round trip"].map(str::to_owned).to_vec();
-    columns.extend(SIZES.map(|(_, name)| format!("{name}/s")));
+    columns.extend(SIZES.map(|(_, name)| format!("{name}, msg/s")));
     columns.extend(["unrelated", "survives the last", "protected by", "kill -9"].map(str::to_owned));
     columns
 }

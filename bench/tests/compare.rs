@@ -20,3 +20,12 @@ fn comparison_is_one_document_of_a_version() {
     let answers = document["answers"].as_array().expect("answers");
     assert!(answers.iter().all(|answer| answer["question"].is_string() && answer["way"].is_string()));
 }
+
+#[test]
+fn page_that_cannot_be_written_is_told_before_anything_is_measured() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cotenant-bench"));
+    let output = command.args(["compare", "--html", "/proc/none/page.html"]).output().expect("running it");
+    assert!(!output.status.success() && output.stdout.is_empty());
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("write /proc/none/page.html"), "{told}");
+}

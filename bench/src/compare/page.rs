@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::{Row, answers, chart, columns};
+use super::{LEGEND, Row, answers, chart, columns};
 
 const STYLE: &str = "\
 :root{color-scheme:light dark;--ink:#222;--paper:#fff;--line:#ddd;--shade:#f4f4f4}\
@@ -11,7 +11,7 @@ const STYLE: &str = "\
 body{font:15px/1.5 system-ui,sans-serif;max-width:76rem;margin:2rem auto;padding:0 1rem;color:var(--ink);\
 background:var(--paper)}\
 table{border-collapse:collapse;font-size:13px}th,td{padding:.3rem .5rem;border-bottom:1px solid var(--line);\
-text-align:left;vertical-align:top}th{background:var(--shade)}th.n,td.n{text-align:right;white-space:nowrap}\
+text-align:left;vertical-align:top}th{background:var(--shade)}th.n,td.n{text-align:right}td.n{white-space:nowrap}\
 td:first-child{white-space:nowrap;font-weight:600}.wide{overflow-x:auto}\
 svg{display:block;max-width:100%;height:auto;margin:1rem 0;background:#fff;border-radius:6px}\
 pre{background:var(--shade);padding:.8rem;overflow-x:auto}";
@@ -56,19 +56,7 @@ pub(super) fn of(rows: &[Row], machine: &str, quick: bool) -> anyhow::Result<Str
     writeln!(page, "{}", chart::bars("Round trip of 8 bytes (logarithmic)", rows, |row| row.round_trip_ns)?)?;
     writeln!(page, "{}", chart::throughput(rows)?)?;
     writeln!(page, "{}", chart::bars("Set-up (logarithmic)", rows, |row| row.set_up_us.map(|us| us * 1e3))?)?;
-    writeln!(
-        page,
-        "<p>Every way in turn, round after round, in one run; medians. A round trip is a message there and"
-    )?;
-    writeln!(
-        page,
-        "one back; one way is half of it. In memory and in a queue, who waits looks again and again before"
-    )?;
-    writeln!(
-        page,
-        "it sleeps; pipes, sockets and message queues sleep at once. Memory holds one message at a time: its"
-    )?;
-    writeln!(page, "sender waits until it was taken.</p>")?;
+    writeln!(page, "<p>{}</p>", escaped(LEGEND))?;
     writeln!(page, "</body></html>")?;
     Ok(page)
 }

@@ -44,7 +44,7 @@ pub(super) const ALL: [Facts; 13] = [
         unrelated: "by name",
         survives: "if kept, or in a file",
         protected_by: OWNER,
-        kill: "what was accepted comes; the rest is passed over",
+        kill: "messages stay; at least once: received ones, too",
         holds_many: true,
     },
     Facts {
@@ -52,7 +52,7 @@ pub(super) const ALL: [Facts; 13] = [
         unrelated: "by name",
         survives: "if kept, or in a file",
         protected_by: OWNER,
-        kill: "what was accepted comes; at least once: again",
+        kill: "messages stay; at least once: received ones, too",
         holds_many: true,
     },
     kernel("Unix socket", "by path", "its name only", OWNER),

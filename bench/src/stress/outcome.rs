@@ -55,7 +55,11 @@ pub(super) fn print(options: &Options, kind: &dyn Kind, run: &Run) -> anyhow::Re
     };
     let mut out = std::io::stdout().lock();
     if !options.json {
-        writeln!(out, "from the kill to the next owner, where somebody waited already:")?;
+        let Closing { operations, processes, kills, .. } = closing;
+        writeln!(out, "{operations} operations by {processes} processes at a time, {kills} of which were killed")?;
+        if !run.recovery_ms.is_empty() {
+            writeln!(out, "from the kill to the next owner, where somebody waited already:")?;
+        }
         let names: BTreeSet<_> = run.recovery_ms.iter().map(|(name, _)| *name).collect();
         for name in names {
             let of_it: Vec<f64> = run.recovery_ms.iter().filter(|(it, _)| *it == name).map(|(_, ms)| *ms).collect();
