@@ -318,12 +318,14 @@ impl<'q> Receiver<'q> {
         if came_back { self.take(Asks::UnlessMarked) } else { Ok(None) }
     }
 
-    /// Without a lock: something to take, or the record of one who is at it.
+    /// Without a lock: something to take, or the record of one who is at it; or others took something meanwhile.
     #[inline]
     fn is_something_there(&self) -> bool {
         let head = self.end.ring.head();
         let next = if self.end.is_sole { self.next.get() } else { head.next.load(Relaxed) };
-        what(self.end.ring.mark(next).load(Relaxed)) != is::EMPTY || head.returned.load(Relaxed) > 0
+        // Acquire: `next` is read again after it. Had the ring gone round, this were a message's bytes.
+        let is_there = what(self.end.ring.mark(next).load(Acquire)) != is::EMPTY || head.returned.load(Relaxed) > 0;
+        is_there || !self.end.is_sole && head.next.load(Relaxed) != next
     }
 
     /// Of a sole receiver: at `next` lies what `take` handles, such as the rest of the ring that a message did not fit

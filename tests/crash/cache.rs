@@ -20,6 +20,8 @@ const CAPACITY_BYTES: u64 = 24 << 10;
 const FEW: u64 = 40;
 /// So many that there is none.
 const MANY: u64 = 400;
+/// So many that some of them find no room.
+const SEVERAL: u64 = 40;
 const KEY: &str = "the key";
 const OLD: &[u8] = b"the old value, of some length: 0123456789";
 const NEW: &[u8] = b"the new value, of another length than the old one: 0123456789";
@@ -32,8 +34,10 @@ thread_local! {
     static CACHE: RefCell<Option<Cache>> = const { RefCell::new(None) };
     /// How often a shard was put right, before the operation.
     static REPAIRS: RefCell<u64> = const { RefCell::new(0) };
-    /// With so many entries the next one finds no room; 0: not known yet.
-    static BRIM: Cell<u64> = const { Cell::new(0) };
+    /// So many entries fit, about; 0: not known yet.
+    static FITS: Cell<u64> = const { Cell::new(0) };
+    /// What is to go on in the operation, as it was before.
+    static BEFORE: RefCell<Seen> = const { RefCell::new(Seen { evicted: 0, expired: 0, places: Vec::new() }) };
 }
 
 /// The key has its old value.
@@ -45,19 +49,19 @@ const WRITE: Operation = Operation {
     check: old_or_new,
     tear_down: || {
         drop(CACHE.take());
-        BRIM.set(0);
     },
     ..NOTHING
 };
-const FULL: Operation = Operation { every: 997, before: have_many, ..WRITE };
+/// Which of several inserts has to make room is chance: each cache hashes in its own way.
+const FULL: Operation = Operation { every: 9_973, child: insert_several, ..WRITE };
 
 pub(crate) const OPERATIONS: &[Operation] = &[
     Operation { name: "Cache: insert", before: have_few_others, check: new_or_none, ..WRITE },
     Operation { name: "Cache: insert, another value is there", ..WRITE },
     Operation { name: "Cache: insert, into a hole", before: have_hole, child: insert_as_long, ..WRITE },
-    Operation { name: "Cache: insert, evicting", check: new_or_evicted, ..FULL },
-    Operation { name: "Cache: insert, what has expired goes", before: have_expired, check: new_or_evicted, ..FULL },
-    Operation { name: "Cache: insert, a slab half of holes goes", before: have_holes, check: new_or_evicted, ..FULL },
+    Operation { name: "Cache: insert, evicting", before: have_many, check: some_were_evicted, ..FULL },
+    Operation { name: "Cache: insert, what has expired goes", before: have_expired, check: some_have_expired, ..FULL },
+    Operation { name: "Cache: insert, slabs half of holes go", before: have_holes, check: some_were_moved, ..FULL },
     Operation { name: "Cache: insert after a death", every: 397, before: have_dead_writer, check: repaired, ..WRITE },
     Operation { name: "Cache: compare_and_swap", child: swap, ..WRITE },
     Operation { name: "Cache: remove", child: remove, check: old_or_none, ..WRITE },
@@ -70,6 +74,25 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation { name: "Cache: grow", every: 97, before: have_new_cache, child: grow, check: grown_or_not, ..WRITE },
     Operation { name: "Cache: insert, taking over what was added", every: 4_999, before: have_grown_cache, ..WRITE },
 ];
+
+/// What shows that room was made.
+struct Seen {
+    evicted: u64,
+    expired: u64,
+    /// Of entries that nobody writes, where their values lie, as far as they are there.
+    places: Vec<Option<usize>>,
+}
+
+impl Seen {
+    fn now() -> Seen {
+        with(|cache| {
+            let stats = cache.stats();
+            let place_of = |number: u64| Some(cache.pin(number.to_ne_bytes()).expect("a pin")?.as_ptr().addr());
+            let places = (0..MANY).map(place_of).collect();
+            Seen { evicted: stats.evicted_for_space, expired: stats.evicted_expired, places }
+        })
+    }
+}
 
 fn with<R>(use_it: impl FnOnce(&Cache) -> R) -> R {
     CACHE.with_borrow(|cache| use_it(cache.as_ref().expect("the survivor's cache")))
@@ -123,25 +146,12 @@ fn have_few_others() {
     fill(FEW, false);
 }
 
-/// Somebody has to go for the next entry. In a new cache: what another one remembers of those that went says where
-/// they come to lie when they come again.
+/// Somebody has to go for the next entries.
 fn have_many() {
-    let fill_new = |entries: u64| {
-        drop(CACHE.take());
-        have_cache();
-        fill(entries, true);
-    };
-    if BRIM.get() == 0 {
-        let evicts = |entries: &u64| {
-            fill_new(*entries);
-            let evicted = || with(|cache| cache.stats().evicted_for_space);
-            let before = evicted();
-            with(|cache| cache.insert(KEY, NEW, None)).expect("room");
-            evicted() > before
-        };
-        BRIM.set((MANY..2 * MANY).find(evicts).expect("an insert that evicts"));
-    }
-    fill_new(BRIM.get());
+    drop(CACHE.take());
+    have_cache();
+    fill(MANY, true);
+    BEFORE.set(Seen::now());
 }
 
 fn have_hole() {
@@ -154,28 +164,41 @@ fn have_hole() {
     });
 }
 
+/// Of three entries two have expired, and there is room for hardly another one.
 fn have_expired() {
-    fill(0, true);
-    with(|cache| {
-        for number in 0..MANY {
-            let key = number.to_ne_bytes();
-            let ttl = (number % 3 != 0).then_some(LONG_AGO);
-            cache.insert(key, value_of(&key), ttl).expect("room");
-            if cache.stats().evicted_expired > 0 {
-                break;
-            }
-        }
-        cache.insert(KEY, OLD, None).expect("room");
-    });
+    let fill_until = |is_enough: &dyn Fn(u64, &Cache) -> bool| {
+        drop(CACHE.take());
+        have_cache();
+        with(|cache| {
+            let insert = |number: &u64| {
+                let key = number.to_ne_bytes();
+                let ttl = (number % 3 != 0).then_some(LONG_AGO);
+                cache.insert(key, value_of(&key), ttl).expect("room");
+                is_enough(*number, cache)
+            };
+            (0..MANY).find(insert).expect("an entry that is the last one")
+        })
+    };
+    if FITS.get() == 0 {
+        FITS.set(fill_until(&|_, cache| cache.stats().evicted_expired > 0));
+    }
+    let almost = FITS.get() - SEVERAL / 4;
+    fill_until(&|number, _| number == almost);
+    with(|cache| cache.insert(KEY, OLD, None)).expect("room");
+    BEFORE.set(Seen::now());
 }
 
+/// Of five entries four are removed. What is inserted is longer, and so fits into no hole.
 fn have_holes() {
-    have_many();
+    drop(CACHE.take());
+    have_cache();
+    fill(MANY, true);
     with(|cache| {
         for number in (0..MANY).filter(|number| number % 5 != 0) {
             cache.remove(number.to_ne_bytes()).expect("removing");
         }
     });
+    BEFORE.set(Seen::now());
 }
 
 fn have_number() {
@@ -241,6 +264,10 @@ macro_rules! children {
 
 children! {
     insert gives Ok(()) => |cache| cache.insert(KEY, NEW, None);
+    insert_several gives Ok(()) => |cache| (0..SEVERAL).try_for_each(|number| {
+        let key = [b"one of several ".as_slice(), &number.to_ne_bytes()].concat();
+        cache.insert(&key, value_of(&key), None)
+    }).and_then(|()| cache.insert(KEY, NEW, None));
     insert_as_long gives Ok(()) => |cache| cache.insert(KEY, AS_LONG, None);
     remove gives Ok(true) => |cache| cache.remove(KEY);
     increment gives Ok(2) => |cache| cache.increment(KEY, 1, 100, None);
@@ -297,8 +324,27 @@ fn new_or_none(death: &Death) -> Result<(), String> {
     expect(&[None, Some(NEW)], &[Some(NEW)], death)
 }
 
-fn new_or_evicted(death: &Death) -> Result<(), String> {
+fn new_or_evicted(death: &Death, has_happened: impl Fn(&Seen, &Seen) -> bool) -> Result<(), String> {
+    let has_happened = BEFORE.with_borrow(|before| has_happened(before, &Seen::now()));
+    if death.is_finished && !has_happened {
+        return Err("there was room without it: this shows nothing".to_owned());
+    }
     expect(&[None, Some(OLD), Some(NEW)], &[Some(NEW)], death)
+}
+
+fn some_were_evicted(death: &Death) -> Result<(), String> {
+    new_or_evicted(death, |before, now| now.evicted > before.evicted)
+}
+
+fn some_have_expired(death: &Death) -> Result<(), String> {
+    new_or_evicted(death, |before, now| now.expired > before.expired)
+}
+
+/// Copied to another slab, from one that is half of holes.
+fn some_were_moved(death: &Death) -> Result<(), String> {
+    new_or_evicted(death, |before, now| {
+        before.places.iter().zip(&now.places).any(|(before, now)| now.is_some() && before != now)
+    })
 }
 
 fn old_or_none(death: &Death) -> Result<(), String> {
