@@ -188,6 +188,11 @@ fn lock(out: &mut impl Write, row: &Row, name: &str, lock: &Lock) -> io::Result<
         LockState::Held if is_arrival => format!("arrived{by}").replacen(" by ", ": ", 1),
         LockState::OwnerDied if is_arrival => format!("arrived, and does not count{by}").replacen(" by ", ": ", 1),
         LockState::Free if lock.part == "word" => "awaited".to_owned(),
+        LockState::OwnerDied if matches!(lock.part.as_str(), "reserved" | "taken") => {
+            format!("of the oldest message{by}; passed over, or comes again, when somebody asks")
+        }
+        LockState::Held if lock.part == "reserved" => format!("the oldest message is not sent yet{by}"),
+        LockState::Held if lock.part == "taken" => format!("the oldest message is not done with yet{by}"),
         LockState::Free if lock.part == "committed" => "awaited: there is no message".to_owned(),
         LockState::Free if lock.part == "freed" => "awaited: there is no room".to_owned(),
         LockState::Free if lock.is_inconsistent => {
@@ -219,6 +224,7 @@ fn owner(row: &Row, owner: &LockOwner) -> String {
         None => format!("slot {}, whose process is gone", owner.slot),
     };
     match owner.lives {
+        Some(true) if owner.thread_id == 0 => who,
         Some(true) => format!("{who}, thread {}", owner.thread_id),
         Some(false) => format!("{who} (dead)"),
         None => format!("{who} (whether it lives cannot be asked)"),

@@ -123,6 +123,12 @@ fn act(words: &[&str], kept: &mut Vec<&'static Segment>) {
             let sender = Box::leak(Box::new(queue)).sender().expect("it sends");
             sender.send(&[7; 100]).expect("there is room");
         }
+        ["keep", "message", name] => {
+            let queue = cotenant::channel::Queue::options().capacity_bytes(1 << 16);
+            let queue: &'static _ = Box::leak(Box::new(queue.open_or_create_in(segment(), name).expect("room")));
+            let receiver: &'static _ = Box::leak(Box::new(queue.receiver().expect("it receives")));
+            std::mem::forget(receiver.recv().expect("a message"));
+        }
         ["await", "message", name] => {
             let queue = cotenant::channel::Queue::options().capacity_bytes(1 << 16);
             let queue: &'static _ = Box::leak(Box::new(queue.open_or_create_in(segment(), name).expect("room")));

@@ -158,6 +158,16 @@ fn who_has_an_end_of_a_queue_for_himself_and_who_waits_for_a_message_is_told() {
 }
 
 #[test]
+fn whoever_keeps_the_oldest_message_of_a_queue_is_told() {
+    let place = Place::new();
+    let mut actor = Actor::start(&place);
+    actor.act("make posix acme.jobs").act("queue todo").act("keep message todo");
+    let shown = place.run(&["show", "acme.jobs"]).out;
+    let told = format!("todo (taken): Queue the oldest message is not done with yet by {} ", actor.pid());
+    assert!(shown.contains(&told), "{shown}");
+}
+
+#[test]
 fn numbers_may_be_set_as_sizes() {
     let place = Place::new();
     let mut actor = Actor::start(&place);

@@ -26,6 +26,10 @@ const WORDS_MAX: usize = 65_536;
 const GENERATION: u64 = (1 << 19) - 1;
 /// Kinds of schema nodes that are locks.
 const LOCK_KINDS: [u8; 11] = [12, 14, 15, 16, 17, 18, 19, 20, 21, 32, 33];
+/// Of a queue's ring (docs/format.md): a unit, and marks of records that somebody has.
+const QUEUE_UNIT_BYTES: u64 = 16;
+const QUEUE_RESERVED: u32 = 1;
+const QUEUE_TAKEN: u32 = 4;
 /// Parts of locks that hold the words of owners.
 const OWNER_PARTS: [&str; 4] = ["lock", "writer", "readers", "cells"];
 
@@ -105,7 +109,8 @@ impl Lock {
 impl LiveSegment {
     /// The lock words in an object. Of cells, as those of readers, the free ones are left out. Where somebody waits and
     /// there is no such word (an event, a condition), the first part stands for it, as free. Of a queue: `sending` and
-    /// `receiving` if they are held or awaited, `committed` if somebody waits for a message, `freed` if for room.
+    /// `receiving` if they are held or awaited, `committed` if somebody waits for a message, `freed` if for room, and
+    /// of its oldest record `reserved` or `taken` while somebody has it, so that nothing behind it is freed.
     ///
     /// # Errors
     ///
@@ -139,7 +144,30 @@ impl LiveSegment {
                 found.push(lock);
             }
         }
+        found.extend(self.oldest_of_queue(object, participants)?);
         Ok(found)
+    }
+
+    /// Whoever has the record behind which no memory is used again.
+    fn oldest_of_queue(&self, object: &LiveObject, participants: &[LiveParticipant]) -> Result<Option<Lock>> {
+        let head_bytes = object.node.size_bytes;
+        let units = object.size_bytes.saturating_sub(head_bytes) / QUEUE_UNIT_BYTES;
+        let Some(head) = self.word(object, "head")?.and_then(|head| head.checked_rem(units)) else { return Ok(None) };
+        let at = head_bytes.saturating_add(head * QUEUE_UNIT_BYTES);
+        let mut mark = [0; 8];
+        self.read_at(object, at, &mut mark)?;
+        let mark = u64::from_ne_bytes(mark);
+        let part = match mark as u32 {
+            QUEUE_RESERVED => "reserved",
+            QUEUE_TAKEN => "taken",
+            _ => return Ok(None),
+        };
+        let owner = owner(mark & !u64::from(u32::MAX), participants);
+        let finder = Finder { participants, found: Vec::new(), seen: 0 };
+        let mut lock = finder.lock(&object.node, part.to_owned(), 0, object.at.saturating_add(at), "");
+        lock.state = if owner.lives == Some(false) { LockState::OwnerDied } else { LockState::Held };
+        lock.owner = Some(owner);
+        Ok(Some(lock))
     }
 
     /// Who sleeps until an object's value is made.
