@@ -51,14 +51,6 @@ impl<M: Memory> Way for Mailbox<M> {
         Ok(Mailbox { words, count: 0, message, memory: PhantomData })
     }
 
-    fn begin_sending(&mut self) -> anyhow::Result<()> {
-        Ok(())
-    }
-
-    fn begin_receiving(&mut self) -> anyhow::Result<()> {
-        Ok(())
-    }
-
     fn send(&mut self, message: &[u8]) -> anyhow::Result<()> {
         self.wait_for(TAKEN, self.count);
         for (to, from) in self.words[MESSAGE..].iter().zip(message.chunks(8)) {

@@ -15,9 +15,13 @@ pub(crate) trait Way: Sized {
     /// For messages of so many bytes.
     fn make(bytes: usize) -> anyhow::Result<Self>;
     /// In the process that will send.
-    fn begin_sending(&mut self) -> anyhow::Result<()>;
+    fn begin_sending(&mut self) -> anyhow::Result<()> {
+        Ok(())
+    }
     /// In the process that will receive.
-    fn begin_receiving(&mut self) -> anyhow::Result<()>;
+    fn begin_receiving(&mut self) -> anyhow::Result<()> {
+        Ok(())
+    }
     /// In the process that will receive, when the other one has begun and before it sends.
     fn meet(&mut self) -> anyhow::Result<()> {
         Ok(())

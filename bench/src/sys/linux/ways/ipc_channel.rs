@@ -16,14 +16,6 @@ impl Way for IpcChannel {
         Ok(IpcChannel { sender, receiver })
     }
 
-    fn begin_sending(&mut self) -> anyhow::Result<()> {
-        Ok(())
-    }
-
-    fn begin_receiving(&mut self) -> anyhow::Result<()> {
-        Ok(())
-    }
-
     fn send(&mut self, message: &[u8]) -> anyhow::Result<()> {
         self.sender.send(message).context("send")
     }

@@ -74,14 +74,6 @@ impl<E: Ends> Way for Raw<E> {
         Ok(Raw { stream: Stream { reader, writer, message: vec![0; bytes] }, ends: std::marker::PhantomData })
     }
 
-    fn begin_sending(&mut self) -> anyhow::Result<()> {
-        Ok(())
-    }
-
-    fn begin_receiving(&mut self) -> anyhow::Result<()> {
-        Ok(())
-    }
-
     fn send(&mut self, message: &[u8]) -> anyhow::Result<()> {
         Ok(self.stream.writer.write_all(message)?)
     }
@@ -149,10 +141,6 @@ impl Way for MessageQueue {
 
     fn begin_sending(&mut self) -> anyhow::Result<()> {
         self.buffer[..8].copy_from_slice(&1_i64.to_ne_bytes());
-        Ok(())
-    }
-
-    fn begin_receiving(&mut self) -> anyhow::Result<()> {
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! Ways from process to process that are not Cotenant's, and the memory that mailboxes lie in.
 
+mod bare_ring;
 mod iceoryx;
 mod ipc_channel;
 pub(crate) mod kernel;
@@ -25,7 +26,7 @@ const CALL_NS: u64 = 500;
 
 pub(crate) fn add_ways(cases: &mut Cases<'_>) {
     cases.round_trip::<limits::Line>(ROUND_TRIP, LINE, 8, 150, Cores::Two);
-    cases.streams::<limits::Ring>(RING, 20);
+    cases.streams::<bare_ring::BareRing>(RING, 20);
     cases.round_trip::<limits::Futex>(BLOCKED, FUTEX, 8, 5000, Cores::One);
     cases.way::<iceoryx::Iceoryx<false>>(ICEORYX, 1000, 300);
     cases.round_trip::<iceoryx::Iceoryx<true>>(BLOCKED, "iceoryx2 0.10, events", 8, 20_000, Cores::One);
