@@ -12,13 +12,15 @@ use cotenant::channel::Fifo;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    if let [word, path] = &arguments[..] {
-        assert_eq!(word, "report");
+    if let ["report", path] = arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         let mut writer = Fifo::open(path)?.writer_timeout(Duration::from_secs(10))?.messages();
         for percent in [0, 50, 100] {
             writer.send(format!("process {}: {percent} % done", process::id()).as_bytes())?;
         }
         return Ok(());
+    }
+    if !arguments.is_empty() {
+        return Err("usage: fifo [report PATH]".into());
     }
     let name = format!("cotenant-fifo-{}", process::id());
     // On Windows pipes have a place of their own for names.

@@ -48,9 +48,9 @@ impl End<'_> {
     pub(super) fn take_part(&self, lock: &RawLock, role: &str) -> Result<()> {
         if !self.is_ours() {
             if self.is_sole {
-                return Err(errors::role_is_the_parents(role));
+                return Err(errors::role_is_the_parents(role, &self.ring));
             }
-            self.ticket.set(lock.this_thread().map_err(errors::of_lock)?);
+            self.ticket.set(lock.this_thread().map_err(|why| errors::of_lock(&self.ring, why))?);
             self.has_copies.set(true);
         }
         Ok(())

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::places::Refusal;
+use super::ring::Ring;
 use crate::error::{Error, ErrorKind};
 use crate::lock::{NotLocked, RawLock};
 
@@ -80,55 +81,55 @@ impl fmt::Display for SendAllError {
 impl std::error::Error for SendAllError {}
 
 #[cold]
-pub(super) fn of_lock(why: NotLocked) -> Error {
+pub(super) fn of_lock(ring: &Ring, why: NotLocked) -> Error {
     match why {
         NotLocked::NoSlot(error) => *error,
         NotLocked::WouldDeadlock => {
-            Error::new(ErrorKind::WouldDeadlock, "this thread is the queue's sole sender or receiver already")
-                .hint("use that one, or drop it first")
+            let what = format!("this thread is the sole sender or receiver of the queue {} already", ring.name());
+            Error::new(ErrorKind::WouldDeadlock, what).hint("use that one, or drop it first")
         }
-        NotLocked::WouldBlock | NotLocked::TimedOut => {
-            Error::new(ErrorKind::Busy, "another process holds the queue all the time")
-        }
-        NotLocked::NotRecoverable => Error::new(ErrorKind::Corrupt, "a queue is damaged: a lock word says given up"),
+        NotLocked::WouldBlock | NotLocked::TimedOut => held_all_the_time(ring),
+        NotLocked::NotRecoverable => ring.corrupt("a lock word says given up"),
     }
 }
 
 #[cold]
-pub(super) fn of_refusal(refusal: Refusal) -> Error {
+pub(super) fn of_refusal(ring: &Ring, refusal: Refusal) -> Error {
     match refusal {
-        Refusal::Lock(why) => of_lock(why),
+        Refusal::Lock(why) => of_lock(ring, why),
         Refusal::Error(error) => error,
     }
 }
 
 #[cold]
-pub(super) fn role_is_taken(role: &str, lock: &RawLock, why: NotLocked) -> Error {
+pub(super) fn role_is_taken(role: &str, ring: &Ring, lock: &RawLock, why: NotLocked) -> Error {
     if !matches!(why, NotLocked::TimedOut | NotLocked::WouldBlock) {
-        return of_lock(why);
+        return of_lock(ring, why);
     }
     let owner = lock.owner().and_then(|half| lock.describe_owner(half));
     let who = owner.map_or("another process".into(), |(pid, program)| format!("process {pid} ({program})"));
-    Error::new(ErrorKind::Busy, format!("cannot be the sole {role} of this queue: {who} is, or is stopped at it"))
-        .hint(format!("end it, or use `{role}()`: any number of those may be there"))
+    let what = format!("cannot be the sole {role} of the queue {}: {who} is, or is stopped at it", ring.name());
+    Error::new(ErrorKind::Busy, what).hint(format!("end it, or use `{role}()`: any number of those may be there"))
 }
 
 #[cold]
-pub(super) fn role_is_the_parents(role: &str) -> Error {
-    let what = format!("the sole {role} of this queue is the parent of this process, which was forked");
+pub(super) fn role_is_the_parents(role: &str, ring: &Ring) -> Error {
+    let what = format!("the sole {role} of the queue {} is the parent of this process, which was forked", ring.name());
     Error::new(ErrorKind::Busy, what).hint(format!("make a {role} in the child"))
 }
 
 #[cold]
-pub(super) fn too_long(bytes: u64, most: u64) -> Error {
-    let what = format!("a message of {bytes} bytes is too long for this queue, which takes at most {most}");
+pub(super) fn too_long(ring: &Ring, bytes: u64) -> Error {
+    let (queue, most) = (ring.name(), ring.message_max_bytes());
+    let what = format!("a message of {bytes} bytes is too long for the queue {queue}, which takes at most {most}");
     Error::new(ErrorKind::InvalidInput, what).hint("make it anew with a larger `capacity_bytes`: twice the message")
 }
 
-/// An endless wait that ended.
+/// Also of an endless wait that ended.
 #[cold]
-pub(super) fn interrupted() -> Error {
-    Error::new(ErrorKind::Busy, "another process holds the queue all the time")
+pub(super) fn held_all_the_time(ring: &Ring) -> Error {
+    let what = format!("another process holds the queue {} all the time", ring.name());
+    Error::new(ErrorKind::Busy, what).hint("see which one, and whether it is stopped (`cotenant show`)")
 }
 
 #[cfg(test)]

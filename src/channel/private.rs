@@ -21,10 +21,10 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    pub(super) fn ring(&self) -> Ring {
+    pub(super) fn ring(&self, name: &str) -> Ring {
         let lines = NonNull::from(&*self.lines).cast();
-        // SAFETY: the queue keeps the memory, at this address.
-        unsafe { Ring::new(&self.head, lines, (self.lines.len() * UNITS_OF_A_LINE) as u64) }
+        // SAFETY: the queue keeps the memory, at this address, and the name.
+        unsafe { Ring::new(&self.head, lines, (self.lines.len() * UNITS_OF_A_LINE) as u64, name) }
     }
 }
 

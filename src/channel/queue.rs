@@ -10,6 +10,7 @@
 #![allow(unsafe_code)]
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::head::{HEAD_BYTES, QueueHead};
@@ -116,8 +117,8 @@ impl QueueOptions {
         self.check()?;
         let segment = self.segment_options().open(name)?;
         let queue = self.find(&segment, OBJECT)?;
-        let (ring, delivery) = queue.ok_or_else(|| not_found(OBJECT, segment.path()))?;
-        Ok(Queue { ring, delivery, home: Home::Own(segment) })
+        let found = queue.ok_or_else(|| not_found(OBJECT, segment.path()))?;
+        Ok(found.at(Home::Own(segment)))
     }
 
     /// Opens the queue of that name, and makes it if there is none.
@@ -136,8 +137,7 @@ impl QueueOptions {
     /// As [`Segment::get_or_init`]; `Mismatch` also if it delivers otherwise.
     pub fn open_or_create_in<'s>(&self, segment: &'s Segment, name: &str) -> Result<Queue<'s>> {
         self.check()?;
-        let (ring, delivery) = self.find_or_make(segment, name)?;
-        Ok(Queue { ring, delivery, home: Home::Borrowed(segment) })
+        Ok(self.find_or_make(segment, name)?.at(Home::Borrowed(segment)))
     }
 
     /// The queue of that name in a segment.
@@ -146,8 +146,8 @@ impl QueueOptions {
     /// `NotFound`; else as [`open_or_create_in`](QueueOptions::open_or_create_in).
     pub fn open_in<'s>(&self, segment: &'s Segment, name: &str) -> Result<Queue<'s>> {
         self.check()?;
-        let (ring, delivery) = self.find(segment, name)?.ok_or_else(|| not_found(name, segment.path()))?;
-        Ok(Queue { ring, delivery, home: Home::Borrowed(segment) })
+        let found = self.find(segment, name)?.ok_or_else(|| not_found(name, segment.path()))?;
+        Ok(found.at(Home::Borrowed(segment)))
     }
 
     fn unit_count(&self) -> Result<u64> {
@@ -175,11 +175,10 @@ impl QueueOptions {
     fn own(&self, segment: Segment) -> Result<Queue<'static>> {
         let found = self.find_or_make(&segment, OBJECT);
         let why = |error| segment.why_not_made("queue", OBJECT, self.unit_count().unwrap_or(0) * UNIT_BYTES, error);
-        let (ring, delivery) = found.map_err(why)?;
-        Ok(Queue { ring, delivery, home: Home::Own(segment) })
+        Ok(found.map_err(why)?.at(Home::Own(segment)))
     }
 
-    fn find_or_make(&self, segment: &Segment, name: &str) -> Result<(Ring, Delivery)> {
+    fn find_or_make(&self, segment: &Segment, name: &str) -> Result<Found> {
         let bytes = self.unit_count()? * UNIT_BYTES;
         let delivery = self.delivery.unwrap_or_default();
         let area = segment.get_or_init_area(name, bytes, |_, byte_count| {
@@ -190,14 +189,17 @@ impl QueueOptions {
         self.ring_of(&area, name, segment.path())
     }
 
-    fn find(&self, segment: &Segment, name: &str) -> Result<Option<(Ring, Delivery)>> {
+    fn find(&self, segment: &Segment, name: &str) -> Result<Option<Found>> {
         let area = segment.get_area::<QueueHead>(name)?;
         area.map(|area| self.ring_of(&area, name, segment.path())).transpose()
     }
 
-    fn ring_of(&self, area: &Area<'_, QueueHead>, name: &str, path: &str) -> Result<(Ring, Delivery)> {
+    fn ring_of(&self, area: &Area<'_, QueueHead>, name: &str, path: &str) -> Result<Found> {
+        // A queue in a segment of its own is known by that.
+        let name = if name == OBJECT { String::new() } else { format!("`{name}` ") } + "of the segment " + path;
+        let name = Arc::<str>::from(name);
         let damaged = |why: &str| {
-            let what = format!("the queue `{name}` of the segment {path} is damaged: {why}");
+            let what = format!("the queue {name} is damaged: {why}");
             Error::new(ErrorKind::Corrupt, what).hint("end the programs that use it and make it anew")
         };
         if u64::from(area.head.unit_bytes.load(Relaxed)) != UNIT_BYTES {
@@ -213,13 +215,27 @@ impl QueueOptions {
             _ => return Err(damaged("it does not say how it delivers")),
         };
         if let Some(wanted) = self.delivery.filter(|wanted| *wanted != delivery) {
-            let what = format!("the queue `{name}` of the segment {path} delivers {delivery:?}, not {wanted:?}");
+            let what = format!("the queue {name} delivers {delivery:?}, not {wanted:?}");
             return Err(Error::new(ErrorKind::Mismatch, what)
                 .hint("ask for what it does, or end its programs and make it anew"));
         }
         // SAFETY: the area has so many bytes behind its head, on a boundary of 64, mapped and reserved as long as the
-        // segment is attached: `Queue` keeps or borrows it, and its ends borrow the queue.
-        Ok((unsafe { Ring::new(area.head, area.bytes, units) }, delivery))
+        // segment is attached: `Queue` keeps or borrows it, and the name, and its ends borrow the queue.
+        let ring = unsafe { Ring::new(area.head, area.bytes, units, &name) };
+        Ok(Found { ring, delivery, name })
+    }
+}
+
+struct Found {
+    ring: Ring,
+    delivery: Delivery,
+    name: Arc<str>,
+}
+
+impl Found {
+    fn at(self, home: Home<'_>) -> Queue<'_> {
+        let Found { ring, delivery, name } = self;
+        Queue { ring, delivery, name, home }
     }
 }
 
@@ -254,6 +270,8 @@ fn not_found(name: &str, path: &str) -> Error {
 pub struct Queue<'s> {
     ring: Ring,
     delivery: Delivery,
+    /// As `ring` tells it. Not a `Box`, which nothing may point into while it moves.
+    name: Arc<str>,
     home: Home<'s>,
 }
 
@@ -364,14 +382,16 @@ impl Queue<'_> {
 
     #[cfg(any(test, cotenant_model))]
     pub(super) fn with_memory(memory: Box<super::private::Memory>, delivery: Delivery) -> Queue<'static> {
-        let ring = memory.ring();
-        Queue { ring, delivery, home: Home::Private(memory) }
+        let name = Arc::<str>::from("in private memory");
+        let ring = memory.ring(&name);
+        Queue { ring, delivery, name, home: Home::Private(memory) }
     }
 }
 
 impl fmt::Debug for Queue<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Queue")
+            .field("name", &self.name)
             .field("delivery", &self.delivery)
             .field("capacity_bytes", &self.capacity_bytes())
             .field("used_bytes", &self.used_bytes())

@@ -66,7 +66,7 @@ struct Taken {
 
 impl<'q> Receiver<'q> {
     pub(super) fn new(ring: Ring, fate: Fate) -> Result<Receiver<'q>> {
-        let ticket = ring.head().receiving.this_thread().map_err(errors::of_lock)?;
+        let ticket = ring.head().receiving.this_thread().map_err(|why| errors::of_lock(&ring, why))?;
         Ok(Receiver::with(ring, fate, ticket, None))
     }
 
@@ -75,7 +75,7 @@ impl<'q> Receiver<'q> {
         let lock = &ring.head().receiving;
         let ticket = match lock_receiving(&ring, fate, |lock| Patience::of(wait).lock_even_given_up(lock)) {
             Ok(ticket) => lock.keep(ticket),
-            Err(Refusal::Lock(why)) => return Err(errors::role_is_taken("receiver", lock, why)),
+            Err(Refusal::Lock(why)) => return Err(errors::role_is_taken("receiver", &ring, lock, why)),
             Err(Refusal::Error(error)) => return Err(error),
         };
         match Places::read(&ring) {
@@ -105,7 +105,7 @@ impl<'q> Receiver<'q> {
     pub fn recv(&self) -> Result<Message<'_, 'q>> {
         match self.recv_within(Wait::Ever) {
             Ok(Some(message)) => Ok(message),
-            Ok(None) => Err(errors::interrupted()),
+            Ok(None) => Err(errors::held_all_the_time(&self.end.ring)),
             Err(error) => Err(error),
         }
     }
@@ -355,7 +355,7 @@ impl<'q> Receiver<'q> {
         let ticket = match lock_receiving(&self.end.ring, self.end.fate, lock_for_a_moment) {
             Ok(ticket) => ticket,
             Err(Refusal::Lock(NotLocked::WouldBlock | NotLocked::TimedOut)) => return Ok(None),
-            Err(refusal) => return Err(errors::of_refusal(refusal)),
+            Err(refusal) => return Err(errors::of_refusal(&self.end.ring, refusal)),
         };
         let result = Places::read(&self.end.ring).and_then(|mut places| change(&mut places));
         self.end.ring.head().receiving.unlock(ticket);

@@ -35,15 +35,17 @@ pub(super) struct Ring {
     head: NonNull<QueueHead>,
     units: NonNull<u8>,
     mask: u64,
+    /// For errors: such as "`jobs` of the segment ...".
+    name: NonNull<str>,
 }
 
 impl Ring {
     /// # Safety
     /// A head, and at least `unit_count` units behind `units`, on a boundary of units: mapped, writable and reserved as
-    /// long as the value or a copy is used. `unit_count` is a power of two.
-    pub(super) unsafe fn new(head: &QueueHead, units: NonNull<u8>, unit_count: u64) -> Ring {
+    /// long as the value or a copy is used; and as long the name lives. `unit_count` is a power of two.
+    pub(super) unsafe fn new(head: &QueueHead, units: NonNull<u8>, unit_count: u64, name: &str) -> Ring {
         debug_assert!(unit_count.is_power_of_two() && units.addr().get() % UNIT_BYTES as usize == 0);
-        Ring { head: NonNull::from(head), units, mask: unit_count - 1 }
+        Ring { head: NonNull::from(head), units, mask: unit_count - 1, name: NonNull::from(name) }
     }
 
     #[inline(always)]
@@ -167,9 +169,15 @@ impl Ring {
             }
     }
 
+    /// What people know the queue by.
+    pub(super) fn name(&self) -> &str {
+        // SAFETY: it lives as long as this is used, by `new`'s contract.
+        unsafe { self.name.as_ref() }
+    }
+
     #[cold]
     pub(super) fn corrupt(&self, why: &str) -> Error {
-        Error::new(ErrorKind::Corrupt, format!("a queue is damaged: {why}"))
+        Error::new(ErrorKind::Corrupt, format!("the queue {} is damaged: {why}", self.name()))
             .hint("end the programs that use it and make it anew")
     }
 }

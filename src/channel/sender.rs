@@ -70,15 +70,16 @@ impl Place {
 
 impl<'q> Sender<'q> {
     pub(super) fn new(ring: Ring, fate: Fate) -> Result<Sender<'q>> {
-        let ticket = ring.head().sending.this_thread().map_err(errors::of_lock)?;
+        let ticket = ring.head().sending.this_thread().map_err(|why| errors::of_lock(&ring, why))?;
         Ok(Sender::with(ring, fate, ticket, None))
     }
 
     /// Waits so long for other senders to let go.
     pub(super) fn sole(ring: Ring, fate: Fate, wait: Duration) -> Result<Sender<'q>> {
         let lock = &ring.head().sending;
-        let (ticket, _) =
-            Patience::of(wait).lock_even_given_up(lock).map_err(|why| errors::role_is_taken("sender", lock, why))?;
+        let (ticket, _) = Patience::of(wait)
+            .lock_even_given_up(lock)
+            .map_err(|why| errors::role_is_taken("sender", &ring, lock, why))?;
         lock.mark_consistent(ticket); // `end` repairs what the dead left.
         let ticket = lock.keep(ticket);
         match ring.end(ring.head().tail.load(Acquire)) {
@@ -149,7 +150,7 @@ impl<'q> Sender<'q> {
             };
             match placed {
                 Ok(Some(place)) => self.write(place, bytes),
-                Ok(None) => return Err(SendAllError { sent, error: errors::interrupted() }),
+                Ok(None) => return Err(SendAllError { sent, error: errors::held_all_the_time(&self.end.ring) }),
                 Err(error) => {
                     self.tell_receivers();
                     return Err(SendAllError { sent, error });
@@ -169,7 +170,8 @@ impl<'q> Sender<'q> {
     /// # Errors
     /// As [`send`](Sender::send).
     pub fn reserve(&mut self, len: usize) -> Result<Reservation<'_, 'q>> {
-        self.reserve_within(len, Wait::Ever)?.ok_or_else(errors::interrupted)
+        let ring = self.end.ring;
+        self.reserve_within(len, Wait::Ever)?.ok_or_else(|| errors::held_all_the_time(&ring))
     }
 
     /// As [`reserve`](Sender::reserve); `None` if there is no room now.
@@ -314,7 +316,7 @@ impl<'q> Sender<'q> {
     fn place_slowly(&self, len: usize, wait: Wait) -> Result<Option<Place>> {
         let bytes = len as u64;
         if bytes > self.end.ring.message_max_bytes() {
-            return Err(errors::too_long(bytes, self.end.ring.message_max_bytes()));
+            return Err(errors::too_long(&self.end.ring, bytes));
         }
         self.end.take_part(&self.end.ring.head().sending, "sender")?;
         if let Some(place) = self.try_place(bytes, wait)? {
@@ -374,7 +376,7 @@ impl<'q> Sender<'q> {
                 ticket
             }
             Err(NotLocked::TimedOut | NotLocked::WouldBlock) => return Ok(None),
-            Err(why) => return Err(errors::of_lock(why)),
+            Err(why) => return Err(errors::of_lock(&self.end.ring, why)),
         };
         let placed = self.end.ring.end(head.tail.load(Relaxed)).and_then(|tail| self.room(tail, bytes));
         if let Ok(Some(place)) = placed {
@@ -468,7 +470,7 @@ impl<'q> Sender<'q> {
             Err(Refusal::Lock(NotLocked::WouldBlock | NotLocked::TimedOut | NotLocked::WouldDeadlock)) => {
                 return Ok(false);
             }
-            Err(refusal) => return Err(errors::of_refusal(refusal)),
+            Err(refusal) => return Err(errors::of_refusal(&self.end.ring, refusal)),
         };
         let freed = Places::read(&self.end.ring).and_then(|mut places| {
             let came_back = places.recover(&self.end.ring, self.end.fate, self.end.ticket().owner_half(), asks)?;

@@ -141,10 +141,13 @@ fn mismatch(plan: &Plan, known: &Known, path: &str) -> Error {
 }
 
 /// Says who uses the segment that a program cannot share: process ids and programs.
-pub(crate) fn name_users<'a>(error: Error, users: impl ExactSizeIterator<Item = (u32, &'a str)>) -> Error {
+pub(crate) fn name_users<'a>(error: Error, users: impl Iterator<Item = (u32, &'a str)>) -> Error {
     const SHOWN: usize = 8;
-    let more = users.len().saturating_sub(SHOWN);
-    let mut names: Vec<_> = users.take(SHOWN).map(|(pid, program)| format!("{pid} ({program})")).collect();
+    let mut names: Vec<_> = users.map(|(pid, program)| format!("{pid} ({program})")).collect();
+    // A process may take part more than once.
+    names.dedup();
+    let more = names.len().saturating_sub(SHOWN);
+    names.truncate(SHOWN);
     names.extend((more > 0).then(|| format!("{more} more")));
     if names.is_empty() { error } else { error.line(format!("in use by {}", names.join(", "))) }
 }

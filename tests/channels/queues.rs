@@ -31,6 +31,7 @@ pub(crate) const TESTS: &[Named] = &[
     ("queue_in_a_segment_lies_beside_others", queue_in_a_segment_lies_beside_others),
     ("capacity_that_no_queue_can_have_is_refused", capacity_that_no_queue_can_have_is_refused),
     ("name_of_something_else_is_told", name_of_something_else_is_told),
+    ("errors_say_which_queue", errors_say_which_queue),
 ];
 
 pub(crate) const ROLES: &[Named] = &[("end", end)];
@@ -376,6 +377,21 @@ fn capacity_that_no_queue_can_have_is_refused() {
         let error = Queue::options().capacity_bytes(bytes).create("never").expect_err("no such capacity");
         assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
         assert!(error.to_string().contains("1 KiB to 4 GiB are possible"), "{error}");
+    }
+}
+
+fn errors_say_which_queue() {
+    let sandbox = Sandbox::new();
+    let segment = Segment::options().max_bytes(1 << 20).folder(sandbox.path()).create("a.segment").expect("a segment");
+    let own = options().segment(Segment::options().folder(sandbox.path())).create("a.queue").expect("a queue");
+    let inside = options().open_or_create_in(&segment, "jobs").expect("a queue");
+    for (queue, name) in [(&own, "a.queue"), (&inside, "the queue `jobs` of the segment ")] {
+        let too_long = queue.sender().expect("a sender").try_send([0; 4096]).expect_err("it is longer than half");
+        assert!(too_long.to_string().contains(name), "{too_long}");
+        let _sole = queue.sole_sender().expect("the role");
+        let here_already = queue.sole_sender_timeout(Duration::ZERO).expect_err("this thread has the role");
+        assert!(here_already.to_string().contains(name), "{here_already}");
+        assert_eq!(here_already.kind(), ErrorKind::WouldDeadlock);
     }
 }
 
