@@ -123,6 +123,27 @@ fn mmap_and_fork_bear_a_killed_child() {
     assert!(said.contains("repairs") && said.contains("3500 and 3500"), "{said}");
 }
 
+fn killed_workers_lose_no_job() {
+    const JOBS: usize = 60;
+    let (place, jobs) = (Place::new(), made().join("jobs"));
+    let refused = place.start(&jobs, &["work", "hard"]).end();
+    assert!(!refused.status.success() && refused.stderr.contains("usage: jobs add N"), "{}", refused.stderr);
+    place.run(&jobs, &["add", &JOBS.to_string()]);
+    let (killed, last) = (place.start(&jobs, &["work"]), place.start(&jobs, &["work"]));
+    let mut done = std::collections::BTreeSet::new();
+    let number_of = |line: &str| line["job ".len()..].trim_end_matches(", again").parse::<usize>().expect("a number");
+    for _ in 0..5 {
+        done.insert(number_of(&killed.line()));
+    }
+    output(Command::new("kill").args(["-KILL", &killed.id().to_string()]));
+    // What was acknowledged was printed before.
+    done.extend(killed.end().stdout.lines().map(number_of));
+    let ended = last.end();
+    assert!(ended.status.success(), "{}", ended.stderr);
+    done.extend(ended.stdout.lines().map(number_of));
+    assert_eq!(done.into_iter().collect::<Vec<_>>(), (0..JOBS).collect::<Vec<_>>());
+}
+
 fn system_v_programs_find_each_other() {
     let (place, key) = (Place::new(), folder());
     let key = key.path().to_str().expect("a path");
@@ -189,6 +210,7 @@ tests! {
     cargo_c_installs_what_programs_are_linked_with,
     counter_of_two_processes_is_one,
     mmap_and_fork_bear_a_killed_child,
+    killed_workers_lose_no_job,
     system_v_programs_find_each_other,
     applications_in_four_languages_share_the_variables_of_one_library,
     applications_at_the_same_time_lose_no_order,
