@@ -1,4 +1,5 @@
 //! Any mixture of frames, parts of frames and other bytes in a pipe: its reader gets messages that were sent, whole.
+//! And frames with right sums that say anything of themselves.
 //!
 //! `cargo +nightly fuzz run frames` from the repository's root.
 
@@ -9,4 +10,7 @@ mod assembled;
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|plan: &[u8]| assembled::try_stream(plan));
+fuzz_target!(|plan: &[u8]| {
+    assembled::try_stream(plan);
+    assembled::try_forged(plan);
+});

@@ -14,6 +14,7 @@ pub(crate) const TESTS: &[Named] = &[
     ("queue_of_other_units_is_refused", queue_of_other_units_is_refused),
     ("random_bytes_are_survived", random_bytes_are_survived),
     ("streams_of_mixed_frames_give_whole_messages", streams_of_mixed_frames_give_whole_messages),
+    ("frames_may_say_anything_with_right_sums", frames_may_say_anything_with_right_sums),
 ];
 
 const WORDS: [u64; 12] = [0, 1, 2, 3, 4, 5, 6, 7, u64::MAX, 1 << 63, 0x7fff_ffff_ffff_fff0, 0x0010_0002_0000_0004];
@@ -62,6 +63,20 @@ fn streams_of_mixed_frames_give_whole_messages() {
     for _ in 0..500 {
         let plan: Vec<u8> = (0..random() % 64).map(|_| random() as u8).collect();
         crate::assembled::try_stream(&plan);
+    }
+}
+
+fn frames_may_say_anything_with_right_sums() {
+    // A message of two parts: the sums are those of docs/format.md, or nothing would be tried.
+    let (first, second) = ([1, 0, 203, 0, 202, 0, 0, 0], [1, 0, 203, 202, 201, 0, 0, 0]);
+    assert_eq!(crate::assembled::try_forged(&[first, second].concat()), 1);
+    // One whose last part goes on behind its end, and one of which a part comes twice.
+    assert_eq!(crate::assembled::try_forged(&[first, [1, 0, 203, 202, 202, 0, 0, 0]].concat()), 0);
+    assert_eq!(crate::assembled::try_forged(&[first, first, second, second].concat()), 1);
+    let mut random = random();
+    for _ in 0..2_000 {
+        let plan: Vec<u8> = (0..random() % 400).map(|_| random() as u8).collect();
+        crate::assembled::try_forged(&plan);
     }
 }
 

@@ -2,12 +2,12 @@
 //! one thinks of, writers that never stop, names that somebody else has laid, programs that are started meanwhile.
 
 use std::io::{ErrorKind, Write};
-use std::os::fd::{AsFd, AsRawFd};
-use std::process::Command;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use cotenant::channel::{PIPE_ATOMIC_BYTES, PIPE_MESSAGE_MAX_BYTES, PipeWriter, pipe};
+use cotenant::channel::{PIPE_ATOMIC_BYTES, PIPE_MESSAGE_MAX_BYTES, PipeReader, PipeWriter, pipe};
 
 use crate::support::{Named, PATIENCE};
 
@@ -17,6 +17,7 @@ pub(crate) const TESTS: &[Named] = &[
     ("a_timeout_is_kept_while_others_write_without_end", a_timeout_is_kept_while_others_write_without_end),
     ("message_that_has_no_room_leaves_nothing_in_the_pipe", message_that_has_no_room_leaves_nothing_in_the_pipe),
     ("a_program_that_is_started_has_no_end_of_ours", a_program_that_is_started_has_no_end_of_ours),
+    ("a_program_that_is_started_gets_the_ends_that_are_handed_on", a_program_gets_the_ends_that_are_handed_on),
 ];
 
 /// What a message takes of a frame: the system writes that much at once, and the head takes 40 bytes of it.
@@ -127,4 +128,19 @@ fn a_program_that_is_started_has_no_end_of_ours() {
     sleeper.kill().expect("it sleeps");
     sleeper.wait().expect("it is dead");
     assert_eq!(ended.expect("the end, although the program lives"), None);
+}
+
+fn a_program_gets_the_ends_that_are_handed_on() {
+    let ((input, writer), (reader, output)) = (pipe().expect("a pipe"), pipe().expect("a pipe"));
+    let mut cat = Command::new("cat");
+    cat.stdin(Stdio::from(OwnedFd::from(input))).stdout(Stdio::from(OwnedFd::from(output)));
+    let mut running = cat.spawn().expect("cat");
+    drop(cat); // It has both ends of its own still.
+    let mut writer = PipeWriter::from(OwnedFd::from(writer)).messages();
+    writer.send(b"there and back").expect("it is read");
+    drop(writer);
+    let mut reader = PipeReader::from(OwnedFd::from(reader)).messages();
+    let came = [reader.recv_timeout(PATIENCE).expect("it comes"), reader.recv_timeout(PATIENCE).expect("the end")];
+    assert_eq!(came, [Some(b"there and back".to_vec()), None]);
+    assert!(running.wait().expect("its end").success());
 }
