@@ -57,10 +57,19 @@ fn an_owner_that_is_stopped_is_not_robbed() {
 fn queue_bears_sixty_kills_of_senders_and_receivers() {
     let closing = stress(&["queue", "--processes", "6", "--kill-every", "20ms", "--kills", "60", "--for", "4m"]);
     assert_eq!((&closing["kills"], &closing["violations"]), (&60.into(), &0.into()), "{closing}");
+    both_sides_worked_and_died(&closing);
+}
+
+/// Else nothing was shown.
+fn both_sides_worked_and_died(closing: &serde_json::Value) {
+    for count in ["killed_senders", "killed_receivers", "sent", "came", "came_again"] {
+        assert!(closing[count].as_u64() > Some(0), "{count}: {closing}");
+    }
 }
 
 #[test]
 fn queue_of_one_receiver_keeps_each_senders_order() {
     let closing = stress(&["queue", "--processes", "3", "--kill-every", "30ms", "--kills", "30", "--for", "4m"]);
     assert_eq!((&closing["kills"], &closing["violations"]), (&30.into(), &0.into()), "{closing}");
+    both_sides_worked_and_died(&closing);
 }

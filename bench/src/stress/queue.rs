@@ -1,12 +1,16 @@
 //! `stress queue`: senders number their messages, receivers say which they had; senders and receivers are killed.
 //!
-//! What must hold: an accepted message is delivered; a second time only if it is marked; whole; and those of one sender
-//! in order, if there is one receiver. Now and then one of them is the sole end of its side, and may die as that. What
-//! was accepted and what came is told in tables of the segment that no lock guards and that are not the queue's.
+//! What must hold: an accepted message comes until a receiver acknowledges it; a second time only if it is marked;
+//! whole; and those of one sender in order, if there is one receiver. Now and then one of them is the sole end of its
+//! side, and may die as that. What was accepted and what came is told in tables of the segment that no lock guards and
+//! that are not the queue's.
+//!
+//! No number is sent twice, whoever was killed: who comes to a place goes on behind what was tried there last. So what
+//! came stands for the message that was accepted, and for no other.
 
 use std::cell::RefCell;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicU8, AtomicU32};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -19,22 +23,33 @@ use super::words::Words;
 use super::worker::{Worker, violation};
 
 const SEATS: usize = 64;
-/// Of each sender; one that has sent so many rests.
-const NUMBERS: usize = 1 << 17;
-const HEAD_BYTES: usize = 20;
+/// Of each place; one that has tried so many rests.
+const NUMBERS: usize = 1 << 18;
+const HEAD_BYTES: usize = 12;
 const PATIENCE: Duration = Duration::from_millis(5);
 const ONCE_IN: u64 = 300;
 
-/// For each seat and number, the incarnation whose message came, 0: none did.
-type Came = [AtomicU64; SEATS * NUMBERS];
-/// For each seat, the number that was accepted last.
-type Accepted = [AtomicU32; SEATS];
+/// For each seat and number, 1: that was so.
+type Table = [AtomicU8; SEATS * NUMBERS];
+/// For each seat, the number that was tried last.
+type Tried = [AtomicU32; SEATS];
+
+/// What a place does when it is killed, as `killed_at` has it.
+const SENDS: u64 = 1;
+const RECEIVES: u64 = 2;
+/// Counters of a place.
+const SENT: usize = 0;
+const CAME: usize = 1;
+const CAME_AGAIN: usize = 2;
 
 #[derive(Clone, Copy)]
 struct Shared {
     queue: &'static Queue<'static>,
-    came: &'static Came,
-    accepted: &'static Accepted,
+    tried: &'static Tried,
+    accepted: &'static Table,
+    came: &'static Table,
+    /// Noted just before it is acknowledged.
+    handled: &'static Table,
 }
 
 /// What a process keeps from one operation to the next.
@@ -42,8 +57,8 @@ struct Ends {
     shared: Shared,
     sender: Sender<'static>,
     receiver: Receiver<'static>,
-    /// Of each seat, what came last: incarnation and number.
-    last: Vec<(u64, u32)>,
+    /// Of each seat, what came last.
+    last: Vec<u32>,
     /// So many messages more as the sole end of its side.
     alone: u32,
 }
@@ -73,9 +88,11 @@ impl Kind for Queues {
         let segment: &'static Segment = options.open_or_create("cotenant.bench.stress-queue")?.leak();
         let queue = Queue::options().capacity_bytes(64 << 10).delivery(Delivery::AtLeastOnce);
         let queue = Box::leak(Box::new(queue.open_or_create_in(segment, "queue")?));
-        let came = segment.get_or_zeroed::<Came>("came")?;
-        let accepted = segment.get_or_zeroed::<Accepted>("accepted")?;
-        SHARED.set(Some(Shared { queue, came, accepted }));
+        let tried = segment.get_or_zeroed::<Tried>("tried")?;
+        let accepted = segment.get_or_zeroed::<Table>("accepted")?;
+        let came = segment.get_or_zeroed::<Table>("came")?;
+        let handled = segment.get_or_zeroed::<Table>("handled")?;
+        SHARED.set(Some(Shared { queue, tried, accepted, came, handled }));
         Ok(())
     }
 
@@ -90,11 +107,23 @@ impl Kind for Queues {
             let Some(ends) = ends else { return };
             // Two thirds send; with two processes, one.
             let receives = worker.seat % 3 == 1;
+            worker.place.does().store(if receives { RECEIVES } else { SENDS }, Relaxed);
             if let Err(error) = change_roles(worker, ends, receives) {
                 return worker.violation(&format!("cannot change roles: {error}"));
             }
             if receives { receive(worker, ends) } else { send(worker, ends) }
         });
+    }
+
+    fn counts(&self, words: &Words) -> Vec<(&'static str, u64)> {
+        let killed = |does| words.killed_at(does).load(Relaxed);
+        vec![
+            ("killed_senders", killed(SENDS)),
+            ("killed_receivers", killed(RECEIVES)),
+            ("sent", words.sum(SENT)),
+            ("came", words.sum(CAME)),
+            ("came_again", words.sum(CAME_AGAIN)),
+        ]
     }
 
     fn look_at_the_end(&self, words: &Words) {
@@ -107,7 +136,7 @@ impl Kind for Queues {
 fn open_ends() -> anyhow::Result<Ends> {
     let shared = SHARED.with_borrow(|shared| *shared).context("attached")?;
     let (sender, receiver) = (shared.queue.sender()?, shared.queue.receiver()?);
-    Ok(Ends { shared, sender, receiver, last: vec![(0, 0); SEATS], alone: 0 })
+    Ok(Ends { shared, sender, receiver, last: vec![0; SEATS], alone: 0 })
 }
 
 /// Now and then a process has its side for itself for some messages, or until it is killed; the others wait.
@@ -135,27 +164,27 @@ fn change_roles(worker: &mut Worker, ends: &mut Ends, receives: bool) -> cotenan
     Ok(())
 }
 
-/// Seat, number, incarnation, then bytes that follow from the number.
-fn write(into: &mut [u8], seat: usize, number: u32, me: u64) {
+/// Seat, number, length, then bytes that follow from the number.
+fn write(into: &mut [u8], seat: usize, number: u32) {
     into[..4].copy_from_slice(&(seat as u32).to_le_bytes());
     into[4..8].copy_from_slice(&number.to_le_bytes());
-    into[8..16].copy_from_slice(&me.to_le_bytes());
     let len = into.len() as u32;
-    into[16..HEAD_BYTES].copy_from_slice(&len.to_le_bytes());
+    into[8..HEAD_BYTES].copy_from_slice(&len.to_le_bytes());
     into[HEAD_BYTES..].fill(number as u8);
 }
 
 fn send(worker: &mut Worker, ends: &mut Ends) {
-    let (seat, me) = (worker.seat, worker.me + 1);
-    let accepted = &ends.shared.accepted[seat];
-    let number = accepted.load(Relaxed) + 1;
+    let seat = worker.seat;
+    let tried = &ends.shared.tried[seat];
+    let number = tried.load(Relaxed) + 1;
     if number as usize >= NUMBERS {
         return std::thread::sleep(PATIENCE);
     }
+    tried.store(number, SeqCst);
     let len = HEAD_BYTES + worker.random.below(2000) as usize;
     let sent = if worker.random.once_in(2) {
         let mut message = vec![0; len];
-        write(&mut message, seat, number, me);
+        write(&mut message, seat, number);
         ends.sender.send_timeout(message, PATIENCE).is_ok()
     } else {
         match ends.sender.reserve_timeout(len, PATIENCE) {
@@ -163,7 +192,7 @@ fn send(worker: &mut Worker, ends: &mut Ends) {
                 let half = place.len() / 2;
                 place[..half].fill(0xee);
                 worker.linger();
-                write(&mut place, seat, number, me);
+                write(&mut place, seat, number);
                 worker.linger();
                 let commits = !worker.random.once_in(8);
                 if commits {
@@ -176,7 +205,8 @@ fn send(worker: &mut Worker, ends: &mut Ends) {
         }
     };
     if sent {
-        accepted.store(number, SeqCst);
+        ends.shared.accepted[seat * NUMBERS + number as usize].store(1, SeqCst);
+        worker.count(SENT);
     }
 }
 
@@ -188,11 +218,12 @@ fn receive(worker: &mut Worker, ends: &mut Ends) {
             if let Err(what) = told {
                 worker.violation(&what);
             }
+            worker.count(if message.is_redelivered() { CAME_AGAIN } else { CAME });
             if worker.random.once_in(16) {
                 return; // Dropped: it comes again.
             }
             worker.inside(1, Worker::linger);
-            message.ack();
+            acknowledge(message, &ends.shared);
         }
         Ok(None) => {}
         Err(error) => worker.violation(&format!("cannot receive: {error}")),
@@ -200,45 +231,53 @@ fn receive(worker: &mut Worker, ends: &mut Ends) {
 }
 
 /// Notes that it came; what is wrong with it, if anything is.
-fn check(message: &Message<'_, '_>, shared: &Shared, last: Option<&mut Vec<(u64, u32)>>) -> Result<(), String> {
+fn check(message: &Message<'_, '_>, shared: &Shared, last: Option<&mut Vec<u32>>) -> Result<(), String> {
     let word = |at: usize| u32::from_le_bytes(message[at..at + 4].try_into().unwrap_or_default());
     if message.len() < HEAD_BYTES {
         return Err(format!("a message of {} bytes", message.len()));
     }
     let (seat, number) = (word(0) as usize, word(4));
-    let incarnation = u64::from(word(8)) | u64::from(word(12)) << 32;
-    let is_whole = word(16) as usize == message.len() && message[HEAD_BYTES..].iter().all(|byte| *byte == number as u8);
+    let is_whole = word(8) as usize == message.len() && message[HEAD_BYTES..].iter().all(|byte| *byte == number as u8);
     if seat >= SEATS || number as usize >= NUMBERS || !is_whole {
         return Err(format!("a torn message: seat {seat}, number {number}, {} bytes", message.len()));
     }
-    let before = shared.came[seat * NUMBERS + number as usize].swap(incarnation, SeqCst);
-    // A sender killed between the commit and its note sends the number again, as another incarnation.
-    if before == incarnation && !message.is_redelivered() {
+    let came_before = shared.came[seat * NUMBERS + number as usize].swap(1, SeqCst) != 0;
+    if came_before && !message.is_redelivered() {
         return Err(format!("number {number} of seat {seat} came twice and is not marked"));
     }
     if let Some(last) = last {
-        let (who, which) = last[seat];
-        if who == incarnation && which >= number && !message.is_redelivered() {
-            return Err(format!("number {number} of seat {seat} came after {which}"));
+        if last[seat] >= number && !message.is_redelivered() {
+            return Err(format!("number {number} of seat {seat} came after {}", last[seat]));
         }
-        last[seat] = (incarnation, number.max(if who == incarnation { which } else { 0 }));
+        last[seat] = last[seat].max(number);
     }
     Ok(())
 }
 
-/// What is still in the queue comes; then everything that was accepted has come.
+fn acknowledge(message: Message<'_, '_>, shared: &Shared) {
+    let word = |at: usize| message[at..].first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes) as usize);
+    // A torn one was told before.
+    if let Some(handled) = shared.handled.get(word(0) * NUMBERS + word(4)) {
+        handled.store(1, SeqCst);
+    }
+    message.ack();
+}
+
+/// What is still in the queue comes; then everything that was accepted has been handled.
 fn look(words: &Words) -> anyhow::Result<()> {
     let ends = open_ends()?;
     while let Some(message) = ends.receiver.recv_timeout(Duration::from_millis(500))? {
         if let Err(what) = check(&message, &ends.shared, None) {
             violation(words, &what);
         }
-        message.ack();
+        acknowledge(message, &ends.shared);
     }
-    for (seat, accepted) in ends.shared.accepted.iter().enumerate() {
-        for number in 1..=accepted.load(SeqCst) {
-            if ends.shared.came[seat * NUMBERS + number as usize].load(SeqCst) == 0 {
-                violation(words, &format!("number {number} of seat {seat} was accepted and never came"));
+    for (seat, tried) in ends.shared.tried.iter().enumerate() {
+        for number in 1..=tried.load(SeqCst) {
+            let at = seat * NUMBERS + number as usize;
+            if ends.shared.accepted[at].load(SeqCst) != 0 && ends.shared.handled[at].load(SeqCst) == 0 {
+                let came = if ends.shared.came[at].load(SeqCst) == 0 { "never came" } else { "did not come again" };
+                violation(words, &format!("number {number} of seat {seat} was accepted and {came}"));
             }
         }
     }
