@@ -18,7 +18,7 @@ use comfy_table::{Table, presets};
 use serde::Serialize;
 
 use crate::sys;
-pub(crate) use measure::{Maker, Measure};
+pub(crate) use measure::{Maker, Measure, attach_image};
 use ways::Facts;
 
 /// Sizes of the messages of a stream.
@@ -64,7 +64,7 @@ const LEGEND: &str = "\
 msg/s: messages of that size a second, from one process to one other. Every way in turn, round after round, in one run;
 medians. A round trip is a message there and one back; one way is half of it. In memory and in a queue, who waits looks
 again and again before it sleeps; pipes, sockets and message queues sleep at once. Memory holds one message at a time:
-its sender waits until it was taken.";
+its sender waits until it was taken. What comes through a queue is looked at where it lies, and not copied out.";
 
 /// A way, what is known of it and what was measured.
 #[derive(Serialize)]

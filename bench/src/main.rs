@@ -74,6 +74,9 @@ enum Command {
     /// A process of such a run.
     #[command(hide = true)]
     Play(stress::Role),
+    /// A process of a comparison.
+    #[command(hide = true)]
+    AttachImage,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -116,6 +119,10 @@ fn main() -> anyhow::Result<ExitCode> {
     let options = Options::parse();
     match &options.command {
         Some(Command::Play(role)) => return stress::play(role).map(|()| ExitCode::SUCCESS),
+        Some(Command::AttachImage) => {
+            println!("{}", compare::attach_image()?);
+            return Ok(ExitCode::SUCCESS);
+        }
         Some(Command::Compare(options)) => return compare::run(options).map(|()| ExitCode::SUCCESS),
         Some(Command::Stress(options)) => {
             eprintln!("{}", sys::machine());
