@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cotenant::ErrorKind;
-use cotenant::channel::{Fifo, MessageReader, MessageWriter, pipe};
+use cotenant::channel::{Fifo, MessageReader, MessageWriter, PipeReader, pipe};
 
 use crate::operation::{Death, Marks, NOTHING, Operation};
 
@@ -29,6 +29,7 @@ struct Ends {
 thread_local! {
     static ENDS: RefCell<Option<Ends>> = const { RefCell::new(None) };
     static FOLDER: RefCell<Option<PathBuf>> = const { RefCell::new(None) };
+    static READER: RefCell<Option<PipeReader>> = const { RefCell::new(None) };
 }
 
 const SEND: Operation = Operation {
@@ -51,6 +52,8 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation { name: "Fifo: create", before: without_fifo, child: create, check: made_or_not, ..OPEN },
     Operation { name: "Fifo: open to read", child: open_reader, ..OPEN },
     Operation { name: "Fifo: open to write, nobody reads", child: open_writer, ..OPEN },
+    Operation { name: "Fifo: open to write", before: make_fifo_and_read, child: open_writer_at_once, ..OPEN },
+    Operation { name: "Fifo: remove", child: unlink, check: removed_or_not, ..OPEN },
 ];
 
 fn with<T>(use_them: impl FnOnce(&mut Ends) -> T) -> T {
@@ -176,7 +179,13 @@ fn make_fifo() {
     drop(Fifo::create(path(), 0o600).expect("a FIFO"));
 }
 
+fn make_fifo_and_read() {
+    make_fifo();
+    READER.set(Some(Fifo::open(path()).and_then(|fifo| fifo.reader()).expect("it may be read")));
+}
+
 fn remove() {
+    drop(READER.take());
     if let Some(folder) = FOLDER.take() {
         std::fs::remove_dir_all(folder).expect("its folder");
     }
@@ -206,6 +215,31 @@ fn open_writer(marks: &Marks) {
     assert!(refused.is_err(), "nobody reads");
 }
 
+fn open_writer_at_once(marks: &Marks) {
+    let fifo = Fifo::open(path()).expect("it is there");
+    marks.begin();
+    let writer = fifo.writer_timeout(PATIENCE);
+    marks.end();
+    std::mem::forget(writer.expect("somebody reads"));
+}
+
+fn unlink(marks: &Marks) {
+    let fifo = Fifo::open(path()).expect("it is there");
+    marks.begin();
+    let removed = fifo.unlink();
+    marks.end();
+    removed.expect("its name");
+}
+
+fn removed_or_not(death: &Death) -> Result<(), String> {
+    match Fifo::open(path()) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error.to_string()),
+        Ok(_) if death.is_finished => Err("it is still there".to_owned()),
+        Ok(_) => fifo_goes_on(death),
+    }
+}
+
 /// No FIFO, or one that its user may open, whatever mode it has yet.
 fn made_or_not(death: &Death) -> Result<(), String> {
     match Fifo::open(path()) {
@@ -216,6 +250,7 @@ fn made_or_not(death: &Death) -> Result<(), String> {
 }
 
 fn fifo_goes_on(_: &Death) -> Result<(), String> {
+    drop(READER.take()); // It has read nothing yet.
     let fifo = Fifo::open(path()).map_err(|error| error.to_string())?;
     match fifo.try_writer() {
         Err(error) if error.kind() == ErrorKind::WouldBlock => {}

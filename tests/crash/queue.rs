@@ -13,7 +13,8 @@ use cotenant::channel::{Delivery, Queue, Receiver, Sender, wait_any};
 use cotenant::{Backing, Segment};
 
 use crate::arena;
-use crate::operation::{Death, Marks, NOTHING, Operation};
+use crate::board::{Board, Word};
+use crate::operation::{Death, Marks, Moment, NOTHING, Operation};
 
 const BEFORE: u8 = 1;
 const CHILDS: u8 = 2;
@@ -22,12 +23,14 @@ const CHILDS_NEXT: u8 = 4;
 /// Eight units: several of them do not end where the ring does.
 const BYTES: usize = 100;
 const CAPACITY_BYTES: u64 = 1024;
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How many messages went round before: where in the ring the operation finds itself.
 static ROUND: AtomicU8 = AtomicU8::new(0);
 
 thread_local! {
     static QUEUE: RefCell<Option<&'static Queue<'static>>> = const { RefCell::new(None) };
+    static SEGMENT: RefCell<Option<Segment>> = const { RefCell::new(None) };
 }
 
 const SEND: Operation = Operation {
@@ -39,6 +42,27 @@ const SEND: Operation = Operation {
     ..NOTHING
 };
 const RECEIVE: Operation = Operation { child: receive, check: received_comes_again, ..SEND };
+/// It waits until the survivor has done its part.
+const RECEIVE_ASLEEP: Operation = Operation {
+    every: 199_999,
+    before: || make(Delivery::AtLeastOnce),
+    child: |marks| take_in_time(marks, queue().receiver().expect("a receiver")),
+    act: |_| put(BEFORE),
+    moment: Moment::BeforeDeath,
+    sleeps: 2,
+    check: comes_or_comes_again,
+    ..RECEIVE
+};
+const SEND_ASLEEP: Operation = Operation {
+    every: 199_999,
+    before: fill,
+    child: |marks| send_in_time(marks, &queue().sender().expect("a sender")),
+    act: |_| empty(),
+    moment: Moment::BeforeDeath,
+    sleeps: 2,
+    check: sent_in_time_comes,
+    ..SEND
+};
 
 pub(crate) const OPERATIONS: &[Operation] = &[
     Operation { name: "Queue: send", ..SEND },
@@ -113,6 +137,36 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         ..RECEIVE
     },
     Operation { name: "Queue: send past a dead sender", every: 31, before: leave_dead_sender, ..SEND },
+    Operation {
+        name: "Queue: send, a receiver asleep",
+        before: || make(Delivery::AtLeastOnce),
+        second: Some(receive_two),
+        act: |_| put(AFTER),
+        moment: Moment::AfterDeath,
+        check: second_has_both,
+        ..SEND
+    },
+    Operation { name: "Queue: receive, asleep", ..RECEIVE_ASLEEP },
+    Operation {
+        name: "Queue: receive, the sole receiver, asleep",
+        child: |marks| take_in_time(marks, queue().sole_receiver().expect("the role")),
+        ..RECEIVE_ASLEEP
+    },
+    Operation { name: "Queue: send, full, asleep", ..SEND_ASLEEP },
+    Operation {
+        name: "Queue: send, full, the sole sender, asleep",
+        child: |marks| send_in_time(marks, &queue().sole_sender().expect("the role")),
+        ..SEND_ASLEEP
+    },
+    Operation {
+        name: "Queue: make in a segment",
+        every: 97,
+        before: make_segment,
+        child: make_in_segment,
+        check: is_made,
+        tear_down: || drop(SEGMENT.take()),
+        ..NOTHING
+    },
 ];
 
 fn queue() -> &'static Queue<'static> {
@@ -173,6 +227,26 @@ fn fill() {
     make(Delivery::AtLeastOnce);
     let sender = queue().sender().expect("a sender");
     while sender.try_send([BEFORE; BYTES]).is_ok() {}
+}
+
+/// Takes everything out.
+fn empty() {
+    let receiver = queue().receiver().expect("a receiver");
+    while let Some(message) = receiver.try_recv().expect("no error") {
+        message.ack();
+    }
+}
+
+fn make_segment() {
+    let options = Segment::options().backing(Backing::Anonymous).max_bytes(1 << 20);
+    let segment = options.create("crash.home").expect("a segment");
+    // The survivor has its slot.
+    segment.get_or_init("before", || 0_u64).expect("room");
+    SEGMENT.set(Some(segment));
+}
+
+fn with_segment<T>(use_it: impl FnOnce(&Segment) -> T) -> T {
+    SEGMENT.with_borrow(|segment| use_it(segment.as_ref().expect("prepared")))
 }
 
 fn in_a_dead_child(what: impl FnOnce()) {
@@ -271,7 +345,7 @@ fn receive_several(marks: &Marks) {
 fn wait_for_several(marks: &Marks) {
     let receiver = queue().receiver().expect("a receiver");
     marks.begin();
-    let ready = wait_any(&[&receiver], Duration::from_secs(20));
+    let ready = wait_any(&[&receiver], PATIENCE);
     marks.end();
     assert_eq!(ready, Some(0));
 }
@@ -294,6 +368,51 @@ fn take(marks: &Marks, receiver: Receiver<'static>) {
 
 fn receive(marks: &Marks) {
     take(marks, queue().receiver().expect("a receiver"));
+}
+
+fn take_in_time(marks: &Marks, receiver: Receiver<'static>) {
+    marks.begin();
+    let message = receiver.recv_timeout(PATIENCE);
+    marks.end();
+    std::mem::forget(message.expect("no error").expect("a message"));
+    std::mem::forget(receiver);
+}
+
+fn send_in_time(marks: &Marks, sender: &Sender<'_>) {
+    marks.begin();
+    let sent = sender.send_timeout([CHILDS; BYTES], PATIENCE);
+    marks.end();
+    sent.expect("room in time");
+}
+
+fn make_in_segment(marks: &Marks) {
+    with_segment(|segment| {
+        segment.get_or_init("child", || 0_u64).expect("room");
+        marks.begin();
+        let made = Queue::options().capacity_bytes(CAPACITY_BYTES).open_or_create_in(segment, "queue").map(drop);
+        marks.end();
+        made.expect("a queue");
+    });
+}
+
+/// The second process: sleeps until the child's message comes, if it does, and then the survivor's.
+fn receive_two(board: &'static Board) {
+    let receiver = queue().receiver().expect("a receiver");
+    board.say(Word::Ready);
+    loop {
+        let number = match receiver.recv_timeout(PATIENCE) {
+            Ok(Some(message)) if message.iter().all(|byte| *byte == message[0]) && !message.is_redelivered() => {
+                let number = message[0];
+                message.ack();
+                number
+            }
+            other => return board.fail(&format!("who was asleep got {other:?}")),
+        };
+        if number == AFTER {
+            return board.say(Word::Done);
+        }
+        board.number.fetch_add(u64::from(number), Relaxed);
+    }
 }
 
 fn receive_alone(marks: &Marks) {
@@ -331,13 +450,12 @@ fn give_back_alone(marks: &Marks) {
 /// All that comes after one more message was sent: number and whether it is marked.
 fn drain() -> Result<Vec<(u8, bool)>, String> {
     let sender = queue().sender().map_err(|error| error.to_string())?;
-    let patience = Duration::from_secs(20);
-    sender.send_timeout([AFTER; BYTES], patience).map_err(|error| format!("the survivor cannot send: {error}"))?;
+    sender.send_timeout([AFTER; BYTES], PATIENCE).map_err(|error| format!("the survivor cannot send: {error}"))?;
     let receiver = queue().receiver().map_err(|error| error.to_string())?;
     let mut all = Vec::new();
     while !all.contains(&(AFTER, false)) {
         let message =
-            receiver.recv_timeout(patience).map_err(|error| format!("the survivor cannot receive: {error}"))?;
+            receiver.recv_timeout(PATIENCE).map_err(|error| format!("the survivor cannot receive: {error}"))?;
         let message = message.ok_or_else(|| format!("nothing more came after {all:?}"))?;
         if message.len() != BYTES || message.iter().any(|byte| *byte != message[0]) {
             return Err(format!("a torn message after {all:?}"));
@@ -351,11 +469,11 @@ fn drain() -> Result<Vec<(u8, bool)>, String> {
     }
     drop(receiver);
     // Everything is free again, for a sole sender as for anybody: as much fits as into a new one.
-    let sole = queue().sole_sender_timeout(patience).map_err(|error| format!("no sole sender after it: {error}"))?;
-    let receiver = queue().sole_receiver_timeout(patience).map_err(|error| format!("no sole receiver: {error}"))?;
+    let sole = queue().sole_sender_timeout(PATIENCE).map_err(|error| format!("no sole sender after it: {error}"))?;
+    let receiver = queue().sole_receiver_timeout(PATIENCE).map_err(|error| format!("no sole receiver: {error}"))?;
     for number in 0..20 {
-        sole.send_timeout([number; BYTES], patience).map_err(|error| format!("{number} of those after it: {error}"))?;
-        let message = receiver.recv_timeout(patience).map_err(|error| error.to_string())?;
+        sole.send_timeout([number; BYTES], PATIENCE).map_err(|error| format!("{number} of those after it: {error}"))?;
+        let message = receiver.recv_timeout(PATIENCE).map_err(|error| error.to_string())?;
         let message = message.ok_or("what was sent later did not come")?;
         if message[0] != number || message.is_redelivered() {
             return Err(format!("{} came in the place of {number}", message[0]));
@@ -386,6 +504,41 @@ fn accepted_comes(death: &Death) -> Result<(), String> {
     one_of(death, &[WITHOUT, WITH], &[WITH])
 }
 
+/// Who died asleep had it, or had not.
+fn comes_or_comes_again(death: &Death) -> Result<(), String> {
+    let either = [WITHOUT, AGAIN, AGAIN_LATER];
+    one_of(death, &either, &either)
+}
+
+/// Who died asleep had sent it, or had not.
+fn sent_in_time_comes(death: &Death) -> Result<(), String> {
+    let either = [GONE, &[(CHILDS, false), (AFTER, false)]];
+    one_of(death, &either, &either)
+}
+
+/// And the survivor's: else it would not have come to its end.
+fn second_has_both(death: &Death) -> Result<(), String> {
+    let came = death.board.number.load(Relaxed);
+    if came == u64::from(CHILDS) || came == 0 && !death.is_finished {
+        return Ok(());
+    }
+    Err(format!("finished: {}, {came} came of the child", death.is_finished))
+}
+
+fn is_made(_: &Death) -> Result<(), String> {
+    with_segment(|segment| {
+        let options = Queue::options().capacity_bytes(CAPACITY_BYTES);
+        let queue = options.open_or_create_in(segment, "queue").map_err(|error| error.to_string())?;
+        let (sender, receiver) = (queue.sender(), queue.receiver());
+        let text = |error: cotenant::Error| error.to_string();
+        sender.map_err(text)?.send_timeout([AFTER; BYTES], PATIENCE).map_err(|error| error.to_string())?;
+        let receiver = receiver.map_err(text)?;
+        let message = receiver.recv_timeout(PATIENCE).map_err(text)?;
+        let is_it = message.is_some_and(|message| *message == [AFTER; BYTES]);
+        if is_it { Ok(()) } else { Err("the survivor's message did not come".to_owned()) }
+    })
+}
+
 fn several_come_in_order(death: &Death) -> Result<(), String> {
     let one: &[(u8, bool)] = &[(BEFORE, false), (CHILDS, false), (AFTER, false)];
     let both: &[(u8, bool)] = &[(BEFORE, false), (CHILDS, false), (CHILDS_NEXT, false), (AFTER, false)];
@@ -398,7 +551,7 @@ fn nothing_comes(death: &Death) -> Result<(), String> {
 
 fn full_goes_on(_: &Death) -> Result<(), String> {
     let receiver = queue().receiver().map_err(|error| error.to_string())?;
-    let message = receiver.recv_timeout(Duration::from_secs(20)).map_err(|error| error.to_string())?;
+    let message = receiver.recv_timeout(PATIENCE).map_err(|error| error.to_string())?;
     let message = message.ok_or("nothing came out of a full queue")?;
     let number = message[0];
     message.ack();
@@ -407,7 +560,7 @@ fn full_goes_on(_: &Death) -> Result<(), String> {
         return Err(format!("{number} came out of a full queue"));
     }
     let sender = queue().sender().map_err(|error| error.to_string())?;
-    sender.send_timeout([AFTER; BYTES], Duration::from_secs(20)).map_err(|error| format!("no room was made: {error}"))
+    sender.send_timeout([AFTER; BYTES], PATIENCE).map_err(|error| format!("no room was made: {error}"))
 }
 
 fn received_comes_again(death: &Death) -> Result<(), String> {
