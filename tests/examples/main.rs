@@ -57,6 +57,71 @@ fn children_of_pipe_fork_end_when_their_parent_was_killed() {
     assert!(ended.is_ok(), "its children wait for a reader that is gone");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn messages_of_forked_children_come_whole_although_one_is_killed() {
+    let lines = Place::new().start(example("pipe_fork"), &[]).end_well();
+    let text = lines.join("\n");
+    let kill = lines.iter().position(|line| line.starts_with("the first child is killed after ["));
+    assert!(kill.is_some() && text.contains(" messages, all whole; "), "{text}");
+    let (_, numbers) = lines[lines.len() - 1].split_once('[').expect("how many came");
+    let (numbers, _) = numbers.split_once(']').expect("their end");
+    let came: Vec<u32> = numbers.split(", ").map(|number| number.parse().expect("a number")).collect();
+    // The pipe has room for three: the killed one cannot have come to its end.
+    assert!(came[0] < 100 && came[1..] == [100, 100], "{text}");
+}
+
+#[test]
+fn listener_of_the_fifo_hears_the_reporter_and_its_end() {
+    let lines = Place::new().start(example("fifo"), &[]).end_well();
+    let said = |line: &String| line.split_once(": ").map(|(_, said)| said.to_owned());
+    let said: Vec<_> = lines.iter().map_while(said).collect();
+    assert_eq!(said, ["0 % done", "50 % done", "100 % done"], "{lines:?}");
+    assert_eq!(lines[3..], ["the last reporter is gone"]);
+}
+
+/// As the header has it: in any shell, as often as one likes.
+#[test]
+fn reporters_of_the_fifo_find_it_by_its_path() {
+    use cotenant::channel::Fifo;
+    let place = Place::new();
+    let name = format!("cotenant-test-report-{}", std::process::id());
+    let path = if cfg!(windows) { format!(r"\\.\pipe\{name}").into() } else { place.path().join(name) };
+    let fifo = Fifo::create(&path, 0o600).expect("a FIFO");
+    let mut reader = fifo.reader().expect("it may be read").messages();
+    // Its own, so that the stream outlasts a reporter.
+    let own = fifo.try_writer().expect("somebody reads");
+    for _ in 0..2 {
+        let reporter = place.start(example("fifo"), &["report", path.to_str().expect("UTF-8")]);
+        let said = format!("process {}: ", reporter.pid());
+        for percent in ["0", "50", "100"] {
+            let message = reader.recv().expect("no error").expect("a message");
+            assert_eq!(String::from_utf8_lossy(&message), format!("{said}{percent} % done"));
+        }
+        reporter.end_well();
+    }
+    drop(own);
+    assert_eq!(reader.recv().expect("the end"), None);
+}
+
+#[test]
+fn frames_come_through_the_queue_as_they_were_written_in_place() {
+    let lines = Place::new().start(example("queue"), &[]).end_well();
+    assert!(lines[0].starts_with("5 frames from process "), "{lines:?}");
+    let frames: Vec<_> =
+        (0..5_u64).map(|number| format!("a frame of 1048576 bytes whose sum is {}", number << 20)).collect();
+    assert_eq!(lines[1..], frames);
+}
+
+#[test]
+fn workers_that_are_killed_lose_no_job() {
+    let lines = Place::new().start(example("jobs"), &[]).end_well();
+    let words: Vec<_> = lines[0].split(' ').collect();
+    let kills: u32 = words[0].parse().unwrap_or_else(|_| panic!("{lines:?}"));
+    assert!(kills > 0 && lines[0].contains(" workers were killed; all 200 jobs were done, "), "{lines:?}");
+    assert_eq!(lines.len(), 1);
+}
+
 #[test]
 fn limits_are_repaired_by_the_next_one_which_says_who_died() {
     let place = Place::new();
