@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::places::Places;
 use super::private::queue;
-use super::{Delivery, SendError};
+use super::{Delivery, SendError, wait_any};
 
 /// So long nobody waits whom somebody wakes.
 const LONG: Duration = Duration::from_secs(10);
@@ -295,6 +295,24 @@ fn who_slept_before_a_sole_sender_came_is_woken_after_it_went() {
         while receiver.try_recv().expect("no error").is_some() {}
         assert!(asleep.join().expect("no panic") < LONG, "nobody woke it");
     });
+}
+
+#[test]
+fn who_waits_for_several_queues_is_woken_by_each() {
+    for ringing in 0..2 {
+        let queues = &[queue(64, Delivery::AtMostOnce), queue(64, Delivery::AtMostOnce)];
+        std::thread::scope(|scope| {
+            let asleep = scope.spawn(|| {
+                let begin = Instant::now();
+                let receivers = [0, 1].map(|nth: usize| queues[nth].receiver().expect("a receiver"));
+                assert_eq!(wait_any(&[&receivers[0], &receivers[1]], LONG), Some(ringing));
+                begin.elapsed()
+            });
+            wait_until(|| queues.iter().all(|queue| queue.ring().head().committed.has_a_listener()));
+            queues[ringing].sender().expect("a sender").send([1]).expect("room");
+            assert!(asleep.join().expect("no panic") < LONG, "nobody woke it");
+        });
+    }
 }
 
 /// A sender was killed before it moved `tail`, and receivers are past its record by now.
