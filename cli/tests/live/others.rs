@@ -88,3 +88,18 @@ fn reader_alone_keeps_it_alive_as_somebody() {
     let Some(text) = as_stranger(&place, &["ls"]) else { return };
     assert!(text.out.contains("alive") && text.out.contains("somebody"), "{text:#?}");
 }
+
+/// As docs/which.md shows it.
+#[test]
+fn ordinary_segment_is_refused_to_a_stranger_by_the_system() {
+    let place = Place::new();
+    let mut actor = Actor::start(&place);
+    actor.act("make posix acme.jobs").act("count 3");
+    let file = place.file("acme.jobs");
+    let Some(refused) = as_stranger(&place, &["show", &file.display().to_string()]) else { return };
+    assert_eq!(refused.status, Some(1), "{refused:#?}");
+    let is_told =
+        refused.err.starts_with("cotenant: cannot ") && refused.err.contains(place.folder().to_str().expect("UTF-8"));
+    assert!(is_told && refused.err.trim_end().ends_with("Permission denied (os error 13)"), "{refused:#?}");
+    assert_eq!(refused.out, "");
+}
