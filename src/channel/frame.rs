@@ -167,8 +167,8 @@ impl MessageWriter {
     }
 
     fn told(&self, message: &[u8], cause: io::Error) -> io::Error {
-        let doing = format_args!("send a message of {} bytes through {}", message.len(), self.pipe.name());
-        told(Side::Writing, doing, cause)
+        let (bytes, name) = (message.len(), self.pipe.name());
+        told(Side::Writing, format_args!("send a message of {bytes} bytes through {name}"), cause)
     }
 
     fn send_until(&mut self, message: &[u8], deadline: Option<Instant>) -> io::Result<()> {
