@@ -34,18 +34,8 @@ impl Folder {
     fn inspect(&self, arguments: &[&str]) -> Ran {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cotenant"));
         let command = command.arg("inspect").args(arguments).current_dir(self.0.path()).env_remove("CLICOLOR_FORCE");
-        Ran::from(output(command).expect("starting cotenant"))
+        Ran::from(command.output().expect("starting cotenant"))
     }
-}
-
-/// Wine cannot start one of some thousand programs ("Internal error"), and the next time it can.
-fn output(command: &mut Command) -> std::io::Result<Output> {
-    const ERROR_INTERNAL_ERROR: i32 = 1359;
-    const TRIES: usize = 3;
-    let is_wines = |error: &std::io::Error| cfg!(windows) && error.raw_os_error() == Some(ERROR_INTERNAL_ERROR);
-    (1..TRIES)
-        .find_map(|_| Some(command.output()).filter(|it| !it.as_ref().is_err_and(is_wines)))
-        .unwrap_or_else(|| command.output())
 }
 
 struct Ran {

@@ -33,6 +33,11 @@ pub(crate) fn check_within(workshop: &Workshop, command: &mut Command, limit: Du
 
 /// Runs a `cargo test`, passes its output through line by line and counts.
 pub(crate) fn tests(workshop: &Workshop, command: &mut Command) -> Result<Tally> {
+    tests_and(workshop, command, &mut |_| ())
+}
+
+/// As [`tests`], and shows each line to `see`.
+pub(crate) fn tests_and(workshop: &Workshop, command: &mut Command, see: &mut dyn FnMut(&str)) -> Result<Tally> {
     // One pipe for both streams: their order tells which program printed a result.
     let (reader, writer) = std::io::pipe()?;
     command.env("CARGO_TERM_COLOR", "never").stdout(writer.try_clone()?).stderr(writer);
@@ -55,7 +60,10 @@ pub(crate) fn tests(workshop: &Workshop, command: &mut Command) -> Result<Tally>
     let mut output = TestOutput::default();
     while let Ok(line) = receiver.recv_timeout(DRAIN_LIMIT) {
         // Wine's console ends lines as Windows does.
-        output.line(String::from_utf8_lossy(&line).trim_end_matches('\r'));
+        let line = String::from_utf8_lossy(&line);
+        let line = line.trim_end_matches('\r');
+        see(line);
+        output.line(line);
     }
     Ok(output.finish(status.success()))
 }
