@@ -5,14 +5,19 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::run::{check, check_within};
+use crate::run::{check, check_tries};
 use crate::tally::Tally;
 use crate::workshop::Workshop;
 
 const EXAMPLE_LIMIT: Duration = Duration::from_secs(60);
 
-/// Runs examples/*.rs and examples/*/main.rs: builds them with `build`, and starts each as `start` would.
-pub(crate) fn run(workshop: &Workshop, build: &mut Command, start: &dyn Fn(&str) -> Command) -> Result<Tally> {
+/// Runs examples/*.rs and examples/*/main.rs: builds them with `build`, and starts each as `start` would, up to so many times.
+pub(crate) fn run(
+    workshop: &Workshop,
+    build: &mut Command,
+    start: &dyn Fn(&str) -> Command,
+    tries: usize,
+) -> Result<Tally> {
     let mut tally = Tally::default();
     let names = names(workshop)?;
     if names.is_empty() {
@@ -22,7 +27,7 @@ pub(crate) fn run(workshop: &Workshop, build: &mut Command, start: &dyn Fn(&str)
     check(workshop, build.args(["--package", "cotenant", "--examples"]))?;
     for name in names {
         // Not by `cargo run`, which looks through the whole workspace each time.
-        tally += Tally::of(check_within(workshop, &mut start(&name), EXAMPLE_LIMIT));
+        tally += Tally::of(check_tries(workshop, &|| start(&name), EXAMPLE_LIMIT, tries));
     }
     Ok(tally)
 }

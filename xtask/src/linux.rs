@@ -42,6 +42,6 @@ pub(crate) fn run(workshop: &Workshop, arguments: &[String], later: &[Command]) 
     tally += tests(workshop, &mut test)?;
     tally += tests(workshop, &mut crash())?;
     let built = workshop.target.join("debug/examples");
-    tally += examples::run(workshop, &mut cargo("build"), &|name| workshop.command(built.join(name)))?;
+    tally += examples::run(workshop, &mut cargo("build"), &|name| workshop.command(built.join(name)), 1)?;
     Ok(tally)
 }

@@ -31,6 +31,22 @@ pub(crate) fn check_within(workshop: &Workshop, command: &mut Command, limit: Du
     Ok(())
 }
 
+/// As [`check_within`], up to so many times, and loudly: Wine cannot start one of some thousand programs.
+pub(crate) fn check_tries(
+    workshop: &Workshop,
+    start: &dyn Fn() -> Command,
+    limit: Duration,
+    tries: usize,
+) -> Result<()> {
+    for _ in 1..tries {
+        match check_within(workshop, &mut start(), limit) {
+            Ok(()) => return Ok(()),
+            Err(error) => eprintln!("\n!!! {error:#}; once more\n"),
+        }
+    }
+    check_within(workshop, &mut start(), limit)
+}
+
 /// Runs a `cargo test`, passes its output through line by line and counts.
 pub(crate) fn tests(workshop: &Workshop, command: &mut Command) -> Result<Tally> {
     tests_and(workshop, command, &mut |_| ())

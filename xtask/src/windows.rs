@@ -38,6 +38,8 @@ const BLOCK_VERSIONS: [&str; 12] = [
     "struct",
     "struct_changed",
 ];
+/// Of a program under Wine, which cannot start one of some thousand.
+pub(crate) const TRIES: usize = 2;
 /// The first start of a new prefix takes about 10 s.
 const WINE_LIMIT: Duration = Duration::from_secs(180);
 
@@ -94,7 +96,7 @@ pub(crate) fn run(workshop: &Workshop, arguments: &[String]) -> Result<Tally> {
         wine.envs(wine_environment(workshop)).arg(built.join(format!("{name}.exe")));
         wine
     };
-    tally += examples::run(workshop, &mut toolchain.cargo(workshop, "build"), &start)?;
+    tally += examples::run(workshop, &mut toolchain.cargo(workshop, "build"), &start, TRIES)?;
     tally += windows_c::run(workshop, toolchain)?;
     Ok(tally)
 }
