@@ -11,7 +11,8 @@ use crate::workshop::Workshop;
 
 const EXAMPLE_LIMIT: Duration = Duration::from_secs(60);
 
-/// Runs examples/*.rs and examples/*/main.rs: builds them with `build`, and starts each as `start` would, up to so many times.
+/// Runs examples/*.rs and examples/*/main.rs: builds them with `build`, and starts each as `start` would, up to so many
+/// times.
 pub(crate) fn run(
     workshop: &Workshop,
     build: &mut Command,
