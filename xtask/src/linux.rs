@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::run::{check, tests};
+use crate::run::{check, check_within, tests};
 use crate::tally::Tally;
 use crate::workshop::Workshop;
 use crate::{ahead, examples, install};
@@ -42,6 +42,8 @@ pub(crate) fn run(workshop: &Workshop, arguments: &[String], later: &[Command]) 
     tally += tests(workshop, &mut test)?;
     tally += tests(workshop, &mut crash())?;
     let built = workshop.target.join("debug/examples");
-    tally += examples::run(workshop, &mut cargo("build"), &|name| workshop.command(built.join(name)), 1)?;
+    tally += examples::run(workshop, &mut cargo("build"), &|name| {
+        check_within(workshop, &mut workshop.command(built.join(name)), examples::LIMIT)
+    })?;
     Ok(tally)
 }

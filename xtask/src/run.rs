@@ -31,20 +31,25 @@ pub(crate) fn check_within(workshop: &Workshop, command: &mut Command, limit: Du
     Ok(())
 }
 
-/// As [`check_within`], up to so many times, and loudly: Wine cannot start one of some thousand programs.
-pub(crate) fn check_tries(
-    workshop: &Workshop,
-    start: &dyn Fn() -> Command,
-    limit: Duration,
-    tries: usize,
-) -> Result<()> {
-    for _ in 1..tries {
-        match check_within(workshop, &mut start(), limit) {
-            Ok(()) => return Ok(()),
-            Err(error) => eprintln!("\n!!! {error:#}; once more\n"),
-        }
+/// What Wine says, or Windows' own error, where a program could not be started: the new process dies before it is one.
+const WINES_ERRORS: [&str; 3] = ["code: 1359", "os error 1359", "wine client error"];
+
+pub(crate) fn is_wines_error(line: &str) -> bool {
+    WINES_ERRORS.iter().any(|error| line.contains(error))
+}
+
+/// As [`check_within`]; once more, and loudly, where Wine could not start a program.
+pub(crate) fn check_under_wine(workshop: &Workshop, start: &dyn Fn() -> Command, limit: Duration) -> Result<()> {
+    let mut is_wines = false;
+    let status = show_lines(workshop, &mut start(), limit, &mut |line| is_wines |= is_wines_error(line))?;
+    if !status.success() && is_wines {
+        eprintln!("\n!!! Wine could not start a program ({status}); once more\n");
+        return check_within(workshop, &mut start(), limit);
     }
-    check_within(workshop, &mut start(), limit)
+    if !status.success() {
+        bail!("{}: {status}", shown(&start()));
+    }
+    Ok(())
 }
 
 /// Runs a `cargo test`, passes its output through line by line and counts.
@@ -54,9 +59,24 @@ pub(crate) fn tests(workshop: &Workshop, command: &mut Command) -> Result<Tally>
 
 /// As [`tests`], and shows each line to `see`.
 pub(crate) fn tests_and(workshop: &Workshop, command: &mut Command, see: &mut dyn FnMut(&str)) -> Result<Tally> {
+    let mut output = TestOutput::default();
+    let status = show_lines(workshop, command.env("CARGO_TERM_COLOR", "never"), COMMAND_LIMIT, &mut |line| {
+        see(line);
+        output.line(line);
+    })?;
+    Ok(output.finish(status.success()))
+}
+
+/// Runs a command to its end, in CI within `limit`; passes its output through line by line, and shows each to `see`.
+fn show_lines(
+    workshop: &Workshop,
+    command: &mut Command,
+    limit: Duration,
+    see: &mut dyn FnMut(&str),
+) -> Result<ExitStatus> {
     // One pipe for both streams: their order tells which program printed a result.
     let (reader, writer) = std::io::pipe()?;
-    command.env("CARGO_TERM_COLOR", "never").stdout(writer.try_clone()?).stderr(writer);
+    command.stdout(writer.try_clone()?).stderr(writer);
     let mut child = start(workshop, command)?;
     // The command keeps the writing ends open as long as it lives.
     command.stdout(Stdio::null()).stderr(Stdio::null());
@@ -72,16 +92,12 @@ pub(crate) fn tests_and(workshop: &Workshop, command: &mut Command, see: &mut dy
             }
         }
     });
-    let status = wait(&mut child, workshop.ci.then_some(COMMAND_LIMIT))?;
-    let mut output = TestOutput::default();
+    let status = wait(&mut child, workshop.ci.then_some(limit))?;
     while let Ok(line) = receiver.recv_timeout(DRAIN_LIMIT) {
         // Wine's console ends lines as Windows does.
-        let line = String::from_utf8_lossy(&line);
-        let line = line.trim_end_matches('\r');
-        see(line);
-        output.line(line);
+        see(String::from_utf8_lossy(&line).trim_end_matches('\r'));
     }
-    Ok(output.finish(status.success()))
+    Ok(status)
 }
 
 /// Runs commands that have nothing to do with each other, as many at a time as there are processors; gives each one's

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::debian::{self, Unpacked};
-use crate::run::{check, check_within, output, tests, tests_and};
+use crate::run::{check, check_under_wine, check_within, is_wines_error, output, tests, tests_and};
 use crate::tally::Tally;
 use crate::workshop::Workshop;
 use crate::{examples, install, windows_c};
@@ -38,8 +38,6 @@ const BLOCK_VERSIONS: [&str; 12] = [
     "struct",
     "struct_changed",
 ];
-/// Of a program under Wine, which cannot start one of some hundred.
-pub(crate) const TRIES: usize = 2;
 /// The first start of a new prefix takes about 10 s.
 const WINE_LIMIT: Duration = Duration::from_secs(180);
 
@@ -96,7 +94,9 @@ pub(crate) fn run(workshop: &Workshop, arguments: &[String]) -> Result<Tally> {
         wine.envs(wine_environment(workshop)).arg(built.join(format!("{name}.exe")));
         wine
     };
-    tally += examples::run(workshop, &mut toolchain.cargo(workshop, "build"), &start, TRIES)?;
+    tally += examples::run(workshop, &mut toolchain.cargo(workshop, "build"), &|name| {
+        check_under_wine(workshop, &|| start(name), examples::LIMIT)
+    })?;
     tally += windows_c::run(workshop, toolchain)?;
     Ok(tally)
 }
@@ -130,10 +130,9 @@ fn tests_again(workshop: &Workshop, toolchain: &Toolchain, test: &mut Command) -
 /// Runs tests, and adds what is to be passed to cargo to run the failed targets again. Whether for each test that
 /// failed there was a program that Wine could not start.
 fn tests_of_wine(workshop: &Workshop, test: &mut Command, targets: &mut Vec<String>) -> Result<(Tally, bool)> {
-    const WINES_ERRORS: [&str; 2] = ["code: 1359", "os error 1359"];
     let mut failed_starts = 0;
     let tally = tests_and(workshop, test, &mut |line| {
-        failed_starts += u64::from(WINES_ERRORS.iter().any(|error| line.contains(error)));
+        failed_starts += u64::from(is_wines_error(line));
         let target = line.strip_prefix("error: test failed, to rerun pass `").and_then(|rest| rest.strip_suffix('`'));
         targets.extend(target.map(str::to_owned));
     })?;

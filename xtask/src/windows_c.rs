@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::run::{check, check_all, check_tries};
+use crate::run::{check, check_all, check_under_wine};
 use crate::tally::Tally;
-use crate::windows::{TRIES, Toolchain, wine_environment};
+use crate::windows::{Toolchain, wine_environment};
 use crate::workshop::Workshop;
 
 const PROGRAM_LIMIT: Duration = Duration::from_secs(120);
@@ -50,8 +50,7 @@ pub(crate) fn run(workshop: &Workshop, toolchain: &Toolchain) -> Result<Tally> {
     let mut tally = Tally::default();
     // One after the other: those of one source share what they name.
     for (program, compiled) in programs.iter().zip(check_all(compilers)) {
-        tally +=
-            Tally::of(compiled.and_then(|()| check_tries(workshop, &|| place.wine(program), PROGRAM_LIMIT, TRIES)));
+        tally += Tally::of(compiled.and_then(|()| check_under_wine(workshop, &|| place.wine(program), PROGRAM_LIMIT)));
     }
     tally += Tally::of(place.counter_of_two_processes_is_one());
     tally += Tally::of(place.killed_owner_is_told_to_the_next_one());
