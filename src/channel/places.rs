@@ -11,7 +11,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::record::{is, owner_half, units_of, what};
+use super::record::{bytes_and_deliveries, is, owner_half, units_of, what};
 use super::ring::Ring;
 use crate::error::Result;
 use crate::lock::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -94,7 +94,7 @@ impl Places {
         for _ in 0..MOST {
             // Acquire as in `free`.
             let is_free = matches!(what(ring.mark(head).load(Acquire)), is::DONE | is::SKIP);
-            let units = units_of(ring.header(head).length.load(Relaxed) & 0xffff_ffff);
+            let units = units_of(bytes_and_deliveries(ring.header(head).length.load(Relaxed)).0);
             if head == next || !is_free || units > next.wrapping_sub(head) {
                 break;
             }

@@ -21,7 +21,7 @@ use std::time::Duration;
 use super::end::End;
 use super::errors;
 use super::places::{Fate, Places, Refusal, lock_for_a_moment, lock_receiving};
-use super::record::{is, owner_half, units_of, what};
+use super::record::{bytes_and_deliveries, is, owner_half, units_of, what};
 use super::ring::Ring;
 use super::waiting::{Wait, Waiting};
 use crate::error::Result;
@@ -181,12 +181,12 @@ impl<'q> Receiver<'q> {
     fn take_at_once(&self) -> Option<Taken> {
         let (position, head) = (self.next.get(), self.end.ring.head());
         // Acquire pairs with the Release of `Sender::commit`.
-        let is_ready = self.end.is_sole && what(self.end.ring.mark(position).load(Acquire)) == is::READY;
+        let is_ready = what(self.end.ring.mark(position).load(Acquire)) == is::READY;
         if !is_ready || head.returned.load(Relaxed) != 0 || !self.end.is_ours() {
             return None;
         }
         let length = self.end.ring.header(position).length.load(Relaxed);
-        let (bytes, deliveries) = (length & 0xffff_ffff, (length >> 32) as u32);
+        let (bytes, deliveries) = bytes_and_deliveries(length);
         let units = units_of(bytes);
         if units > self.end.ring.units_to_end(position) {
             return None; // `take` says what it is.
@@ -213,7 +213,7 @@ impl<'q> Receiver<'q> {
         // Acquire pairs with the Release of `Sender::commit`.
         let is_ready = what(ring.mark(position).load(Acquire)) == is::READY;
         let length = ring.header(position).length.load(Relaxed);
-        let (bytes, deliveries) = (length & 0xffff_ffff, (length >> 32) as u32);
+        let (bytes, deliveries) = bytes_and_deliveries(length);
         let units = units_of(bytes);
         // Else `take` says what it is.
         let is_whole = is_ready && units <= ring.units_to_end(position);

@@ -56,6 +56,11 @@ pub(super) const fn owner_half(mark: u64) -> u32 {
     (mark >> 32) as u32
 }
 
+/// Bytes of the message, and how often it was handed out before, of a header's `length`.
+pub(super) const fn bytes_and_deliveries(length: u64) -> (u64, u32) {
+    (length & 0xffff_ffff, (length >> 32) as u32)
+}
+
 /// Units of a record with a message of so many bytes.
 pub(super) const fn units_of(bytes: u64) -> u64 {
     (bytes + HEADER_BYTES).div_ceil(UNIT_BYTES)

@@ -18,7 +18,7 @@
 use std::ptr::NonNull;
 
 use super::head::QueueHead;
-use super::record::{HEADER_BYTES, Header, UNIT_BYTES, bytes_to_skip, is, units_of, what};
+use super::record::{HEADER_BYTES, Header, UNIT_BYTES, bytes_and_deliveries, bytes_to_skip, is, units_of, what};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::atomic::AtomicU64;
 use crate::lock::atomic::Ordering::{Acquire, Relaxed};
@@ -113,11 +113,11 @@ impl Ring {
     #[inline]
     pub(super) fn length(&self, position: u64) -> Result<(u64, u32)> {
         let length = self.header(position).length.load(Relaxed);
-        let bytes = length & 0xffff_ffff;
+        let (bytes, deliveries) = bytes_and_deliveries(length);
         if units_of(bytes) > self.units_to_end(position) {
             return Err(self.corrupt("a record is longer than the ring"));
         }
-        Ok((bytes, (length >> 32) as u32))
+        Ok((bytes, deliveries))
     }
 
     /// Units of the record there.

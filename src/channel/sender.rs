@@ -250,7 +250,7 @@ impl<'q> Sender<'q> {
     fn place_at_once(&self, len: usize) -> Option<Place> {
         let (tail, bytes) = (self.tail.get(), len as u64);
         // First of all that the sum of units cannot overflow.
-        let fits = self.end.is_sole && bytes <= self.end.ring.message_max_bytes();
+        let fits = bytes <= self.end.ring.message_max_bytes();
         let place = self.place_behind(tail, bytes.min(self.end.ring.message_max_bytes()));
         (fits && self.has_room(place) && self.end.is_ours()).then_some(place)
     }

@@ -24,7 +24,6 @@ use crate::lock::atomic::{compiler_fence, fence};
 use crate::lock::naps::Naps;
 use crate::lock::raw_lock::Asks;
 use crate::lock::{NotLocked, barrier, futex};
-use crate::sync::bell::Bell;
 use crate::sync::patience::{LONGEST_SLEEP, Patience};
 
 const FEWEST_SPINS: u32 = 16;
@@ -128,7 +127,7 @@ impl Waiting {
     /// The sleeps of one wait for what `doorbell` tells of.
     /// `is_sole`: nobody else has anything to wake up for, until this end goes and rings for them.
     pub(super) fn sleeps(doorbell: &Doorbell, is_sole: bool) -> Sleeps<'_> {
-        Sleeps { doorbell, bell: doorbell.bell(), naps: Naps::new(), is_first: true, is_sole }
+        Sleeps { doorbell, naps: Naps::new(), is_first: true, is_sole }
     }
 }
 
@@ -138,7 +137,6 @@ fn first_spins() -> u32 {
 
 pub(super) struct Sleeps<'a> {
     doorbell: &'a Doorbell,
-    bell: &'a Bell,
     naps: Naps,
     is_first: bool,
     is_sole: bool,
@@ -155,7 +153,7 @@ pub(super) struct Listener {
 impl Sleeps<'_> {
     /// Announces a sleeper. Look, then [`sleep`](Sleeps::sleep).
     pub(super) fn listen(&mut self) -> Listener {
-        let heard = self.bell.listen();
+        let heard = self.doorbell.bell().listen();
         if self.is_first {
             let is_alone = !futex::has_many_processors() || self.doorbell.was_rung_here();
             let pauses = if is_alone { 0 } else { PAUSES_BEFORE_A_LAST_LOOK };
@@ -163,7 +161,7 @@ impl Sleeps<'_> {
             return Listener { heard, is_sure: cfg!(any(test, cotenant_model)), asks: Asks::UnlessJustAsked };
         }
         let is_sure = barrier::pass_in_all();
-        let asks = if self.naps.is_our_turn(self.bell, 0) { Asks::Always } else { Asks::UnlessMarked };
+        let asks = if self.naps.is_our_turn(self.doorbell.bell(), 0) { Asks::Always } else { Asks::UnlessMarked };
         Listener { heard, is_sure, asks }
     }
 
@@ -177,9 +175,9 @@ impl Sleeps<'_> {
         };
         let longest = patience.sleep(longest)?;
         if !std::mem::take(&mut self.is_first) {
-            self.naps.note(self.bell);
+            self.naps.note(self.doorbell.bell());
         }
-        self.bell.sleep(listener.heard, longest);
+        self.doorbell.bell().sleep(listener.heard, longest);
         self.naps.slept(longest, false);
         Ok(())
     }
@@ -187,9 +185,9 @@ impl Sleeps<'_> {
 
 impl Drop for Sleeps<'_> {
     fn drop(&mut self) {
-        self.naps.end(self.bell);
+        self.naps.end(self.doorbell.bell());
         if self.is_sole {
-            self.bell.silence();
+            self.doorbell.bell().silence();
         }
     }
 }
